@@ -1,0 +1,240 @@
+//! `multipart/form-data`, read as it comes: a piece of the body is held at a time, whatever it says.
+//!
+//! ```text
+//! preamble ──► delimiter ──► headers ──► part ──┐
+//!                  ▲   └──► end                 │
+//!                  └────────────────────────────┘
+//! ```
+//!
+//! Written by hand because of its bounds: libraries keep everything that comes before the first
+//! delimiter, or before the end of a part's headers, and that may be a whole upload.
+
+use axum::body::{Body, BodyDataStream};
+use bytes::{Buf as _, Bytes, BytesMut};
+use futures_util::StreamExt as _;
+use http::HeaderValue;
+use memchr::memmem;
+use thiserror::Error;
+
+use super::disposition::Parameters;
+
+/// How many bytes the headers of a part may have.
+const HEADERS_BYTES_MAX: usize = 16 * 1024;
+
+/// How many bytes may be passed over in a form: a preamble, and parts that nobody asked for.
+const SKIPPED_BYTES_MAX: usize = 1024 * 1024;
+
+/// How many parts a form may have.
+const PARTS_MAX: usize = 64;
+
+/// Why a form cannot be read.
+#[derive(Debug, Error)]
+pub(super) enum FormError {
+    /// The request is no form.
+    #[error("the body must be multipart/form-data with a boundary")]
+    NotAForm,
+    /// The body ended, or the client went away, before the form did.
+    #[error("the body ended before the form was complete")]
+    CutShort(#[source] Option<axum::Error>),
+    /// The body is not what a form looks like, or is beyond a limit of this reader.
+    #[error("{0}")]
+    Malformed(&'static str),
+}
+
+/// What stands before a part's bytes.
+#[derive(Debug)]
+pub(super) struct Part {
+    /// The name of the form's field.
+    pub(super) name: String,
+    /// The base name of the file, if it is one.
+    pub(super) filename: Option<String>,
+}
+
+/// A form that is being read.
+#[derive(Debug)]
+pub(super) struct Form {
+    body: BodyDataStream,
+    buffer: BytesMut,
+    /// Two hyphens and the boundary, at the beginning of a line.
+    delimiter: Vec<u8>,
+    place: Place,
+    parts: usize,
+    skipped: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// Inside of a part, or of the preamble, which is passed over like one.
+    Part,
+    Delimiter,
+    End,
+}
+
+impl Form {
+    /// Begins to read a body. On failure the body is given back.
+    pub(super) fn new(content_type: Option<&HeaderValue>, body: Body) -> Result<Self, Body> {
+        let Some(boundary) = content_type.and_then(boundary) else {
+            return Err(body);
+        };
+        Ok(Self {
+            body: body.into_data_stream(),
+            // The first delimiter may stand at the very beginning, with no end of a line before it.
+            buffer: BytesMut::from("\r\n"),
+            delimiter: format!("\r\n--{boundary}").into_bytes(),
+            place: Place::Part,
+            parts: 0,
+            skipped: 0,
+        })
+    }
+
+    /// The part behind the present one, whose unread bytes are passed over; `None` at the end.
+    pub(super) async fn next_part(&mut self) -> Result<Option<Part>, FormError> {
+        while let Some(bytes) = self.chunk().await? {
+            self.skipped = self.skipped.saturating_add(bytes.len());
+            if self.skipped > SKIPPED_BYTES_MAX {
+                return Err(FormError::Malformed(
+                    "the form has too much besides its file",
+                ));
+            }
+        }
+        if self.place == Place::End {
+            return Ok(None);
+        }
+        let rest_of_line = self.until(b"\r\n").await?;
+        if rest_of_line.starts_with(b"--") {
+            self.place = Place::End;
+            return Ok(None);
+        }
+        if !rest_of_line.trim_ascii().is_empty() {
+            return Err(FormError::Malformed(
+                "a boundary is followed by something else",
+            ));
+        }
+        self.parts += 1;
+        if self.parts > PARTS_MAX {
+            return Err(FormError::Malformed("the form has too many parts"));
+        }
+        let part = self.headers().await?;
+        self.place = Place::Part;
+        Ok(Some(part))
+    }
+
+    /// The next bytes of the present part; `None` behind the last ones.
+    pub(super) async fn chunk(&mut self) -> Result<Option<Bytes>, FormError> {
+        while self.place == Place::Part {
+            let found = memmem::find(&self.buffer, &self.delimiter);
+            if found == Some(0) {
+                self.buffer.advance(self.delimiter.len());
+                self.place = Place::Delimiter;
+                break;
+            }
+            let ready = found.unwrap_or_else(|| self.buffer.len() - self.begun_delimiter());
+            if ready > 0 {
+                return Ok(Some(self.buffer.split_to(ready).freeze()));
+            }
+            self.fill().await?;
+        }
+        Ok(None)
+    }
+
+    /// The present part as text of at most that many bytes.
+    pub(super) async fn text(&mut self, bytes_max: usize) -> Result<String, FormError> {
+        let mut text = Vec::new();
+        while let Some(bytes) = self.chunk().await? {
+            text.extend_from_slice(&bytes);
+            if text.len() > bytes_max {
+                return Err(FormError::Malformed("a field of the form is too long"));
+            }
+        }
+        String::from_utf8(text).map_err(|_| FormError::Malformed("a field is not UTF-8"))
+    }
+
+    /// What of the body was not read.
+    pub(super) fn into_rest(self) -> BodyDataStream {
+        self.body
+    }
+
+    async fn headers(&mut self) -> Result<Part, FormError> {
+        let mut disposition = None;
+        let mut length = 0;
+        loop {
+            let line = self.until(b"\r\n").await?;
+            length += line.len();
+            if length > HEADERS_BYTES_MAX {
+                return Err(FormError::Malformed("the headers of a part are too long"));
+            }
+            if line.is_empty() {
+                break;
+            }
+            let colon = memchr::memchr(b':', &line).unwrap_or(line.len());
+            let (name, value) = line.split_at(colon);
+            if name
+                .trim_ascii()
+                .eq_ignore_ascii_case(b"content-disposition")
+            {
+                disposition = Some(Parameters::parse(value.get(1..).unwrap_or_default()));
+            }
+        }
+        let named = disposition.and_then(|disposition| {
+            Some(Part {
+                name: disposition.get("name")?,
+                filename: disposition.filename(),
+            })
+        });
+        named.ok_or(FormError::Malformed("a part of the form has no name"))
+    }
+
+    /// The bytes before an end, which is taken as well. The closing delimiter may be the last of the
+    /// body, without an end of its line.
+    async fn until(&mut self, end: &[u8]) -> Result<Bytes, FormError> {
+        loop {
+            if let Some(at) = memmem::find(&self.buffer, end) {
+                let bytes = self.buffer.split_to(at).freeze();
+                self.buffer.advance(end.len());
+                return Ok(bytes);
+            }
+            if self.place == Place::Delimiter && self.buffer.starts_with(b"--") {
+                return Ok(self.buffer.split().freeze());
+            }
+            if self.buffer.len() > HEADERS_BYTES_MAX {
+                return Err(FormError::Malformed("a line of the form is too long"));
+            }
+            self.fill().await?;
+        }
+    }
+
+    /// How many bytes at the end of the buffer may be the beginning of a delimiter.
+    fn begun_delimiter(&self) -> usize {
+        let longest = self.buffer.len().min(self.delimiter.len() - 1);
+        (1..=longest)
+            .rev()
+            .find(|length| {
+                self.delimiter
+                    .get(..*length)
+                    .is_some_and(|begun| self.buffer.ends_with(begun))
+            })
+            .unwrap_or(0)
+    }
+
+    async fn fill(&mut self) -> Result<(), FormError> {
+        match self.body.next().await {
+            Some(Ok(bytes)) => {
+                self.buffer.extend_from_slice(&bytes);
+                Ok(())
+            }
+            Some(Err(error)) => Err(FormError::CutShort(Some(error))),
+            None => Err(FormError::CutShort(None)),
+        }
+    }
+}
+
+fn boundary(content_type: &HeaderValue) -> Option<String> {
+    let parameters = Parameters::parse(content_type.as_bytes());
+    let boundary = parameters
+        .get("boundary")
+        .filter(|boundary| !boundary.is_empty());
+    boundary.filter(|_| parameters.word == "multipart/form-data")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,39 @@
+//! The HTTP surface: OpenAI's Files, Batches and Models, spoken so that their clients cannot tell,
+//! and a few routes of our own for what a running batch is doing.
+//!
+//! Start with [`router`](router()): every request passes the `surface` (tolerant paths, headers, the
+//! rendering of errors, panics, one log line), then one route. `wire` holds the documented JSON,
+//! `errors` the documented refusals, `auth` says whose request it is. `files` and `batches` are
+//! thin: they check what a client may send, call one verb of the store, and show what it answers.
+//!
+//! Nothing is kept between two requests, and nothing here runs a batch: the engine is told by a
+//! hint that there is something new in the store, and finds it there by itself without one.
+
+mod admin;
+mod api;
+mod auth;
+mod batches;
+mod content;
+mod drain;
+mod errors;
+mod files;
+mod health;
+mod json;
+mod loopback;
+mod models;
+mod params;
+mod path;
+mod query;
+mod router;
+mod settings;
+mod surface;
+mod wire;
+
+#[cfg(test)]
+mod tests;
+
+pub use api::{Api, Ready};
+pub use auth::Access;
+pub use loopback::Browsers;
+pub use router::router;
+pub use settings::ApiSettings;

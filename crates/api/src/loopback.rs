@@ -1,0 +1,90 @@
+//! Without keys, whoever reaches the port may read every file: so it must be a program of this
+//! machine, and not a web page that a browser of this machine has open.
+//!
+//! A page of another site gives itself away: by its `Origin`, by `Sec-Fetch-Site`, or, when it has
+//! made its own name point to 127.0.0.1, by that name in `Host`.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use axum::extract::Request;
+use http::header::{HOST, ORIGIN};
+use http::uri::Authority;
+
+use crate::errors::ApiError;
+
+/// What is done about requests that a browser sends on behalf of a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Browsers {
+    /// Nothing: a key protects each request, or the operator said that none is needed.
+    Trusted,
+    /// `Host` must be a loopback name, `Origin` the same as `Host`, and the browser must not call
+    /// the request cross-site; anything else gets 403.
+    LoopbackOnly,
+}
+
+impl Browsers {
+    /// # Errors
+    ///
+    /// 403 when the request may come from a foreign page.
+    pub(crate) fn check(self, request: &Request) -> Result<(), ApiError> {
+        match self {
+            Self::Trusted => Ok(()),
+            Self::LoopbackOnly => loopback_only(request),
+        }
+    }
+}
+
+fn loopback_only(request: &Request) -> Result<(), ApiError> {
+    let header = |name: &str| {
+        request
+            .headers()
+            .get(name)
+            .map(|value| value.to_str().unwrap_or(""))
+    };
+    let host = request
+        .uri()
+        .authority()
+        .map(Authority::as_str)
+        .or_else(|| header(HOST.as_str()));
+    let Some(host) = host.filter(|host| is_loopback(host)) else {
+        return Err(ApiError::forbidden(
+            "This server runs without API keys and so serves only loopback names: address it as \
+             localhost or 127.0.0.1, or set API keys.",
+        ));
+    };
+    if header(ORIGIN.as_str()).is_some_and(|origin| !is_same_origin(origin, host))
+        || header("sec-fetch-site") == Some("cross-site")
+    {
+        return Err(ApiError::forbidden(
+            "This server runs without API keys and so refuses requests that a browser sends for a \
+             page of another site.",
+        ));
+    }
+    Ok(())
+}
+
+/// Whether an authority (a name and perhaps a port) means this machine.
+fn is_loopback(authority: &str) -> bool {
+    let Ok(authority) = authority.parse::<Authority>() else {
+        return false;
+    };
+    let name = authority.host().trim_end_matches('.');
+    if let Some(address) = name
+        .strip_prefix('[')
+        .and_then(|name| name.strip_suffix(']'))
+    {
+        return address
+            .parse::<Ipv6Addr>()
+            .is_ok_and(|address| address.is_loopback());
+    }
+    name.eq_ignore_ascii_case("localhost")
+        || name
+            .parse::<Ipv4Addr>()
+            .is_ok_and(|address| address.is_loopback())
+}
+
+fn is_same_origin(origin: &str, host: &str) -> bool {
+    origin
+        .split_once("://")
+        .is_some_and(|(_, authority)| authority.eq_ignore_ascii_case(host))
+}

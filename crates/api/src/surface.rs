@@ -1,0 +1,264 @@
+//! What every request passes, whatever its route: tolerant paths, the guard against foreign pages,
+//! the headers of the live service, the rendering of errors, panics, and one log line.
+
+use std::any::Any;
+use std::convert::Infallible;
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use axum::Router;
+use axum::extract::{MatchedPath, Request};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use futures_util::FutureExt as _;
+use http::header::{ALLOW, RETRY_AFTER, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS};
+use http::{HeaderName, HeaderValue, Method, StatusCode};
+use overnight_core::id::hex32;
+use tokio::time::Instant;
+use tower::{Service, ServiceExt as _};
+
+use crate::api::Api;
+use crate::errors::{ApiError, Kind, Retry, chain};
+use crate::{json, path, wire};
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const PROCESSING_MS: HeaderName = HeaderName::from_static("openai-processing-ms");
+const VERSION: HeaderName = HeaderName::from_static("openai-version");
+const ORGANIZATION: HeaderName = HeaderName::from_static("openai-organization");
+const PROJECT: HeaderName = HeaderName::from_static("openai-project");
+const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
+
+/// The routes, and what surrounds them.
+#[derive(Clone)]
+pub(crate) struct Surface {
+    pub(crate) routes: Router,
+    pub(crate) api: Arc<Api>,
+}
+
+/// The pattern of the route that answered, for the log: it has no ids in it.
+#[derive(Clone)]
+struct Route(MatchedPath);
+
+/// Tells the surface which route answered.
+pub(crate) async fn note_route(
+    route: Option<MatchedPath>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let mut response = next.run(request).await;
+    if let Some(route) = route {
+        response.extensions_mut().insert(Route(route));
+    }
+    response
+}
+
+impl Service<Request> for Surface {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        let surface = self.clone();
+        Box::pin(async move { Ok(surface.serve(request).await) })
+    }
+}
+
+impl Surface {
+    async fn serve(self, mut request: Request) -> Response {
+        let started = Instant::now();
+        let id = format!(
+            "req_{}",
+            hex32(self.api.clock.now(), self.api.entropy.draw())
+        );
+        let method = request.method().clone();
+        if let Some(tidy) = path::tidied(request.uri()) {
+            *request.uri_mut() = tidy;
+        }
+        let files = request.uri().path().starts_with("/v1/files");
+        let answer = match self.api.settings.browsers.check(&request) {
+            Ok(()) => self.answer(request, &id).await,
+            Err(refusal) => refusal.into_response(),
+        };
+        let error = error_of(&answer);
+        let mut response = match &error {
+            Some(error) => rendered(answer, error, &id, files),
+            None => answer,
+        };
+        let elapsed = started.elapsed().as_millis();
+        self.add_headers(&mut response, &id, elapsed);
+        log(&Served {
+            method,
+            response: &response,
+            error: error.as_deref(),
+            id: &id,
+            elapsed,
+        });
+        if error.is_some_and(|error| error.kind == Kind::Fatal) {
+            self.api.damaged.cancel();
+        }
+        response
+    }
+
+    /// What the route answers, or a 500 when it panics.
+    async fn answer(&self, request: Request, id: &str) -> Response {
+        let routed = AssertUnwindSafe(self.routes.clone().oneshot(request)).catch_unwind();
+        match routed.await {
+            Ok(Ok(response)) => response,
+            Ok(Err(never)) => match never {},
+            Err(panic) => {
+                let panic = panic_text(&*panic);
+                tracing::error!(request.id = id, panic, "a request made its route panic");
+                ApiError::unexplained().into_response()
+            }
+        }
+    }
+
+    fn add_headers(&self, response: &mut Response, id: &str, elapsed_ms: u128) {
+        let settings = &self.api.settings;
+        let headers = response.headers_mut();
+        let made = |text: String| HeaderValue::try_from(text).ok();
+        let values = [
+            (REQUEST_ID, made(id.to_owned())),
+            (PROCESSING_MS, made(elapsed_ms.to_string())),
+            (VERSION, Some(HeaderValue::from_static("2020-10-01"))),
+            (ORGANIZATION, Some(settings.organization.clone())),
+            (PROJECT, Some(settings.project.clone())),
+            (
+                STRICT_TRANSPORT_SECURITY,
+                Some(HeaderValue::from_static(
+                    "max-age=31536000; includeSubDomains; preload",
+                )),
+            ),
+            (
+                X_CONTENT_TYPE_OPTIONS,
+                Some(HeaderValue::from_static("nosniff")),
+            ),
+        ];
+        for (name, value) in values {
+            if let Some(value) = value {
+                headers.insert(name, value);
+            }
+        }
+    }
+}
+
+/// The error that a response stands for. A 405 comes from the router, which has no words for it.
+fn error_of(response: &Response) -> Option<Arc<ApiError>> {
+    if response.status() == StatusCode::METHOD_NOT_ALLOWED {
+        return Some(Arc::new(ApiError::method_not_allowed(&accepted(response))));
+    }
+    response.extensions().get::<Arc<ApiError>>().cloned()
+}
+
+/// The methods of the route as a person would list them; `HEAD` goes with `GET` without saying.
+fn accepted(response: &Response) -> String {
+    let allow = response
+        .headers()
+        .get(ALLOW)
+        .and_then(|allow| allow.to_str().ok());
+    let methods: Vec<&str> = allow
+        .unwrap_or_default()
+        .split(',')
+        .map(str::trim)
+        .filter(|method| !method.is_empty() && *method != Method::HEAD.as_str())
+        .collect();
+    methods.join(" and ")
+}
+
+/// The documented body of an error, in the place of an empty one.
+fn rendered(bare: Response, error: &ApiError, id: &str, files: bool) -> Response {
+    let message = match error.status {
+        StatusCode::INTERNAL_SERVER_ERROR => format!(
+            "{} (Please include the request ID {id} when you report it.)",
+            error.message
+        ),
+        _ => error.message.clone(),
+    };
+    let body = wire::Refusal::new(error, &message, files);
+    let mut response = json::pretty(&body).unwrap_or_else(|_| error.status.into_response());
+    *response.status_mut() = error.status;
+    let (parts, _) = bare.into_parts();
+    *response.extensions_mut() = parts.extensions;
+    for (name, value) in &parts.headers {
+        if !response.headers().contains_key(name) && *name != http::header::CONTENT_LENGTH {
+            response.headers_mut().insert(name, value.clone());
+        }
+    }
+    match error.retry {
+        Retry::ByStatus => {}
+        Retry::Never => {
+            response
+                .headers_mut()
+                .insert(SHOULD_RETRY, HeaderValue::from_static("false"));
+        }
+        Retry::AfterSeconds(seconds) => {
+            response
+                .headers_mut()
+                .insert(RETRY_AFTER, HeaderValue::from(u16::from(seconds)));
+        }
+    }
+    response
+}
+
+struct Served<'a> {
+    method: Method,
+    response: &'a Response,
+    error: Option<&'a ApiError>,
+    id: &'a str,
+    elapsed: u128,
+}
+
+/// One line a request. Reading what is there is for whoever looks closely; changes and refusals are
+/// for everyone; what failed inside comes with its cause.
+fn log(served: &Served<'_>) {
+    let Served {
+        method,
+        response,
+        error,
+        id,
+        elapsed,
+    } = served;
+    let extensions = response.extensions();
+    let route = extensions
+        .get::<Route>()
+        .map_or("none", |Route(route)| route.as_str());
+    let status = response.status().as_u16();
+    let cause = error
+        .and_then(|error| error.cause.as_deref())
+        .map(|cause| chain(cause));
+    macro_rules! served {
+        ($level:ident) => {
+            tracing::$level!(
+                http.method = %method,
+                http.route = route,
+                http.status = status,
+                http.elapsed_ms = elapsed,
+                request.id = id,
+                error = cause,
+                "{method} {route} answered {status}"
+            )
+        };
+    }
+    if status >= 500 {
+        served!(error);
+    } else if status >= 400 || !method.is_safe() {
+        served!(info);
+    } else {
+        served!(debug);
+    }
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("no message")
+}

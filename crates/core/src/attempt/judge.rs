@@ -1,0 +1,315 @@
+//! What a failure means for its line: its end, or another attempt, and when.
+
+use std::time::Duration;
+
+use super::reply::{Blame, NoAnswer, Reply};
+use super::standing::{Health, Settled, Standing, Suspicion};
+
+/// The first pause before another attempt; each further one may be twice as long.
+const BACKOFF_FIRST: Duration = Duration::from_millis(500);
+
+/// No pause is longer than this.
+const BACKOFF_MAX: Duration = Duration::from_secs(60);
+
+/// A line with nothing to compare it with gets so many probes before it is to blame.
+const LONE_PROBES: u8 = 5;
+
+/// Lost in flight with its upstream so often, a line runs alone.
+const LOSSES_SUSPECT: u8 = 2;
+
+/// How a line's failures are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AttemptRules {
+    /// So many failures that were the line's own end it. Default 5.
+    pub attempts_max: u8,
+    /// How long a line that has nothing to be compared with is tried at an upstream that never
+    /// answered any. Default 10 minutes.
+    pub lone_patience: Duration,
+    /// The same at an upstream that has answered other lines of the model. Default 1 minute.
+    pub lone_patience_known: Duration,
+}
+
+impl Default for AttemptRules {
+    fn default() -> Self {
+        Self {
+            attempts_max: 5,
+            lone_patience: Duration::from_secs(600),
+            lone_patience_known: Duration::from_secs(60),
+        }
+    }
+}
+
+/// What one line has been through. A line that never failed has none of it.
+#[derive(Clone, Debug, Default)]
+pub struct Trial {
+    /// Failures that are not settled, each with the number of the upstream where it happened.
+    suspicions: Vec<(usize, Suspicion)>,
+    /// Failures that were the line's own.
+    charged: u8,
+    /// Attempts made, whatever came of them.
+    attempts: u16,
+    /// Failures while there was nothing to compare the line with.
+    lone_probes: u8,
+    /// When the first of them was, on the engine's own clock.
+    lone_since: Option<Duration>,
+    /// How often its upstream was lost while it was in flight, others being answered in between.
+    losses: u8,
+}
+
+impl Trial {
+    /// One more attempt was made.
+    pub fn attempted(&mut self) {
+        self.attempts = self.attempts.saturating_add(1);
+    }
+
+    /// How many attempts were made.
+    #[must_use]
+    pub const fn attempts(&self) -> u16 {
+        self.attempts
+    }
+
+    /// Whether the line may be what kills its upstreams, so that it must run alone.
+    #[must_use]
+    pub const fn is_suspect(&self) -> bool {
+        self.losses >= LOSSES_SUSPECT
+    }
+
+    /// Notes a failure that is not settled yet.
+    pub fn suspect(&mut self, upstream: usize, suspicion: Suspicion) {
+        self.suspicions.push((upstream, suspicion));
+    }
+
+    /// Settles what the evidence settles. `standing` gives that of an upstream, if it is still there.
+    pub fn settle<'s>(&mut self, standing: impl Fn(usize) -> Option<&'s Standing>) {
+        let (mut charged, mut lost) = (0, 0);
+        self.suspicions.retain(|(upstream, suspicion)| {
+            match standing(*upstream).map(|standing| standing.settle(*suspicion)) {
+                Some(Settled::Open) => return true,
+                Some(Settled::Charged) => charged += 1,
+                Some(Settled::Cleared { lost: true }) => lost = 1,
+                Some(Settled::Cleared { lost: false }) | None => {}
+            }
+            false
+        });
+        self.charged = self.charged.saturating_add(charged);
+        self.losses = self.losses.saturating_add(lost);
+    }
+}
+
+/// The circumstances of a failure.
+#[derive(Clone, Copy, Debug)]
+pub struct Circumstances {
+    /// The upstream's health with this failure counted.
+    pub health: Health,
+    /// Whether any line of the model was ever answered there.
+    pub ever_good: bool,
+    /// Whether nothing else was in flight there, by intent.
+    pub alone: bool,
+    /// Whether lines of the model wait that never failed, so that there is something to compare with.
+    pub has_company: bool,
+    /// Whether the upstream's health and its list of models are fine.
+    pub vouched: bool,
+    /// The engine's own clock.
+    pub now: Duration,
+}
+
+/// What happens to a line after an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// What the attempt brought back is its outcome.
+    Final,
+    /// It is sent again, not before a pause of at most `backoff`; the caller draws the jitter.
+    Retry {
+        /// The longest pause.
+        backoff: Duration,
+    },
+    /// It is sent again as soon as there is a permit: the attempt cost it nothing.
+    Again,
+}
+
+/// Judges one attempt. The caller has told [`Standing`] of it and settled the [`Trial`] before.
+pub fn judge(
+    reply: &Reply,
+    trial: &mut Trial,
+    circumstances: &Circumstances,
+    rules: &AttemptRules,
+) -> Verdict {
+    match Blame::of(reply) {
+        Blame::Nobody | Blame::Line => Verdict::Final,
+        Blame::Overload { .. } | Blame::Unreachable | Blame::Connection => Verdict::Again,
+        Blame::Doubt { failures_max, lost } => {
+            let failures_max = failures_max.unwrap_or(rules.attempts_max);
+            let spent = trial.charged.saturating_add(1) >= failures_max;
+            if spent && circumstances.health == Health::Well {
+                return Verdict::Final;
+            }
+            if lost && circumstances.alone && trial.is_suspect() {
+                return Verdict::Final;
+            }
+            if is_lone_failure(trial, circumstances, rules) {
+                return Verdict::Final;
+            }
+            Verdict::Retry { backoff: backoff(trial.charged) }
+        }
+    }
+}
+
+/// Whether a line with nothing to compare it with has failed often and long enough.
+fn is_lone_failure(
+    trial: &mut Trial,
+    circumstances: &Circumstances,
+    rules: &AttemptRules,
+) -> bool {
+    if circumstances.has_company {
+        trial.lone_probes = 0;
+        trial.lone_since = None;
+        return false;
+    }
+    trial.lone_probes = trial.lone_probes.saturating_add(1);
+    let since = *trial.lone_since.get_or_insert(circumstances.now);
+    let patience =
+        if circumstances.ever_good { rules.lone_patience_known } else { rules.lone_patience };
+    circumstances.vouched
+        && trial.lone_probes >= LONE_PROBES
+        && circumstances.now.saturating_sub(since) >= patience
+}
+
+/// The longest pause after that many charged failures. The pause itself is drawn between nothing
+/// and this ("full jitter"), so that lines that failed together do not come back together.
+#[must_use]
+pub fn backoff(charged: u8) -> Duration {
+    let factor = 1_u32.checked_shl(u32::from(charged)).unwrap_or(u32::MAX);
+    BACKOFF_FIRST.saturating_mul(factor).min(BACKOFF_MAX)
+}
+
+/// Whether a reply that is a line's outcome means that its time ran out, which has a code of its own.
+#[must_use]
+pub const fn timed_out(reply: &Reply) -> bool {
+    match reply {
+        Reply::Answered { .. } => false,
+        Reply::NoAnswer(why) => match why {
+            NoAnswer::HeadTimeout | NoAnswer::IdleTimeout => true,
+            NoAnswer::Refused
+            | NoAnswer::StaleConnection
+            | NoAnswer::Reset
+            | NoAnswer::CutBody
+            | NoAnswer::TooLarge => false,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::reply::Form;
+    use super::*;
+
+    const WELL: Circumstances = Circumstances {
+        health: Health::Well,
+        ever_good: true,
+        alone: false,
+        has_company: true,
+        vouched: true,
+        now: Duration::ZERO,
+    };
+
+    fn answered(status: u16) -> Reply {
+        Reply::Answered { status, form: Form::Json, retry_after: None }
+    }
+
+    /// Fails a line with `reply` until it is final, a later line being answered after each failure.
+    fn attempts_until_final(reply: &Reply) -> u32 {
+        let (mut standing, mut trial) = (Standing::default(), Trial::default());
+        for attempt in 1..100 {
+            standing.send();
+            let suspicion = standing.failed(false, 8);
+            trial.settle(|_| Some(&standing));
+            if judge(reply, &mut trial, &WELL, &AttemptRules::default()) == Verdict::Final {
+                return attempt;
+            }
+            trial.suspect(0, suspicion);
+            let other = standing.send();
+            standing.answered(other);
+        }
+        panic!("never final");
+    }
+
+    #[test]
+    fn a_line_of_its_own_fault_ends_at_once() {
+        for status in [200, 400, 413, 415, 422] {
+            let verdict =
+                judge(&answered(status), &mut Trial::default(), &WELL, &AttemptRules::default());
+            assert_eq!(verdict, Verdict::Final, "{status}");
+        }
+    }
+
+    #[test]
+    fn what_costs_a_line_nothing_is_sent_again() {
+        for reply in [
+            answered(429),
+            answered(503),
+            Reply::NoAnswer(NoAnswer::Refused),
+            Reply::NoAnswer(NoAnswer::StaleConnection),
+        ] {
+            let verdict =
+                judge(&reply, &mut Trial::default(), &WELL, &AttemptRules::default());
+            assert_eq!(verdict, Verdict::Again, "{reply:?}");
+        }
+    }
+
+    #[test]
+    fn failures_that_others_do_not_share_end_the_line() {
+        assert_eq!(attempts_until_final(&answered(500)), 5);
+        assert_eq!(attempts_until_final(&answered(408)), 5);
+        assert_eq!(attempts_until_final(&Reply::NoAnswer(NoAnswer::CutBody)), 5);
+        assert_eq!(attempts_until_final(&Reply::NoAnswer(NoAnswer::HeadTimeout)), 2);
+        for status in [301, 401, 402, 403, 404, 405] {
+            assert_eq!(attempts_until_final(&answered(status)), 2, "{status}");
+        }
+        let html = Reply::Answered { status: 200, form: Form::NotJson, retry_after: None };
+        assert_eq!(attempts_until_final(&html), 2);
+    }
+
+    #[test]
+    fn a_lone_line_is_to_blame_after_five_probes_and_its_patience() {
+        let mut trial = Trial::default();
+        let rules = AttemptRules::default();
+        let mut circumstances =
+            Circumstances { health: Health::Parked, has_company: false, ever_good: false, ..WELL };
+        for probe in 0..5_u64 {
+            circumstances.now = Duration::from_secs(probe * 100);
+            let verdict = judge(&answered(500), &mut trial, &circumstances, &rules);
+            assert_ne!(verdict, Verdict::Final, "probe {probe}");
+        }
+        circumstances.now = Duration::from_secs(600);
+        circumstances.vouched = false;
+        assert_ne!(judge(&answered(500), &mut trial, &circumstances, &rules), Verdict::Final);
+        circumstances.vouched = true;
+        assert_eq!(judge(&answered(500), &mut trial, &circumstances, &rules), Verdict::Final);
+    }
+
+    #[test]
+    fn a_line_that_kills_its_upstream_runs_alone_and_ends_at_the_third_loss() {
+        let (mut standing, mut trial) = (Standing::default(), Trial::default());
+        for _ in 0..2 {
+            let warm = standing.send();
+            standing.answered(warm);
+            standing.send();
+            let suspicion = standing.failed(true, 1);
+            trial.suspect(0, suspicion);
+            standing.unreachable();
+            trial.settle(|_| Some(&standing));
+        }
+        let reset = Reply::NoAnswer(NoAnswer::Reset);
+        assert!(trial.is_suspect());
+        let alone = Circumstances { health: Health::Parked, alone: true, ..WELL };
+        let verdict = judge(&reset, &mut trial, &alone, &AttemptRules::default());
+        assert_eq!(verdict, Verdict::Final);
+    }
+
+    #[test]
+    fn pauses_double_up_to_a_minute() {
+        let pauses: Vec<u128> = (0..9).map(|charged| backoff(charged).as_millis()).collect();
+        assert_eq!(pauses, [500, 1000, 2000, 4000, 8000, 16_000, 32_000, 60_000, 60_000]);
+        assert_eq!(backoff(255), BACKOFF_MAX);
+    }
+}

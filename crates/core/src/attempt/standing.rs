@@ -1,0 +1,246 @@
+//! How well one model at one upstream is doing: the evidence that settles whose fault a failure was.
+//!
+//! ```text
+//! Well ──(failures in a row)──► Doubtful ──(a probe fails)──► Parked
+//!   ▲                              │                            │
+//!   └──────(a line is answered)────┴────────────────────────────┘
+//! ```
+//!
+//! A failure is only a *suspicion* at first. It is charged to its line when a line that was sent after
+//! the failure is answered well, and cleared when the upstream comes into doubt before that: then all lines failed,
+//! and none of them is to blame. Every doubt and every recovery begins a new *period*, so that a good
+//! answer after an outage cannot charge a failure from within it.
+
+use std::collections::VecDeque;
+
+/// How many finished periods are remembered; a suspicion from an older one is cleared.
+const PERIODS_KEPT: usize = 64;
+
+/// So many failures in a row, without a good answer between them, raise doubt, or a quarter of the
+/// requests in flight if that is more: a single bad line must not stop the others.
+const DOUBT_FAILURES: u32 = 3;
+
+/// A send's place in the order of all sends of its model at its upstream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Sent(u64);
+
+/// Whether lines are sent, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Health {
+    /// As many as the limit allows.
+    Well,
+    /// One at a time, to see whether another fails too.
+    Doubtful,
+    /// One at a time, with pauses between them.
+    Parked,
+}
+
+/// A failure that is not settled yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Suspicion {
+    /// Only a send from here on can charge it.
+    failed_before: Sent,
+    /// In which period it happened.
+    period: u64,
+    /// Whether the connection was lost.
+    lost: bool,
+}
+
+/// What became of a suspicion.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Settled {
+    /// Nothing is known yet.
+    Open,
+    /// It was the line's fault.
+    Charged,
+    /// It was the upstream's; `lost` when it took the connection with it.
+    Cleared { lost: bool },
+}
+
+/// The evidence for one model at one upstream.
+#[derive(Clone, Debug)]
+pub struct Standing {
+    next: u64,
+    health: Health,
+    period: u64,
+    /// For the present period: the latest send that was answered well.
+    good: Option<Sent>,
+    /// The same for the periods before it, the newest first.
+    past: VecDeque<Option<Sent>>,
+    failures_in_a_row: u32,
+    probes_failed: u32,
+    ever_good: bool,
+}
+
+impl Default for Standing {
+    fn default() -> Self {
+        Self {
+            next: 0,
+            health: Health::Well,
+            period: 0,
+            good: None,
+            past: VecDeque::new(),
+            failures_in_a_row: 0,
+            probes_failed: 0,
+            ever_good: false,
+        }
+    }
+}
+
+impl Standing {
+    /// A request goes out.
+    pub fn send(&mut self) -> Sent {
+        let sent = Sent(self.next);
+        self.next += 1;
+        sent
+    }
+
+    /// A request was answered well, or in a way that is plainly its line's own fault: the
+    /// upstream works. True when it was in doubt or parked until now.
+    pub fn answered(&mut self, sent: Sent) -> bool {
+        let recovered = self.health != Health::Well;
+        if recovered {
+            self.begin_period();
+            self.health = Health::Well;
+        }
+        self.good = self.good.max(Some(sent));
+        self.failures_in_a_row = 0;
+        self.probes_failed = 0;
+        self.ever_good = true;
+        recovered
+    }
+
+    /// A request failed in a way that may be the line's fault or the upstream's. `in_flight` counts
+    /// the requests of this model at this upstream, this one included.
+    pub fn failed(&mut self, lost: bool, in_flight: u32) -> Suspicion {
+        let suspicion =
+            Suspicion { failed_before: Sent(self.next), period: self.period, lost };
+        self.failures_in_a_row = self.failures_in_a_row.saturating_add(1);
+        match self.health {
+            Health::Well => {
+                if self.failures_in_a_row >= DOUBT_FAILURES.max(in_flight / 4) {
+                    self.begin_period();
+                    self.health = Health::Doubtful;
+                }
+            }
+            Health::Doubtful | Health::Parked => self.probe_failed(),
+        }
+        suspicion
+    }
+
+    /// The upstream is not there at all: it is parked at once, and nobody is to blame.
+    pub fn unreachable(&mut self) {
+        if self.health == Health::Well {
+            self.begin_period();
+        }
+        self.probe_failed();
+    }
+
+    /// Whether lines are sent, and how.
+    #[must_use]
+    pub const fn health(&self) -> Health {
+        self.health
+    }
+
+    /// How many probes failed since it was last well: the pauses between probes grow with it.
+    #[must_use]
+    pub const fn probes_failed(&self) -> u32 {
+        self.probes_failed
+    }
+
+    /// Whether any line was ever answered.
+    #[must_use]
+    pub const fn ever_good(&self) -> bool {
+        self.ever_good
+    }
+
+    /// What became of a suspicion that [`Self::failed`] gave.
+    pub(super) fn settle(&self, suspicion: Suspicion) -> Settled {
+        let Some(age) = self.period.checked_sub(suspicion.period) else {
+            return Settled::Open;
+        };
+        let good = match usize::try_from(age) {
+            Ok(0) => self.good,
+            Ok(age) => self.past.get(age - 1).copied().flatten(),
+            Err(_) => None,
+        };
+        if good.is_some_and(|good| good >= suspicion.failed_before) {
+            return Settled::Charged;
+        }
+        if age == 0 { Settled::Open } else { Settled::Cleared { lost: suspicion.lost } }
+    }
+
+    fn probe_failed(&mut self) {
+        self.health = Health::Parked;
+        self.probes_failed = self.probes_failed.saturating_add(1);
+    }
+
+    fn begin_period(&mut self) {
+        self.past.push_front(self.good.take());
+        self.past.truncate(PERIODS_KEPT);
+        self.period += 1;
+        self.failures_in_a_row = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_is_charged_once_a_later_line_is_answered() {
+        let mut standing = Standing::default();
+        let (early, bad) = (standing.send(), standing.send());
+        let suspicion = standing.failed(false, 2);
+        let _ = bad;
+        standing.answered(early);
+        assert_eq!(standing.settle(suspicion), Settled::Open, "sent before the failure");
+        let later = standing.send();
+        standing.answered(later);
+        assert_eq!(standing.settle(suspicion), Settled::Charged);
+    }
+
+    #[test]
+    fn failures_in_an_outage_are_cleared_and_the_recovery_charges_none() {
+        let mut standing = Standing::default();
+        let well = standing.send();
+        standing.answered(well);
+        let suspicions: Vec<Suspicion> = (0..5)
+            .map(|_| {
+                standing.send();
+                standing.failed(true, 5)
+            })
+            .collect();
+        assert_eq!(standing.health(), Health::Parked, "the fourth and fifth counted as probes");
+        let probe = standing.send();
+        assert!(standing.answered(probe));
+        let next = standing.send();
+        standing.answered(next);
+        for suspicion in suspicions {
+            assert_eq!(standing.settle(suspicion), Settled::Cleared { lost: true });
+        }
+    }
+
+    #[test]
+    fn one_bad_line_among_many_raises_no_doubt() {
+        let mut standing = Standing::default();
+        for _ in 0..10 {
+            standing.send();
+            standing.failed(false, 64);
+        }
+        assert_eq!(standing.health(), Health::Well, "ten of sixty-four in flight");
+        for _ in 0..6 {
+            standing.failed(false, 64);
+        }
+        assert_eq!(standing.health(), Health::Doubtful);
+    }
+
+    #[test]
+    fn an_unreachable_upstream_is_parked_at_once() {
+        let mut standing = Standing::default();
+        standing.unreachable();
+        standing.unreachable();
+        assert_eq!(standing.health(), Health::Parked);
+        assert_eq!(standing.probes_failed(), 2);
+    }
+}

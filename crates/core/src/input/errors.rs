@@ -1,0 +1,86 @@
+//! The list of errors, bounded so that a batch that failed stays small enough to be read.
+
+use super::fault;
+use crate::batch::InputError;
+
+/// The most entries in the list of errors.
+pub const ENTRIES_MAX: usize = 1_000;
+
+/// The most bytes of the list of errors, as JSON.
+pub const ENTRY_BYTES_MAX: usize = 1 << 20;
+
+/// What the entries about the whole file, the entry that says how many more there are, and the list
+/// around them may take together.
+const RESERVED_BYTES: usize = 4 << 10;
+
+/// The errors of lines, as many as the list may have, and the number of the others.
+#[derive(Debug)]
+pub(super) struct Errors {
+    entries: Vec<InputError>,
+    bytes: usize,
+    left_out: u64,
+    entries_max: usize,
+    bytes_max: usize,
+}
+
+impl Errors {
+    /// An empty list with the cap of the wire.
+    pub(super) const fn capped() -> Self {
+        Self::with_cap(ENTRIES_MAX, ENTRY_BYTES_MAX - RESERVED_BYTES)
+    }
+
+    /// An empty list without a cap.
+    pub(super) const fn uncapped() -> Self {
+        Self::with_cap(usize::MAX, usize::MAX)
+    }
+
+    const fn with_cap(entries_max: usize, bytes_max: usize) -> Self {
+        Self {
+            entries: Vec::new(),
+            bytes: 0,
+            left_out: 0,
+            entries_max,
+            bytes_max,
+        }
+    }
+
+    /// Adds the error of the next line.
+    pub(super) fn push(&mut self, error: InputError) {
+        let bytes = self.bytes + json_bytes(&error);
+        if self.left_out > 0 || self.entries.len() >= self.entries_max || bytes > self.bytes_max {
+            self.left_out += 1;
+            return;
+        }
+        self.bytes = bytes;
+        self.entries.push(error);
+    }
+
+    /// Whether no line had an error.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.entries.is_empty() && self.left_out == 0
+    }
+
+    /// The list: what is wrong with the whole file, then the lines.
+    pub(super) fn into_list(self, about_the_file: Vec<InputError>) -> Vec<InputError> {
+        let mut list = about_the_file;
+        let mut left_out = self.left_out;
+        let room = self.entries_max.saturating_sub(list.len());
+        let kept = if left_out > 0 || self.entries.len() > room {
+            self.entries.len().min(room.saturating_sub(1))
+        } else {
+            self.entries.len()
+        };
+        left_out += (self.entries.len() - kept) as u64;
+        list.extend(self.entries.into_iter().take(kept));
+        if left_out > 0 {
+            list.push(fault::more(left_out));
+        }
+        list
+    }
+}
+
+/// The bytes of an entry as JSON, with the comma after it.
+fn json_bytes(error: &InputError) -> usize {
+    // An error serialises unless memory fails.
+    serde_json::to_vec(error).map_or(usize::MAX / 2, |json| json.len() + 1)
+}

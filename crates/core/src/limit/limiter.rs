@@ -1,0 +1,323 @@
+//! A limit that finds out how many requests an upstream works on at once.
+//!
+//! Requests are sent in *rounds*: a round is over when half as many of its own requests have been
+//! answered as the limit allows in flight. What is learnt moves the limit between two bounds:
+//!
+//! * `good`, a limit at which a whole round was answered without a refusal, and
+//! * `bad`, a limit at which something was refused, or which brought no more throughput.
+//!
+//! ```text
+//! no `bad` yet:  each round doubles the step          (8, 16, 32, ... or good + 1, + 2, + 4, ...)
+//! `bad` known:   each round halves the gap to it      (until the gap is small: then it holds)
+//! holding:       after a while `bad` is forgotten, and the limit tries one more
+//! refused:       back to `good` at once; refused at `good` itself, to half of what was in flight
+//! ```
+//!
+//! Refusals of requests that were sent before the last cut count only once, however many there are.
+//! Engines that queue instead of refusing show it in their gauges ([`Limiter::gauges`]), or by answering no
+//! more lines with twice as many in flight, which the mean latency of a round tells.
+
+use std::time::Duration;
+
+/// A round has at least so many answers (or the limit, if that is less), to be more than noise.
+const ROUND_ANSWERS_MIN: u32 = 8;
+
+/// While it holds, so many answers at least pass before the limit tries one more.
+const HOLD_ANSWERS: u32 = 64;
+
+/// And so many rounds.
+const HOLD_ROUNDS: u32 = 5;
+
+/// After a try that brought no throughput, so many rounds pass before the next one.
+const FLAT_HOLD_ROUNDS: u32 = 30;
+
+/// A larger limit must bring so much more throughput to be kept.
+const GROWTH_MIN: f64 = 1.1;
+
+/// The pause after a refusal at a limit of one, doubled with each further one.
+const PAUSE_FIRST: Duration = Duration::from_millis(250);
+
+/// No pause that we choose ourselves is longer.
+const PAUSE_MAX: Duration = Duration::from_secs(30);
+
+/// No pause that an upstream asks for is believed beyond this.
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(600);
+
+/// What a limiter starts with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LimiterSettings {
+    /// The limit at first. Default 8.
+    pub start: u32,
+    /// The most that it may become. Default 512.
+    pub max: u32,
+    /// Whether it never moves: `start` is a fixed limit that somebody set.
+    pub fixed: bool,
+}
+
+impl Default for LimiterSettings {
+    fn default() -> Self {
+        Self { start: 8, max: 512, fixed: false }
+    }
+}
+
+impl LimiterSettings {
+    /// A limit that never moves.
+    #[must_use]
+    pub fn fixed(limit: u32) -> Self {
+        Self { start: limit.max(1), max: limit.max(1), fixed: true }
+    }
+}
+
+/// In which round a request was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Round(u64);
+
+/// The moving limit of one upstream.
+#[derive(Clone, Debug)]
+pub struct Limiter {
+    settings: LimiterSettings,
+    limit: u32,
+    good: u32,
+    bad: Option<u32>,
+    /// By how much the next clean round raises the limit while no `bad` is known.
+    step: u32,
+    round: u64,
+    /// The latest time that was heard of.
+    now: Duration,
+    /// When the present round began.
+    round_began: Duration,
+    /// Answers to requests of the present round.
+    answers: u32,
+    /// Answers in the present round, to whatever request.
+    answers_all: u32,
+    /// Whether the limit was reached in it.
+    saturated: bool,
+    /// Answers and rounds since the limit began to hold.
+    held_answers: u32,
+    held_rounds: u32,
+    hold_rounds: u32,
+    /// Answers a second in the last clean round at `good`.
+    good_rate: Option<f64>,
+    /// Whether `bad` was refused by nobody but brought no more throughput.
+    flat: bool,
+    /// Whether the engine's gauges last showed requests that wait.
+    queueing: bool,
+    has_gauges: bool,
+    pause: Duration,
+    paused_until: Duration,
+}
+
+impl Limiter {
+    /// A limiter that knows nothing.
+    #[must_use]
+    pub fn new(settings: LimiterSettings) -> Self {
+        let start = settings.start.clamp(1, settings.max.max(1));
+        Self {
+            settings,
+            limit: start,
+            good: 1,
+            bad: None,
+            step: start,
+            round: 0,
+            now: Duration::ZERO,
+            round_began: Duration::ZERO,
+            answers: 0,
+            answers_all: 0,
+            saturated: false,
+            held_answers: 0,
+            held_rounds: 0,
+            hold_rounds: HOLD_ROUNDS,
+            good_rate: None,
+            flat: false,
+            queueing: false,
+            has_gauges: false,
+            pause: PAUSE_FIRST,
+            paused_until: Duration::ZERO,
+        }
+    }
+
+    /// How many requests may be in flight.
+    #[must_use]
+    pub const fn limit(&self) -> u32 {
+        self.limit
+    }
+
+    /// Until when nothing is sent, on the engine's own clock.
+    #[must_use]
+    pub const fn paused_until(&self) -> Duration {
+        self.paused_until
+    }
+
+    /// A request goes out; `in_flight` counts it.
+    pub fn sent(&mut self, in_flight: u32) -> Round {
+        self.saturated |= in_flight >= self.limit;
+        Round(self.round)
+    }
+
+    /// A request of that round was answered, in whatever way that is no refusal.
+    pub fn answered(&mut self, round: Round, now: Duration) {
+        self.now = self.now.max(now);
+        self.held_answers = self.held_answers.saturating_add(1);
+        self.answers_all += 1;
+        if round.0 != self.round {
+            return;
+        }
+        self.answers += 1;
+        if self.answers >= (self.limit / 2).max(ROUND_ANSWERS_MIN.min(self.limit)) {
+            self.end_round();
+        }
+    }
+
+    /// A request of that round was refused because the upstream has too much to do, or ran out
+    /// of time. `in_flight` counts it.
+    pub fn refused(
+        &mut self,
+        round: Round,
+        in_flight: u32,
+        retry_after: Option<Duration>,
+        now: Duration,
+    ) {
+        self.now = self.now.max(now);
+        if round.0 < self.round && self.bad.is_some() {
+            return;
+        }
+        let tried = self.limit > self.good && self.good > 1;
+        if let (false, Some(wait)) = (tried, retry_after) {
+            self.pause_until(now + wait.min(RETRY_AFTER_MAX));
+        }
+        if self.limit <= 1 {
+            self.pause_until(now + self.pause);
+            self.pause = (self.pause * 2).min(PAUSE_MAX);
+        }
+        if self.settings.fixed {
+            if retry_after.is_none() {
+                self.pause_until(now + self.pause);
+                self.pause = (self.pause * 2).min(PAUSE_MAX);
+            }
+            self.begin_round(self.limit);
+            return;
+        }
+        self.bad = Some(in_flight.clamp(2, self.limit.max(2)));
+        if !tried {
+            self.good = (in_flight.min(self.limit) / 2).max(1);
+            self.good_rate = None;
+        }
+        self.flat = false;
+        self.hold(HOLD_ROUNDS);
+        self.begin_round(self.good);
+    }
+
+    /// What the engine's gauges say, with `in_flight` requests of ours there.
+    pub fn gauges(&mut self, waiting: u64, in_flight: u32) {
+        self.has_gauges = true;
+        if self.settings.fixed {
+            return;
+        }
+        let waiting = u32::try_from(waiting).unwrap_or(u32::MAX);
+        let working = in_flight.saturating_sub(waiting).max(1);
+        // A few that wait keep the engine busy between two of its steps.
+        let spare = (working / 10).max(1);
+        self.queueing |= waiting > 0;
+        if waiting > spare {
+            let target = working.saturating_add(spare);
+            if target < self.limit {
+                self.good = target;
+                self.begin_round(target);
+            }
+        } else if waiting == 0 && in_flight.saturating_add(1) >= self.limit {
+            self.queueing = false;
+            self.bad = None;
+            self.good = self.limit;
+            self.step = self.limit.saturating_mul(2);
+            self.raise(self.step);
+        }
+    }
+
+    fn end_round(&mut self) {
+        self.pause = PAUSE_FIRST;
+        if self.settings.fixed || self.queueing || !self.saturated {
+            self.begin_round(self.limit);
+            return;
+        }
+        let took = self.now.saturating_sub(self.round_began).as_secs_f64();
+        let rate = f64::from(self.answers_all) / took.max(1e-6);
+        if self.limit > self.good {
+            if !self.has_gauges && !self.is_worth_it(rate) {
+                self.bad = Some(self.limit);
+                self.flat = true;
+                self.hold(FLAT_HOLD_ROUNDS);
+                self.begin_round(self.good);
+                return;
+            }
+            self.good = self.limit;
+        }
+        self.good_rate = Some(rate);
+        self.advance();
+    }
+
+    /// Whether the present limit brought as much more throughput as its growth lets expect. A step
+    /// of less than a half is too small to be seen in the noise and is taken on trust.
+    fn is_worth_it(&self, rate: f64) -> bool {
+        let grown = f64::from(self.limit) / f64::from(self.good.max(1));
+        grown < 1.5 || self.good_rate.is_none_or(|before| rate >= before * GROWTH_MIN)
+    }
+
+    /// The next limit after a clean round.
+    fn advance(&mut self) {
+        match self.bad {
+            None => {
+                let next = self.limit.saturating_add(self.step);
+                self.step = self.step.saturating_mul(2);
+                self.raise(next);
+            }
+            Some(bad) => {
+                let gap = bad.saturating_sub(self.good);
+                if !self.flat && gap > (self.good / 16).max(1) {
+                    self.raise(self.good + gap / 2);
+                    return;
+                }
+                self.held_rounds += 1;
+                if self.held_rounds >= self.hold_rounds && self.held_answers >= HOLD_ANSWERS {
+                    self.try_more();
+                } else {
+                    self.begin_round(self.limit);
+                }
+            }
+        }
+    }
+
+    /// Forgets `bad`: by one where something was refused, since each refusal costs a request; to the
+    /// double where the limit was merely flat, since less would be lost in the noise.
+    fn try_more(&mut self) {
+        self.bad = None;
+        let step = if self.flat { self.limit } else { 1 };
+        self.step = step.saturating_mul(2);
+        self.raise(self.limit.saturating_add(step));
+    }
+
+    fn hold(&mut self, rounds: u32) {
+        self.hold_rounds = rounds;
+        self.held_rounds = 0;
+        self.held_answers = 0;
+    }
+
+    fn raise(&mut self, limit: u32) {
+        self.begin_round(limit.min(self.settings.max).max(1));
+    }
+
+    fn begin_round(&mut self, limit: u32) {
+        self.limit = limit;
+        self.round += 1;
+        self.round_began = self.now;
+        self.answers = 0;
+        self.answers_all = 0;
+        self.saturated = false;
+    }
+
+    fn pause_until(&mut self, instant: Duration) {
+        self.paused_until = self.paused_until.max(instant);
+    }
+}
+
+#[cfg(test)]
+mod tests;

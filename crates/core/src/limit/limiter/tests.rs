@@ -1,0 +1,178 @@
+//! The limiter against a small event-driven model of an engine.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use super::*;
+
+/// What the modelled engine does with requests beyond its slots.
+#[derive(Clone, Copy, PartialEq)]
+enum Beyond {
+    Refuse,
+    Queue { gauges: bool },
+}
+
+/// A client that always has something to send, and an engine whose slots change.
+struct Model {
+    limiter: Limiter,
+    beyond: Beyond,
+    slots: u32,
+    now: Duration,
+    in_flight: u32,
+    /// Requests at work: when they end, their round.
+    working: BinaryHeap<Reverse<(Duration, u64)>>,
+    queued: std::collections::VecDeque<u64>,
+    sent: u64,
+    refused: u64,
+    next_poll: Duration,
+}
+
+const LATENCY: Duration = Duration::from_millis(100);
+
+impl Model {
+    fn new(beyond: Beyond, slots: u32) -> Self {
+        Self {
+            limiter: Limiter::new(LimiterSettings::default()),
+            beyond,
+            slots,
+            now: Duration::ZERO,
+            in_flight: 0,
+            working: BinaryHeap::new(),
+            queued: std::collections::VecDeque::new(),
+            sent: 0,
+            refused: 0,
+            next_poll: Duration::ZERO,
+        }
+    }
+
+    /// A latency that varies by a fifth, the same on every run.
+    fn latency(&self) -> Duration {
+        LATENCY * u32::try_from(80 + self.sent * 7919 % 41).unwrap() / 100
+    }
+
+    fn send_all(&mut self) {
+        while self.in_flight < self.limiter.limit() && self.limiter.paused_until() <= self.now {
+            self.in_flight += 1;
+            self.sent += 1;
+            let round = self.limiter.sent(self.in_flight);
+            let at_work = u32::try_from(self.working.len()).unwrap();
+            if at_work < self.slots {
+                self.working.push(Reverse((self.now + self.latency(), round.0)));
+            } else if self.beyond == Beyond::Refuse {
+                self.refused += 1;
+                self.limiter.refused(round, self.in_flight, None, self.now);
+                self.in_flight -= 1;
+            } else {
+                self.queued.push_back(round.0);
+            }
+        }
+    }
+
+    fn run_until(&mut self, end: Duration) {
+        self.send_all();
+        while self.now < end {
+            let Some(Reverse((ends, round))) = self.working.pop() else {
+                self.now = self.limiter.paused_until();
+                self.send_all();
+                continue;
+            };
+            self.now = ends;
+            self.in_flight -= 1;
+            self.limiter.answered(Round(round), self.now);
+            while u32::try_from(self.working.len()).unwrap() < self.slots {
+                let Some(round) = self.queued.pop_front() else { break };
+                self.working.push(Reverse((self.now + self.latency(), round)));
+            }
+            self.send_all();
+            if self.beyond == (Beyond::Queue { gauges: true }) && self.now >= self.next_poll {
+                self.limiter.gauges(self.queued.len() as u64, self.in_flight);
+                self.next_poll = self.now + Duration::from_millis(250);
+                self.send_all();
+            }
+        }
+    }
+
+    fn is_within_a_fifth(&self) -> bool {
+        let in_flight = f64::from(self.in_flight);
+        let slots = f64::from(self.slots);
+        (slots * 0.8..=slots * 1.2).contains(&in_flight)
+    }
+}
+
+fn slots_move_from_8_to_64_to_16(beyond: Beyond) -> Model {
+    let mut model = Model::new(beyond, 8);
+    for (slots, until) in [(8, 4), (64, 8), (16, 12)] {
+        model.slots = slots;
+        model.run_until(Duration::from_secs(until - 1));
+        assert!(model.is_within_a_fifth(), "{} in flight for {slots} slots", model.in_flight);
+        model.run_until(Duration::from_secs(until));
+        assert!(model.is_within_a_fifth(), "{} in flight for {slots} slots", model.in_flight);
+    }
+    model
+}
+
+#[test]
+fn it_follows_an_engine_that_refuses_what_it_cannot_take() {
+    let model = slots_move_from_8_to_64_to_16(Beyond::Refuse);
+    assert!(model.refused * 100 < model.sent * 3, "{} of {} refused", model.refused, model.sent);
+}
+
+#[test]
+fn it_follows_an_engine_that_queues_and_shows_it() {
+    let model = slots_move_from_8_to_64_to_16(Beyond::Queue { gauges: true });
+    assert_eq!(model.refused, 0);
+}
+
+#[test]
+fn it_stops_where_more_in_flight_brings_nothing() {
+    let mut model = Model::new(Beyond::Queue { gauges: false }, 32);
+    model.run_until(Duration::from_secs(20));
+    let good = model.limiter.good;
+    assert!((32..=64).contains(&good), "{good} found good for 32 slots");
+    assert!(model.in_flight <= 128, "{} in flight for 32 slots", model.in_flight);
+}
+
+#[test]
+fn it_reaches_many_slots_fast() {
+    let mut model = Model::new(Beyond::Queue { gauges: false }, 256);
+    model.run_until(Duration::from_secs(1));
+    assert!(model.in_flight >= 256, "{}", model.in_flight);
+    assert!(model.limiter.limit() <= 512);
+}
+
+#[test]
+fn a_fixed_limit_never_moves() {
+    let mut limiter = Limiter::new(LimiterSettings::fixed(5));
+    for _ in 0..100 {
+        let round = limiter.sent(5);
+        limiter.answered(round, Duration::from_secs(1));
+        let round = limiter.sent(5);
+        limiter.refused(round, 5, Some(Duration::from_secs(1)), Duration::from_secs(9));
+        limiter.gauges(50, 5);
+    }
+    assert_eq!(limiter.limit(), 5);
+    assert_eq!(limiter.paused_until(), Duration::from_secs(10));
+}
+
+#[test]
+fn refusals_at_a_limit_of_one_pause_longer_and_longer() {
+    let mut limiter = Limiter::new(LimiterSettings { start: 1, ..LimiterSettings::default() });
+    let mut pauses = Vec::new();
+    let mut now = Duration::ZERO;
+    for _ in 0..10 {
+        let round = limiter.sent(1);
+        limiter.refused(round, 1, None, now);
+        pauses.push((limiter.paused_until() - now).as_millis());
+        now = limiter.paused_until();
+    }
+    assert_eq!(pauses[..4], [250, 500, 1000, 2000]);
+    assert_eq!(*pauses.last().unwrap(), PAUSE_MAX.as_millis());
+}
+
+#[test]
+fn retry_after_is_honoured_up_to_ten_minutes() {
+    let mut limiter = Limiter::new(LimiterSettings::default());
+    let round = limiter.sent(8);
+    limiter.refused(round, 8, Some(Duration::from_secs(u64::MAX)), Duration::ZERO);
+    assert_eq!(limiter.paused_until(), RETRY_AFTER_MAX);
+}

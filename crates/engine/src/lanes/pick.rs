@@ -1,0 +1,181 @@
+//! Choosing the next line for a place.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::queue::Want;
+use super::{Flight, Lane, RETRIES_PER_PERMIT, SUSPECT_PATIENCE, State};
+use crate::line::Line;
+use crate::run::Run;
+
+/// Bytes of a request body a token has, about; corrected when the answer says how many there were.
+const BYTES_PER_TOKEN: f64 = 4.0;
+
+impl State {
+    /// Sends what a lane has to the least loaded of its places, until nothing more may go out.
+    pub(super) fn fill_lane(&mut self, lane: usize, now: Duration) -> Vec<Flight> {
+        let mut flights = Vec::new();
+        loop {
+            let open = |(index, place): (usize, &mut super::Place)| {
+                let serves = place.lanes.contains(&lane);
+                (serves && place.is_open(now)).then(|| (index, place.load()))
+            };
+            let mut places: Vec<(usize, f64)> =
+                self.places.iter_mut().enumerate().filter_map(open).collect();
+            places.sort_by(|(_, one), (_, other)| one.total_cmp(other));
+            let next = places.into_iter().find_map(|(place, _)| self.pick(place, now));
+            match next {
+                Some(flight) => flights.push(flight),
+                None => return flights,
+            }
+        }
+    }
+
+    /// Sends to a place until nothing more may go out.
+    pub(super) fn fill_place(&mut self, place: usize, now: Duration) -> Vec<Flight> {
+        std::iter::from_fn(|| self.pick(place, now)).collect()
+    }
+
+    /// Takes the line whose turn it is at a place, with a permit.
+    fn pick(&mut self, place_index: usize, now: Duration) -> Option<Flight> {
+        let retries_max = self.retries_max();
+        let place = self.places.get_mut(place_index)?;
+        if !place.is_open(now) {
+            return None;
+        }
+        for turn in 0..place.lanes.len() {
+            let index = *place.lanes.get(turn)?;
+            let lane = self.lanes.get_mut(index)?;
+            if lane.turns.is_empty() {
+                continue;
+            }
+            let Some(is_probe) = place.posts.get(&index).and_then(|post| post.opening(now)) else {
+                continue;
+            };
+            let suspect_waits = lane.suspect_waits(now);
+            if suspect_waits && place.in_flight > 0 {
+                // The place falls idle, so that the line can run alone.
+                return None;
+            }
+            let want = match (suspect_waits, is_probe, lane.retries >= retries_max) {
+                (true, ..) => Want::Suspect,
+                (_, true, false) => Want::Probe,
+                (_, _, true) => Want::Retry,
+                (_, false, false) => Want::Any,
+            };
+            let Some((run, line)) = lane.take(want, place.in_flight == 0) else { continue };
+            // The next look begins behind this lane, so that lanes at one upstream take turns.
+            place.lanes.rotate_left(turn + 1);
+            return self.board(place_index, index, run, line, now);
+        }
+        None
+    }
+
+    /// Takes the permit.
+    fn board(
+        &mut self,
+        place_index: usize,
+        lane: usize,
+        run: Arc<Run>,
+        line: Line,
+        now: Duration,
+    ) -> Option<Flight> {
+        let place = self.places.get_mut(place_index)?;
+        let post = place.posts.get_mut(&lane)?;
+        let alone = line.is_suspect();
+        place.in_flight += 1;
+        post.in_flight += 1;
+        place.is_exclusive = alone;
+        let tokens_estimated = f64::from(line.entry.body_len) / BYTES_PER_TOKEN;
+        if let Some(rpm) = &mut place.rpm {
+            rpm.take(1.0, now);
+        }
+        if let Some(tpm) = &mut place.tpm {
+            tpm.take(tokens_estimated, now);
+        }
+        run.departed();
+        Some(Flight {
+            sent: post.standing.send(),
+            round: place.limiter.sent(place.in_flight),
+            upstream: Arc::clone(&place.upstream),
+            model: Arc::clone(&self.lanes.get(lane)?.model),
+            place: place_index,
+            line,
+            run,
+            lane,
+            alone,
+            tokens_estimated,
+        })
+    }
+
+    /// How many retries a lane may hold before fresh lines have to wait.
+    fn retries_max(&self) -> usize {
+        let permits: usize = self
+            .places
+            .iter()
+            .map(|place| usize::try_from(place.limiter.limit()).unwrap_or(usize::MAX))
+            .fold(0, usize::saturating_add);
+        permits.saturating_mul(RETRIES_PER_PERMIT)
+    }
+
+    /// When something is due that no event will bring: a retry, a probe, the end of a pause.
+    pub(super) fn next_due(&mut self, now: Duration) -> Option<Duration> {
+        let retries = self
+            .lanes
+            .iter()
+            .flat_map(|lane| lane.queues.values().filter_map(super::queue::Queue::next_due))
+            .min();
+        let mut soonest = retries;
+        for place in &mut self.places {
+            let waits = place.lanes.iter().any(|lane| {
+                self.lanes.get(*lane).is_some_and(|lane| !lane.turns.is_empty())
+            });
+            if !waits {
+                continue;
+            }
+            let pause = (place.limiter.paused_until() > now).then(|| place.limiter.paused_until());
+            let rate = Some(place.rate_wait(now)).filter(|wait| !wait.is_zero());
+            let probe = place
+                .posts
+                .values()
+                .filter(|post| post.in_flight == 0 && post.next_probe > now)
+                .map(|post| post.next_probe)
+                .min();
+            for due in [pause, rate.map(|wait| now + wait), probe].into_iter().flatten() {
+                soonest = Some(soonest.map_or(due, |soonest| soonest.min(due)));
+            }
+        }
+        soonest
+    }
+}
+
+impl Lane {
+    /// Takes a line of the batch whose turn it is and that has one of the wanted kind.
+    fn take(&mut self, want: Want, is_idle: bool) -> Option<(Arc<Run>, Line)> {
+        for _ in 0..self.queues.len() {
+            let key = self.turns.next()?;
+            let Some(queue) = self.queues.get_mut(&key) else { continue };
+            let before = queue.retries();
+            let line = queue.take(want).or_else(|| {
+                // A line that must run alone goes when nothing else is left and nothing is in flight.
+                is_idle.then(|| queue.take(Want::Suspect)).flatten()
+            });
+            let run = Arc::clone(&queue.run);
+            let taken = before - queue.retries();
+            if let Some(line) = line {
+                self.retries = self.retries.saturating_sub(taken);
+                self.update_turn(key);
+                return Some((run, line));
+            }
+        }
+        None
+    }
+
+    /// Whether a line has waited to run alone for so long that the place must fall idle for it.
+    fn suspect_waits(&self, now: Duration) -> bool {
+        self.queues
+            .values()
+            .filter_map(super::queue::Queue::suspect_since)
+            .any(|since| now.saturating_sub(since) >= SUSPECT_PATIENCE)
+    }
+}

@@ -1,0 +1,178 @@
+//! One upstream as the lanes see it: its permits, its pauses, and how each model is doing there.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use overnight_core::attempt::{Health, Standing};
+use overnight_core::limit::{Limiter, LimiterSettings, RateBudget};
+use overnight_store::status::ServedModel;
+
+use crate::engine::UpstreamPart;
+use crate::upstream::{ModelList, Upstream};
+
+/// The pause before the first probe of a parked upstream, doubled with each that fails.
+const PROBE_PAUSE_FIRST: Duration = Duration::from_millis(250);
+
+/// No pause between probes is longer.
+const PROBE_PAUSE_MAX: Duration = Duration::from_secs(5);
+
+/// What an upstream serves.
+pub(super) enum Serves {
+    /// Nothing is known: it has not answered yet.
+    Unknown,
+    /// Every model: it has no list.
+    Any,
+    /// These.
+    Listed(Vec<ServedModel>),
+}
+
+/// One upstream.
+pub(super) struct Place {
+    pub(super) name: String,
+    pub(super) url: String,
+    pub(super) upstream: Arc<dyn Upstream>,
+    pub(super) limiter: Limiter,
+    pub(super) in_flight: u32,
+    /// Whether the one request in flight must stay the only one.
+    pub(super) is_exclusive: bool,
+    pub(super) rpm: Option<RateBudget>,
+    pub(super) tpm: Option<RateBudget>,
+    pub(super) serves: Serves,
+    /// Why its list could not be had at the last try.
+    pub(super) list_error: Option<String>,
+    listed_at: Option<Duration>,
+    pub(super) vouched: bool,
+    /// The lanes that it serves; the next one to be looked at first.
+    pub(super) lanes: Vec<usize>,
+    pub(super) posts: HashMap<usize, Post>,
+}
+
+/// One model at one upstream.
+#[derive(Default)]
+pub(super) struct Post {
+    pub(super) standing: Standing,
+    pub(super) in_flight: u32,
+    pub(super) next_probe: Duration,
+    /// What the last failure was, as the rest of a sentence that begins with the upstream.
+    pub(super) why: String,
+}
+
+impl Post {
+    /// How lines may be sent: `None` not now, else whether as a probe.
+    pub(super) fn opening(&self, now: Duration) -> Option<bool> {
+        match self.standing.health() {
+            Health::Well => Some(false),
+            Health::Doubtful | Health::Parked => {
+                (self.in_flight == 0 && self.next_probe <= now).then_some(true)
+            }
+        }
+    }
+
+    /// Sets the time of the next probe, if one is needed.
+    pub(super) fn schedule_probe(&mut self, now: Duration) {
+        if self.standing.health() == Health::Parked {
+            let doublings = self.standing.probes_failed().saturating_sub(1).min(8);
+            let pause = PROBE_PAUSE_FIRST.saturating_mul(1 << doublings).min(PROBE_PAUSE_MAX);
+            self.next_probe = now + pause;
+        }
+    }
+}
+
+impl Place {
+    pub(super) fn new(part: UpstreamPart) -> Self {
+        let limits = part.limits;
+        let limiter = limits.limit.map_or_else(
+            || {
+                let defaults = LimiterSettings::default();
+                let max = limits.limit_max.unwrap_or(defaults.max).max(1);
+                LimiterSettings { max, start: defaults.start.min(max), ..defaults }
+            },
+            LimiterSettings::fixed,
+        );
+        Self {
+            name: part.name,
+            url: part.url,
+            upstream: part.upstream,
+            limiter: Limiter::new(limiter),
+            in_flight: 0,
+            is_exclusive: false,
+            rpm: limits.rpm.map(|rpm| RateBudget::new(rpm.into())),
+            tpm: limits.tpm.map(RateBudget::new),
+            serves: Serves::Unknown,
+            list_error: None,
+            listed_at: None,
+            vouched: false,
+            lanes: Vec::new(),
+            posts: HashMap::new(),
+        }
+    }
+
+    /// Whether it serves the model, as far as its list is known.
+    pub(super) fn serves(&self, model: &str) -> bool {
+        match &self.serves {
+            Serves::Unknown => false,
+            Serves::Any => true,
+            Serves::Listed(models) => models.iter().any(|served| served.id == model),
+        }
+    }
+
+    pub(super) fn set_models(&mut self, list: Result<ModelList, String>, now: Duration) {
+        match list {
+            Ok(list) => {
+                self.serves = match list {
+                    ModelList::Models(models) => Serves::Listed(models),
+                    ModelList::NoList => Serves::Any,
+                };
+                self.listed_at = Some(now);
+                self.list_error = None;
+            }
+            Err(why) => self.list_error = Some(why),
+        }
+    }
+
+    /// Whether it was ever asked for its list, whatever it answered.
+    pub(super) const fn was_asked(&self) -> bool {
+        self.listed_at.is_some() || self.list_error.is_some()
+    }
+
+    /// Whether it has answered with its list after that time.
+    pub(super) fn has_listed_since(&self, since: Duration) -> bool {
+        self.list_error.is_none() && self.listed_at.is_some_and(|at| at > since)
+    }
+
+    pub(super) fn set_lane(&mut self, lane: usize, serves: bool) {
+        let known = self.lanes.contains(&lane);
+        if serves && !known {
+            self.lanes.push(lane);
+            self.posts.entry(lane).or_default();
+        } else if !serves && known {
+            self.lanes.retain(|other| *other != lane);
+        }
+    }
+
+    /// Whether another request may go out now.
+    pub(super) fn is_open(&mut self, now: Duration) -> bool {
+        !self.is_exclusive
+            && self.in_flight < self.limiter.limit()
+            && self.limiter.paused_until() <= now
+            && self.rate_wait(now).is_zero()
+    }
+
+    /// How long its rates a minute make it wait.
+    pub(super) fn rate_wait(&mut self, now: Duration) -> Duration {
+        let rpm = self.rpm.as_mut().map_or(Duration::ZERO, |budget| budget.wait(now));
+        let tpm = self.tpm.as_mut().map_or(Duration::ZERO, |budget| budget.wait(now));
+        rpm.max(tpm)
+    }
+
+    /// How much of its limit is used.
+    pub(super) fn load(&self) -> f64 {
+        f64::from(self.in_flight) / f64::from(self.limiter.limit().max(1))
+    }
+
+    /// Whether any model is not well here.
+    pub(super) fn is_in_doubt(&self) -> bool {
+        self.posts.values().any(|post| post.standing.health() != Health::Well)
+    }
+}

@@ -1,0 +1,194 @@
+//! The lines of one batch that wait in one lane.
+
+use std::collections::{BinaryHeap, VecDeque};
+use std::cmp::Ordering;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use crate::line::Line;
+use crate::run::Run;
+
+/// A line whose bytes take more than this is read again for its next attempt instead of being held.
+const KEPT_BYTES_MAX: usize = 16 << 10;
+
+/// A queue has at most so many fresh lines.
+const FRESH_MAX: usize = 4096;
+
+/// What a batch waits for in a lane.
+pub(super) struct Queue {
+    /// The batch.
+    pub(super) run: Arc<Run>,
+    /// Lines that were never sent, in plan order.
+    fresh: VecDeque<Line>,
+    fresh_bytes: usize,
+    /// Retries that may go out at once.
+    due: VecDeque<Line>,
+    /// Retries that wait for their time.
+    waiting: BinaryHeap<Waiting>,
+    /// Lines that must run alone, each with the time since when they wait.
+    suspects: VecDeque<(Duration, Line)>,
+    /// Notified when there are few fresh lines left.
+    pub(super) hungry: Arc<Notify>,
+    /// Below so many bytes of fresh lines it is hungry.
+    low: usize,
+    /// Whether no more lines come.
+    pub(super) is_fed: bool,
+}
+
+/// Which line of a queue may go out.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Want {
+    /// Retries before fresh lines.
+    Any,
+    /// Only retries: there are too many of them.
+    Retry,
+    /// A fresh line if there is one: it tells most about an upstream in doubt.
+    Probe,
+    /// One that must run alone, or else any.
+    Suspect,
+}
+
+impl Queue {
+    pub(super) fn new(run: Arc<Run>) -> Self {
+        Self {
+            run,
+            fresh: VecDeque::new(),
+            fresh_bytes: 0,
+            due: VecDeque::new(),
+            waiting: BinaryHeap::new(),
+            suspects: VecDeque::new(),
+            hungry: Arc::default(),
+            low: 0,
+            is_fed: false,
+        }
+    }
+
+    /// Takes more fresh lines.
+    pub(super) fn feed(&mut self, lines: Vec<Line>) {
+        self.fresh_bytes += lines.iter().map(Line::held_bytes).sum::<usize>();
+        self.fresh.extend(lines);
+        self.low = self.fresh_bytes / 2;
+    }
+
+    /// Whether there is room for another piece of that many bytes.
+    pub(super) fn is_low(&self, bytes: usize) -> bool {
+        self.fresh.is_empty() || (self.fresh_bytes < bytes && self.fresh.len() < FRESH_MAX)
+    }
+
+    pub(super) fn is_ready(&self) -> bool {
+        !self.fresh.is_empty() || !self.due.is_empty() || !self.suspects.is_empty()
+    }
+
+    /// Whether lines that never failed wait here, or are still to be fed.
+    pub(super) fn has_fresh_or_more(&self) -> bool {
+        !self.is_fed || !self.fresh.is_empty()
+    }
+
+    /// Whether any line waits here to be sent.
+    pub(super) fn waits(&self) -> bool {
+        !self.fresh.is_empty() || self.retries() > 0
+    }
+
+    /// Lines that wait for another attempt.
+    pub(super) fn retries(&self) -> usize {
+        self.due.len() + self.waiting.len() + self.suspects.len()
+    }
+
+    /// Since when the first of the lines that must run alone has waited.
+    pub(super) fn suspect_since(&self) -> Option<Duration> {
+        self.suspects.front().map(|(since, _)| *since)
+    }
+
+    /// Takes the line that may go out, if there is one of the wanted kind.
+    pub(super) fn take(&mut self, want: Want) -> Option<Line> {
+        match want {
+            Want::Any => self.due.pop_front().or_else(|| self.take_fresh()),
+            Want::Retry => self.due.pop_front(),
+            Want::Probe => self.take_fresh().or_else(|| self.due.pop_front()),
+            Want::Suspect => self.suspects.pop_front().map(|(_, line)| line),
+        }
+    }
+
+    /// Puts a line back that is to be sent again at once.
+    pub(super) fn again(&mut self, mut line: Line, now: Duration) {
+        if line.held_bytes() > KEPT_BYTES_MAX {
+            line.bytes = None;
+        }
+        if line.is_suspect() {
+            self.suspects.push_back((now, line));
+        } else {
+            self.due.push_back(line);
+        }
+    }
+
+    /// Puts a line back that is to be sent again, but not before that time.
+    pub(super) fn later(&mut self, mut line: Line, due: Duration) {
+        line.bytes = None;
+        self.waiting.push(Waiting { due, line });
+    }
+
+    /// Lets the retries out whose time has come; true when there were any.
+    pub(super) fn promote(&mut self, now: Duration) -> bool {
+        let before = self.waiting.len();
+        while self.waiting.peek().is_some_and(|waiting| waiting.due <= now) {
+            if let Some(Waiting { line, .. }) = self.waiting.pop() {
+                self.again(line, now);
+            }
+        }
+        self.waiting.len() < before
+    }
+
+    /// When the next retry is due.
+    pub(super) fn next_due(&self) -> Option<Duration> {
+        self.waiting.peek().map(|waiting| waiting.due)
+    }
+
+    /// Takes every line that waits.
+    pub(super) fn take_all(&mut self) -> Vec<Line> {
+        self.fresh_bytes = 0;
+        self.hungry.notify_one();
+        let fresh = self.fresh.drain(..);
+        let due = self.due.drain(..);
+        let waiting = self.waiting.drain().map(|waiting| waiting.line);
+        let suspects = self.suspects.drain(..).map(|(_, line)| line);
+        fresh.chain(due).chain(waiting).chain(suspects).collect()
+    }
+
+    fn take_fresh(&mut self) -> Option<Line> {
+        let line = self.fresh.pop_front()?;
+        self.fresh_bytes -= line.held_bytes();
+        if self.fresh_bytes <= self.low && !self.is_fed {
+            self.hungry.notify_one();
+        }
+        Some(line)
+    }
+}
+
+/// A retry that waits for its time; the soonest is the greatest, as a heap has it.
+struct Waiting {
+    due: Duration,
+    line: Line,
+}
+
+impl PartialEq for Waiting {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Waiting {}
+
+impl PartialOrd for Waiting {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Waiting {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let key = |waiting: &Self| (waiting.due, waiting.line.entry.line);
+        key(other).cmp(&key(self))
+    }
+}

@@ -1,0 +1,185 @@
+//! What a flight's reply means: for its place, for the model there, and for its line.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use overnight_core::attempt::{Blame, Circumstances, Health, Reply, Suspicion, Verdict, judge};
+
+use super::{Flight, Lanes, State};
+use crate::line::Line;
+use crate::run::Run;
+use crate::shared::lock;
+
+/// What became of a flight's line.
+pub(crate) enum Landed {
+    /// The reply is its outcome.
+    Final(Line),
+    /// It waits for another attempt, or its batch does not run any more.
+    Kept,
+}
+
+impl Lanes {
+    /// A flight came back with a reply that took `tokens`. Gives its permit back and judges it.
+    /// `detail` says more about a missing answer; `jitter` is between 0 and 1.
+    pub(crate) fn land(&self, flight: Flight, reply: &Reply, news: &News<'_>) -> (Arc<Run>, Landed) {
+        let now = self.now();
+        let mut state = lock(&self.state);
+        state.give_back(&flight, news.tokens);
+        let suspicion = state.learn(&flight, reply, news.detail, now);
+        let Flight { mut line, run, lane, place, alone, .. } = flight;
+        let verdict = match Blame::of(reply) {
+            Blame::Nobody | Blame::Line => Verdict::Final,
+            Blame::Overload { .. }
+            | Blame::Unreachable
+            | Blame::Connection
+            | Blame::Doubt { .. } => {
+                let circumstances = state.circumstances(place, lane, alone, now);
+                let trial = line.trial_mut();
+                trial.settle(|place| Some(&state.places.get(place)?.posts.get(&lane)?.standing));
+                judge(reply, trial, &circumstances, &self.rules)
+            }
+        };
+        let due = match verdict {
+            Verdict::Final => return (run, Landed::Final(line)),
+            Verdict::Again => now,
+            Verdict::Retry { backoff } => now + backoff.mul_f64(news.jitter),
+        };
+        line.trial_mut().attempted();
+        if let Some(suspicion) = suspicion {
+            line.trial_mut().suspect(place, suspicion);
+        }
+        state.put_back(lane, &run, line, due, now);
+        drop(state);
+        if due > now {
+            self.sooner.notify_one();
+        }
+        (run, Landed::Kept)
+    }
+
+    /// A flight was ended by its batch before it had an outcome. Gives its permit back.
+    pub(crate) fn abandon(&self, flight: &Flight) {
+        lock(&self.state).give_back(flight, None);
+    }
+}
+
+/// What is known of a reply besides the reply.
+pub(crate) struct News<'a> {
+    /// The tokens that it took, if it said so.
+    pub(crate) tokens: Option<u64>,
+    /// Why there was no answer, in more detail.
+    pub(crate) detail: Option<&'a str>,
+    /// Between 0 and 1: where in its span a pause ends.
+    pub(crate) jitter: f64,
+}
+
+impl State {
+    pub(super) fn give_back(&mut self, flight: &Flight, tokens: Option<u64>) {
+        let Some(place) = self.places.get_mut(flight.place) else { return };
+        place.in_flight = place.in_flight.saturating_sub(1);
+        if flight.alone {
+            place.is_exclusive = false;
+        }
+        if let Some(post) = place.posts.get_mut(&flight.lane) {
+            post.in_flight = post.in_flight.saturating_sub(1);
+        }
+        if let (Some(tpm), Some(tokens)) = (&mut place.tpm, tokens) {
+            // Token counts are far below 2^53.
+            #[expect(clippy::cast_precision_loss, reason = "see above")]
+            tpm.correct(flight.tokens_estimated, tokens as f64);
+        }
+    }
+
+    /// Tells the limiter and the standing what happened. Answers the suspicion that it raises.
+    fn learn(
+        &mut self,
+        flight: &Flight,
+        reply: &Reply,
+        detail: Option<&str>,
+        now: Duration,
+    ) -> Option<Suspicion> {
+        let place = self.places.get_mut(flight.place)?;
+        // The flight was counted until just before.
+        let in_flight = place.in_flight + 1;
+        let post = place.posts.get_mut(&flight.lane)?;
+        let mut suspicion = None;
+        match Blame::of(reply) {
+            Blame::Nobody | Blame::Line => {
+                place.limiter.answered(flight.round, now);
+                if post.standing.answered(flight.sent) {
+                    tracing::info!(upstream.name = place.name, "upstream answers again");
+                }
+                return None;
+            }
+            Blame::Overload { retry_after } => {
+                place.limiter.refused(flight.round, in_flight, retry_after, now);
+            }
+            Blame::Unreachable => {
+                for post in place.posts.values_mut() {
+                    post.standing.unreachable();
+                    post.schedule_probe(now);
+                }
+            }
+            Blame::Connection => return None,
+            Blame::Doubt { lost, .. } => {
+                if matches!(reply, Reply::NoAnswer(_)) {
+                    place.limiter.refused(flight.round, in_flight, Some(Duration::ZERO), now);
+                } else {
+                    place.limiter.answered(flight.round, now);
+                }
+                suspicion = Some(post.standing.failed(lost, post.in_flight + 1));
+                post.schedule_probe(now);
+            }
+        }
+        let why = describe(reply, detail);
+        for (lane, post) in &mut place.posts {
+            if *lane == flight.lane || post.standing.health() != Health::Well {
+                if post.why != why && post.standing.health() != Health::Well {
+                    tracing::warn!(upstream.name = place.name, reason = why, "upstream in doubt");
+                }
+                post.why.clone_from(&why);
+            }
+        }
+        suspicion
+    }
+
+    fn circumstances(&self, place: usize, lane: usize, alone: bool, now: Duration) -> Circumstances {
+        let has_company = self.lanes.get(lane).is_some_and(super::Lane::has_fresh);
+        let place = self.places.get(place);
+        let standing = place.and_then(|place| place.posts.get(&lane)).map(|post| &post.standing);
+        Circumstances {
+            health: standing.map_or(Health::Parked, overnight_core::attempt::Standing::health),
+            ever_good: standing.is_some_and(overnight_core::attempt::Standing::ever_good),
+            alone,
+            has_company,
+            vouched: place.is_some_and(|place| place.vouched),
+            now,
+        }
+    }
+
+    /// Lets the line wait again, unless its batch sends nothing any more.
+    pub(super) fn put_back(&mut self, lane: usize, run: &Run, line: Line, due: Duration, now: Duration) {
+        let Some(lane) = self.lanes.get_mut(lane) else { return };
+        let Some(queue) = lane.queues.get_mut(&run.key()) else { return };
+        if due > now {
+            queue.later(line, due);
+        } else {
+            queue.again(line, now);
+        }
+        lane.retries += 1;
+        lane.update_turn(run.key());
+    }
+}
+
+/// The rest of a sentence that begins with the upstream's name. Holds no body.
+fn describe(reply: &Reply, detail: Option<&str>) -> String {
+    match reply {
+        Reply::Answered { status, .. } if (200..300).contains(status) => {
+            "answered with something that is not JSON".to_owned()
+        }
+        Reply::Answered { status, .. } => format!("answered with status {status}"),
+        Reply::NoAnswer(why) => match detail {
+            Some(detail) => format!("{why} ({detail})"),
+            None => why.to_string(),
+        },
+    }
+}

@@ -1,0 +1,171 @@
+//! Gathers the outcomes of a batch, and flushes them as segments.
+//!
+//! A line is done when its segment is recorded, not before. What finishes while a flush is under way
+//! waits for the next one, which begins as soon as that is over if the flush rule says so: group commit
+//! without a timer.
+
+mod buffer;
+mod flush;
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use overnight_core::batch::Tally;
+use overnight_core::segment::{LineSet, ResultFile, Segment};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+pub(crate) use self::buffer::{Buffer, LineResult, Outcome};
+pub(crate) use self::flush::{flush_all, record_now};
+use crate::shared::lock;
+
+/// Beyond so many bytes that wait, those who bring more have to wait for a flush.
+const WAITING_BYTES_MAX: u64 = 16 << 20;
+
+/// What a recorder does next.
+enum Step {
+    /// Write this.
+    Flush(Box<Buffer>),
+    /// Look again then, or when nudged.
+    Until(Instant),
+    /// Look again when nudged.
+    Idle,
+    /// Every outcome that came was recorded, and no more come.
+    Done,
+}
+
+/// The outcomes of one batch that are not recorded yet, and the numbers of those that are.
+pub(crate) struct Recorder {
+    state: Mutex<State>,
+    nudge: Notify,
+    /// Notified after each flush.
+    flushed: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    buffer: Buffer,
+    done: LineSet,
+    tally: Tally,
+    next_seq: u64,
+    /// How long the two result files are, as recorded.
+    lengths: (u64, u64),
+    total: Option<u64>,
+    is_closed: bool,
+}
+
+impl Recorder {
+    pub(crate) fn new() -> Self {
+        Self { state: Mutex::default(), nudge: Notify::new(), flushed: Notify::new() }
+    }
+
+    /// Goes on from what is recorded already.
+    pub(crate) fn resume(&self, done: LineSet, tally: Tally, lengths: (u64, u64), total: u64) {
+        let mut state = lock(&self.state);
+        state.done = done;
+        state.tally = tally;
+        state.lengths = lengths;
+        state.total = Some(total);
+    }
+
+    /// Takes an outcome, with so many lines in flight. Only the buffer's memory is written; nothing
+    /// waits.
+    pub(crate) fn push(&self, line: &LineResult<'_>, outcome: Outcome, in_flight: u64) {
+        let mut state = lock(&self.state);
+        if state.is_closed {
+            return;
+        }
+        let was_empty = state.buffer.is_empty();
+        state.buffer.push(line, outcome);
+        // The recorder's task must learn of a first outcome, to note its age, and of a full buffer.
+        if was_empty || state.buffer.is_full(in_flight) {
+            self.nudge.notify_one();
+        }
+    }
+
+    /// Waits while too much waits to be written.
+    pub(crate) async fn room(&self) {
+        loop {
+            let flushed = self.flushed.notified();
+            {
+                let state = lock(&self.state);
+                if state.buffer.bytes() < WAITING_BYTES_MAX || state.is_closed {
+                    return;
+                }
+            }
+            flushed.await;
+        }
+    }
+
+    /// Something changed that the flush rule looks at.
+    pub(crate) fn nudge(&self) {
+        self.nudge.notify_one();
+    }
+
+    /// No more outcomes come: what waits is flushed, then [`flush_all`] ends.
+    pub(crate) fn close(&self) {
+        lock(&self.state).is_closed = true;
+        self.nudge.notify_one();
+        self.flushed.notify_waiters();
+    }
+
+    /// How the recorded lines ended.
+    pub(crate) fn tally(&self) -> Tally {
+        lock(&self.state).tally
+    }
+
+    /// The recorded lines.
+    pub(crate) fn done(&self) -> LineSet {
+        lock(&self.state).done.clone()
+    }
+
+    /// Whether every line of the batch is recorded.
+    pub(crate) fn is_complete(&self) -> bool {
+        let state = lock(&self.state);
+        state.total.is_some_and(|total| state.done.len() == total)
+    }
+
+    /// How long the two result files are, as recorded.
+    fn lengths(&self) -> (u64, u64) {
+        lock(&self.state).lengths
+    }
+
+    /// Notes a recorded segment.
+    fn recorded(&self, segment: &Segment) {
+        let mut state = lock(&self.state);
+        debug_assert!(state.done.is_disjoint(&segment.lines), "a line ended twice");
+        state.done.union_with(&segment.lines);
+        state.tally += segment.tally;
+        let length = |file| segment.extent(file).map_or(0, |extent| extent.length);
+        state.lengths.0 += length(ResultFile::Output);
+        state.lengths.1 += length(ResultFile::Error);
+        drop(state);
+        self.flushed.notify_waiters();
+    }
+
+    fn take_seq(&self) -> u64 {
+        let mut state = lock(&self.state);
+        let seq = state.next_seq;
+        state.next_seq += 1;
+        seq
+    }
+
+    /// What the flush rule says. No flush is under way.
+    fn step(&self, in_flight: u64, age_max: Duration) -> Step {
+        let mut state = lock(&self.state);
+        let Some(oldest) = state.buffer.oldest() else {
+            let complete = state.total.is_some_and(|total| state.done.len() == total);
+            return if complete || state.is_closed { Step::Done } else { Step::Idle };
+        };
+        let due = oldest + age_max;
+        let is_time = in_flight == 0
+            || state.is_closed
+            || state.buffer.is_full(in_flight)
+            || due <= Instant::now();
+        if is_time {
+            Step::Flush(Box::new(std::mem::take(&mut state.buffer)))
+        } else {
+            Step::Until(due)
+        }
+    }
+}

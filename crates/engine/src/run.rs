@@ -1,0 +1,178 @@
+//! One batch that this worker holds: what its rooms share, and its life from claim to end.
+//!
+//! ```text
+//! validating ──► work (feed, send, record) ──► seal ──► ended
+//!      │                │
+//!      └── an order ────┴──► close ──► grace ──► flush ──► seal, or give the batch back
+//! ```
+
+mod life;
+
+use std::sync::{Arc, OnceLock};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use overnight_core::batch::{Batch, Lease};
+use overnight_core::id::{BatchId, ProjectId};
+use overnight_core::time::Timestamp;
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::engine::LiveBatch;
+use crate::input::InputReader;
+use crate::record::Recorder;
+
+pub(crate) use self::life::{Stop, live};
+
+/// Names a run inside this process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct RunKey(pub(crate) u64);
+
+/// What a run is told from outside. A later order replaces an earlier one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// Go on.
+    Go,
+    /// Somebody cancelled the batch.
+    Cancel,
+    /// The process stops: let what is in flight land, and give the batch back.
+    Stop,
+    /// Somebody else runs the batch: do nothing more.
+    Drop,
+}
+
+/// What the rooms of one batch share.
+pub(crate) struct Run {
+    key: RunKey,
+    lease: Lease,
+    project: ProjectId,
+    path: Arc<str>,
+    expires_at: Timestamp,
+    input: OnceLock<InputReader>,
+    total: AtomicU64,
+    in_flight: AtomicU64,
+    /// Notified when nothing is in flight any more.
+    idle: Notify,
+    order: watch::Sender<Order>,
+    /// Ends every flight at once.
+    pub(crate) abort: CancellationToken,
+    pub(crate) recorder: Recorder,
+}
+
+impl Run {
+    pub(crate) fn new(key: RunKey, batch: &Batch, lease: Lease, recorder: Recorder) -> Self {
+        Self {
+            key,
+            lease,
+            project: batch.project.clone(),
+            path: batch.spec.endpoint.as_str().into(),
+            expires_at: batch.expires_at,
+            input: OnceLock::new(),
+            total: AtomicU64::new(batch.total()),
+            in_flight: AtomicU64::new(0),
+            idle: Notify::new(),
+            order: watch::Sender::new(Order::Go),
+            abort: CancellationToken::new(),
+            recorder,
+        }
+    }
+
+    pub(crate) const fn key(&self) -> RunKey {
+        self.key
+    }
+
+    pub(crate) const fn lease(&self) -> &Lease {
+        &self.lease
+    }
+
+    pub(crate) const fn batch_id(&self) -> &BatchId {
+        &self.lease.batch
+    }
+
+    pub(crate) const fn project(&self) -> &ProjectId {
+        &self.project
+    }
+
+    /// The path that its lines are sent to.
+    pub(crate) const fn path(&self) -> &Arc<str> {
+        &self.path
+    }
+
+    pub(crate) const fn expires_at(&self) -> Timestamp {
+        self.expires_at
+    }
+
+    /// Its input file, once that is known.
+    pub(crate) fn input(&self) -> Option<&InputReader> {
+        self.input.get()
+    }
+
+    pub(crate) fn set_input(&self, input: InputReader) {
+        // A second call brings the same file.
+        let _ = self.input.set(input);
+    }
+
+    pub(crate) fn total(&self) -> u64 {
+        self.total.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_total(&self, total: u64) {
+        self.total.store(total, Ordering::Relaxed);
+    }
+
+    /// Gives an order, unless the run was told to drop everything before.
+    pub(crate) fn order(&self, order: Order) {
+        self.order.send_if_modified(|present| {
+            let changes = *present != order && *present != Order::Drop;
+            if changes {
+                *present = order;
+            }
+            changes
+        });
+    }
+
+    /// Waits for an order that counts.
+    pub(crate) async fn told(&self, counts: impl FnMut(&Order) -> bool) -> Order {
+        // The sender lives as long as the run, so there always comes an answer.
+        self.order.subscribe().wait_for(counts).await.map_or(Order::Drop, |order| *order)
+    }
+
+    /// A line of the batch goes out.
+    pub(crate) fn departed(&self) {
+        self.in_flight.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A line of the batch came back, and what became of it is noted.
+    pub(crate) fn landed(&self) {
+        if self.in_flight.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.idle.notify_waiters();
+            self.recorder.nudge();
+        }
+    }
+
+    pub(crate) fn in_flight(&self) -> u64 {
+        self.in_flight.load(Ordering::Acquire)
+    }
+
+    /// Waits until nothing is in flight.
+    pub(crate) async fn idle(&self) {
+        loop {
+            let idle = self.idle.notified();
+            if self.in_flight() == 0 {
+                return;
+            }
+            idle.await;
+        }
+    }
+
+    /// How it is getting on, as far as it knows itself.
+    pub(crate) fn live(&self) -> LiveBatch {
+        let tally = self.recorder.tally();
+        LiveBatch {
+            total: self.total(),
+            completed: tally.completed,
+            failed: tally.failed,
+            in_flight: self.in_flight(),
+            ..LiveBatch::default()
+        }
+    }
+}

@@ -1,0 +1,302 @@
+//! The life of a run, from claim to end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use overnight_core::batch::{Batch, Event, Status};
+use overnight_core::plan::{PlanFooter, TRAILER_SIZE, tail_range};
+use overnight_core::segment::{BlobKey, LineSet, ResultFile};
+use overnight_store::blobs::BlobError;
+use overnight_store::status::BatchProgress;
+use tokio::task::{JoinError, JoinHandle};
+use tokio_util::task::TaskTracker;
+
+use super::{Order, Run};
+use crate::engine::ResultTarget;
+use crate::feed::{Feed, feed};
+use crate::input::InputReader;
+use crate::record::flush_all;
+use crate::seal;
+use crate::shared::Shared;
+use crate::validate::{Checked, validate};
+
+/// How many segments are read at once when a run goes on.
+const SEGMENTS_A_PAGE: usize = 512;
+
+/// A batch that was given up for a passing reason is claimed again after this pause.
+const RETRY_PAUSE: Duration = Duration::from_secs(1);
+
+/// A deadline that must not act is looked at again so often.
+const DEADLINE_RECHECK: Duration = Duration::from_secs(5);
+
+/// Why a run ends before its batch does.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// Somebody else holds the batch.
+    Fenced,
+    /// The process stops; the batch may be given back.
+    Released,
+    /// A rule was broken, or the process must not go on.
+    Broken,
+    /// A blob that the batch needs is lost or damaged.
+    Damaged(BlobError),
+}
+
+/// Runs a batch until it has ended or the run has to stop, and gives it back then.
+pub(crate) async fn live(shared: Arc<Shared>, run: Arc<Run>, batch: Batch) {
+    let stop = drive(&shared, &run, batch).await;
+    shared.lanes.close(run.key());
+    run.abort.cancel();
+    match stop {
+        Ok(status) => {
+            tracing::info!(batch.id = %run.batch_id(), batch.status = %status, "batch ended");
+        }
+        Err(Stop::Released) => give_back(&shared, &run).await,
+        Err(Stop::Fenced) => {
+            tracing::info!(batch.id = %run.batch_id(), "batch is run by another worker");
+        }
+        Err(Stop::Broken) => {
+            tracing::error!(batch.id = %run.batch_id(), "batch is left as it is");
+            stranded(&shared, &run, "a fault of the server; see its log").await;
+        }
+        Err(Stop::Damaged(error)) => {
+            let error = &error as &dyn std::error::Error;
+            tracing::error!(batch.id = %run.batch_id(), error, "a blob that the batch needs is damaged");
+            stranded(&shared, &run, "a file that it needs is lost or damaged; see the log").await;
+        }
+    }
+    shared.remove_run(&run);
+    // There is room for another batch.
+    shared.wake.wake();
+}
+
+/// Lets anyone claim the batch; at once when the process stops, else after a pause, since what made it
+/// stop may last.
+async fn give_back(shared: &Shared, run: &Run) {
+    if *run.order.borrow() == Order::Go {
+        tokio::time::sleep(RETRY_PAUSE).await;
+    }
+    if let Err(error) = shared.store.release(run.lease()).await {
+        tracing::warn!(batch.id = %run.batch_id(), %error, "a batch was not given back");
+    }
+}
+
+/// Says why a batch does not go on until the next start.
+async fn stranded(shared: &Shared, run: &Run, why: &str) {
+    let progress = BatchProgress {
+        batch: run.batch_id().clone(),
+        in_flight: 0,
+        retrying: 0,
+        lines_per_second: 0.0,
+        eta_seconds: None,
+        reason: Some(format!("it cannot go on: {why}")),
+        updated_at: shared.clock.now(),
+    };
+    if let Err(error) = shared.store.save_progress(&[progress]).await {
+        tracing::warn!(batch.id = %run.batch_id(), %error, "why a batch stands still was not saved");
+    }
+}
+
+async fn drive(shared: &Arc<Shared>, run: &Arc<Run>, mut batch: Batch) -> Result<Status, Stop> {
+    if batch.state.status() == Status::Validating {
+        batch = check(shared, run, batch).await?;
+    }
+    if batch.state.status() == Status::InProgress {
+        batch = work(shared, run, batch).await?;
+    } else if !batch.state.status().is_terminal() && batch.plan.is_some() {
+        resume(shared, run, &batch).await?;
+    }
+    match batch.state.status() {
+        Status::InProgress | Status::Finalizing | Status::Cancelling => {
+            seal::seal(shared, run, &batch).await
+        }
+        status @ (Status::Validating
+        | Status::Completed
+        | Status::Failed
+        | Status::Expired
+        | Status::Cancelled) => Ok(status),
+    }
+}
+
+/// Validates the input, or learns that it does not matter any more.
+async fn check(shared: &Arc<Shared>, run: &Arc<Run>, batch: Batch) -> Result<Batch, Stop> {
+    let event = tokio::select! {
+        biased;
+        order = run.told(|order| *order != Order::Go) => match order {
+            Order::Stop => return Err(Stop::Released),
+            Order::Drop | Order::Go => return Err(Stop::Fenced),
+            Order::Cancel => return reread(shared, run).await,
+        },
+        () = deadline(shared, run) => Event::DeadlinePassed,
+        checked = validate(shared, run, &batch) => match checked? {
+            Checked::Plan(plan) => Event::Validated(plan),
+            Checked::Refused(errors) => Event::Rejected(errors),
+        },
+    };
+    advance(shared, run, event).await
+}
+
+/// Applies an event. A client's cancel may have come before it.
+async fn advance(shared: &Shared, run: &Run, event: Event) -> Result<Batch, Stop> {
+    let at = shared.clock.now();
+    shared.persist(run, || shared.store.advance(run.lease(), event.clone(), at)).await
+}
+
+async fn reread(shared: &Shared, run: &Run) -> Result<Batch, Stop> {
+    shared.persist(run, || shared.store.batch(run.project(), run.batch_id())).await
+}
+
+/// Sends and records lines until every line is done, or nothing more may be sent. The batch is then
+/// ready to be sealed.
+async fn work(shared: &Arc<Shared>, run: &Arc<Run>, batch: Batch) -> Result<Batch, Stop> {
+    let Some(plan) = batch.plan.clone() else { return Err(Stop::Broken) };
+    let footer = resume(shared, run, &batch).await?;
+    let feeds = TaskTracker::new();
+    let done = Arc::new(run.recorder.done());
+    for (number, model) in (0..).zip(&footer.models) {
+        let runs = footer.runs_of(number).collect();
+        let blob = plan.entries.blob.clone();
+        let lines = Feed { model: Arc::clone(model), runs, blob, done: Arc::clone(&done) };
+        feeds.spawn(feed(Arc::clone(shared), Arc::clone(run), lines));
+    }
+    feeds.close();
+    // A task of its own, since a flush must never be dropped half-way: whether its segment counts
+    // would not be known.
+    let mut recording = shared.tasks.spawn(flush_all(Arc::clone(shared), Arc::clone(run)));
+    let ended = tokio::select! {
+        biased;
+        order = run.told(|order| *order != Order::Go) => {
+            wind_up(shared, run, order, &mut recording).await
+        }
+        // All lines are recorded, or recording cannot go on.
+        recorded = &mut recording => joined(recorded).map(|()| None),
+        () = deadline(shared, run) => {
+            let grace = shared.settings.expiry_grace;
+            let event = advance(shared, run, Event::DeadlinePassed).await?;
+            stop_sending(shared, run, grace, &mut recording).await.map(|()| Some(event))
+        }
+    };
+    shared.lanes.close(run.key());
+    feeds.wait().await;
+    match ended? {
+        Some(batch) => Ok(batch),
+        None if run.recorder.is_complete() => Ok(batch),
+        None => reread(shared, run).await,
+    }
+}
+
+type Recording = JoinHandle<Result<(), Stop>>;
+
+fn joined(recorded: Result<Result<(), Stop>, JoinError>) -> Result<(), Stop> {
+    recorded.unwrap_or_else(|panic| {
+        tracing::error!(error = %panic, "recording broke down");
+        Err(Stop::Broken)
+    })
+}
+
+/// Brings an order about.
+async fn wind_up(
+    shared: &Shared,
+    run: &Run,
+    order: Order,
+    recording: &mut Recording,
+) -> Result<Option<Batch>, Stop> {
+    match order {
+        Order::Cancel => {
+            stop_sending(shared, run, shared.settings.cancel_grace, recording).await?;
+            Ok(None)
+        }
+        Order::Stop => {
+            stop_sending(shared, run, shared.settings.shutdown_grace, recording).await?;
+            Err(Stop::Released)
+        }
+        Order::Go | Order::Drop => {
+            stop_sending(shared, run, Duration::ZERO, recording).await?;
+            Err(Stop::Fenced)
+        }
+    }
+}
+
+/// Sends nothing more, lets what is in flight land within the grace, and records it.
+async fn stop_sending(
+    shared: &Shared,
+    run: &Run,
+    grace: Duration,
+    recording: &mut Recording,
+) -> Result<(), Stop> {
+    shared.lanes.close(run.key());
+    if tokio::time::timeout(grace, run.idle()).await.is_err() {
+        run.abort.cancel();
+        run.idle().await;
+    }
+    run.recorder.close();
+    joined(recording.await)
+}
+
+/// Waits for the batch's deadline, and until it may act.
+async fn deadline(shared: &Shared, run: &Run) {
+    loop {
+        let left = run.expires_at().since(shared.clock.now());
+        if left.is_zero() && shared.guard.is_steady() {
+            return;
+        }
+        tokio::time::sleep(left.clamp(Duration::from_millis(1), DEADLINE_RECHECK)).await;
+    }
+}
+
+/// Reads what is recorded, so that the run goes on where another stopped.
+async fn resume(
+    shared: &Arc<Shared>,
+    run: &Arc<Run>,
+    batch: &Batch,
+) -> Result<PlanFooter, Stop> {
+    let plan = batch.plan.as_ref().ok_or(Stop::Broken)?;
+    let total = plan.total;
+    let at = shared.clock.now();
+    let input = shared.persist(run, || shared.store.input(run.batch_id(), at)).await?;
+    run.set_input(InputReader::new(shared.blobs.clone(), &input.extents));
+    run.set_total(total);
+    let end = plan.entries.offset + plan.entries.length;
+    let trailer = read_plan(shared, run, &plan.entries.blob, end - TRAILER_SIZE as u64..end).await?;
+    let tail = tail_range(&trailer, end).map_err(damaged)?;
+    let tail = read_plan(shared, run, &plan.entries.blob, tail).await?;
+    let footer = PlanFooter::decode(&tail).map_err(damaged)?;
+    let mut done = LineSet::new();
+    let mut lengths = (0, 0);
+    let mut after = None;
+    loop {
+        let page = shared
+            .persist(run, || shared.store.segments(run.batch_id(), after, SEGMENTS_A_PAGE))
+            .await?;
+        for segment in &page {
+            done.union_with(&segment.lines);
+            let length = |file| segment.extent(file).map_or(0, |extent| extent.length);
+            lengths.0 += length(ResultFile::Output);
+            lengths.1 += length(ResultFile::Error);
+            after = Some((segment.epoch, segment.seq));
+        }
+        if page.len() < SEGMENTS_A_PAGE {
+            break;
+        }
+    }
+    if let ResultTarget::Append { output, error } = &shared.target {
+        // What is behind the recorded length was written, but not recorded: its lines are run again.
+        shared.persist_blob(run, || shared.blobs.truncate(output, lengths.0)).await?;
+        shared.persist_blob(run, || shared.blobs.truncate(error, lengths.1)).await?;
+    }
+    run.recorder.resume(done, batch.tally, lengths, total);
+    Ok(footer)
+}
+
+async fn read_plan(
+    shared: &Shared,
+    run: &Run,
+    blob: &BlobKey,
+    range: std::ops::Range<u64>,
+) -> Result<bytes::Bytes, Stop> {
+    shared.persist_blob(run, || shared.blobs.read(blob, range.clone())).await
+}
+
+pub(crate) fn damaged(error: impl std::error::Error + Send + Sync + 'static) -> Stop {
+    Stop::Damaged(BlobError::Corrupt(Box::new(error)))
+}

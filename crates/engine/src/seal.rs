@@ -1,0 +1,151 @@
+//! Ends a batch: gives every line that has none its error line, then the result files.
+//!
+//! Nothing is copied. A result file is the extents of the batch's segments in their order, so what is
+//! left to do is writing the lines of the unrun, and one transaction.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+use overnight_core::batch::{Batch, Status};
+use overnight_core::file::{File, Purpose};
+use overnight_core::id::FileId;
+use overnight_core::outcome::LineError;
+use overnight_core::plan::PlanEntry;
+use overnight_core::segment::ResultFile;
+use overnight_core::usage::Usage;
+use overnight_store::store::Sealing;
+
+use crate::record::{Buffer, LineResult, Outcome, record_now};
+use crate::run::{Run, Stop};
+use crate::send::line_ids;
+use crate::shared::Shared;
+
+/// The entries of so many lines are read at once.
+const ENTRIES_BYTES: u64 = (256 << 10) / PlanEntry::SIZE as u64 * PlanEntry::SIZE as u64;
+
+/// Ids are read in pieces of about this size, as long as the lines are small.
+const INPUT_BYTES: u64 = 256 << 10;
+
+/// Error lines of the unrun are recorded in segments of about this size.
+const SEGMENT_BYTES: u64 = 4 << 20;
+
+/// Seals a batch in which nothing is in flight and everything that came is recorded.
+///
+/// # Errors
+///
+/// [`Stop`] when it cannot be ended here.
+pub(crate) async fn seal(shared: &Shared, run: &Run, batch: &Batch) -> Result<Status, Stop> {
+    if batch.plan.is_some() && !run.recorder.is_complete() {
+        let why = match batch.state.status() {
+            Status::Cancelling => LineError::Cancelled,
+            Status::Validating
+            | Status::InProgress
+            | Status::Finalizing
+            | Status::Completed
+            | Status::Failed
+            | Status::Expired
+            | Status::Cancelled => LineError::Expired,
+        };
+        end_unrun(shared, run, batch, why).await?;
+    }
+    let at = shared.clock.now();
+    let sealing = Sealing {
+        output: result_file(shared, batch, ResultFile::Output),
+        error: result_file(shared, batch, ResultFile::Error),
+    };
+    let sealed = shared.persist(run, || shared.store.seal(run.lease(), &sealing, at)).await?;
+    Ok(sealed.state.status())
+}
+
+fn result_file(shared: &Shared, batch: &Batch, file: ResultFile) -> File {
+    let at = shared.clock.now();
+    let live_for = batch.spec.output_expires_after.or(shared.settings.results_expire_after);
+    File {
+        id: FileId::new(at, shared.entropy.draw()),
+        project: batch.project.clone(),
+        purpose: Purpose::BatchOutput,
+        filename: format!("{}_{}.jsonl", batch.id, file.as_str()),
+        // The store knows the size.
+        bytes: 0,
+        created_at: at,
+        expires_at: live_for.map(|live_for| at.plus(live_for)),
+    }
+}
+
+/// Writes an error line for every line of the plan that is not done.
+async fn end_unrun(shared: &Shared, run: &Run, batch: &Batch, why: LineError) -> Result<(), Stop> {
+    let Some(plan) = &batch.plan else { return Ok(()) };
+    let done = run.recorder.done();
+    let entries_end = plan.entries.offset + plan.total * PlanEntry::SIZE as u64;
+    let mut at = plan.entries.offset;
+    let mut buffer = Buffer::default();
+    while at < entries_end {
+        let range = at..entries_end.min(at + ENTRIES_BYTES);
+        at = range.end;
+        let read = || shared.blobs.read(&plan.entries.blob, range.clone());
+        let bytes = shared.persist_blob(run, read).await?;
+        let unrun: Vec<PlanEntry> = bytes
+            .chunks_exact(PlanEntry::SIZE)
+            .filter_map(PlanEntry::decode)
+            .filter(|entry| !done.contains(entry.line))
+            .collect();
+        let mut rest = unrun.as_slice();
+        while !rest.is_empty() {
+            let (piece, behind) = rest.split_at(next_piece(rest));
+            end_piece(shared, run, piece, why, &mut buffer).await?;
+            if buffer.bytes() >= SEGMENT_BYTES {
+                record_now(shared, run, std::mem::take(&mut buffer)).await?;
+            }
+            rest = behind;
+        }
+    }
+    record_now(shared, run, buffer).await
+}
+
+/// Where the part of a line lies that holds its id.
+fn id_range(entry: &PlanEntry) -> Range<u64> {
+    let start = entry.offset + u64::from(entry.id_start);
+    start..start + u64::from(entry.id_len)
+}
+
+/// How many of the entries have their ids close enough to be read together.
+fn next_piece(entries: &[PlanEntry]) -> usize {
+    let Some(first) = entries.first() else { return 0 };
+    let end = id_range(first).start + INPUT_BYTES;
+    let start = id_range(first).start;
+    let fits = |entry: &&PlanEntry| id_range(entry).start >= start && id_range(entry).end <= end;
+    entries.iter().take_while(fits).count().max(1)
+}
+
+async fn end_piece(
+    shared: &Shared,
+    run: &Run,
+    piece: &[PlanEntry],
+    why: LineError,
+    buffer: &mut Buffer,
+) -> Result<(), Stop> {
+    let (Some(first), Some(last)) = (piece.first(), piece.last()) else { return Ok(()) };
+    let input = run.input().ok_or(Stop::Broken)?;
+    let range = id_range(first).start..id_range(last).end;
+    let bytes = match shared.persist_blob(run, || input.read(range.clone())).await {
+        Ok(bytes) => bytes,
+        // Every line gets its outcome, also one whose id cannot be read any more.
+        Err(Stop::Damaged(_)) => Bytes::new(),
+        Err(stop @ (Stop::Fenced | Stop::Released | Stop::Broken)) => return Err(stop),
+    };
+    for entry in piece {
+        let id = id_range(entry);
+        let start = usize::try_from(id.start - range.start).unwrap_or(usize::MAX);
+        let custom_id = bytes.get(start..start.saturating_add(entry.id_len as usize));
+        let result = LineResult {
+            line: entry.line,
+            custom_id: custom_id.unwrap_or(b"null"),
+            ids: line_ids(shared),
+            attempts: 0,
+            took: std::time::Duration::ZERO,
+            usage: Usage::default(),
+        };
+        buffer.push(&result, Outcome::Error(why));
+    }
+    Ok(())
+}

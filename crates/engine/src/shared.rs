@@ -1,0 +1,178 @@
+//! What every room of the engine works with.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use overnight_core::id::{BatchId, Entropy, WorkerId};
+use overnight_core::time::{Clock, Timestamp};
+use overnight_store::{Blobs, Store, Wake};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::engine::{EngineError, EngineParts, ResultTarget};
+use crate::lanes::Lanes;
+use crate::metrics::{EngineMetrics, LineMetrics, UpstreamMetrics};
+use crate::run::Run;
+use crate::settings::EngineSettings;
+
+/// A jump of the clock by more than this holds expiry back.
+const CLOCK_JUMP_MAX: Duration = Duration::from_secs(60);
+
+/// For so long.
+const CLOCK_HOLD: Duration = Duration::from_secs(600);
+
+/// The engine's common ground.
+pub(crate) struct Shared {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) blobs: Blobs,
+    pub(crate) clock: Clock,
+    pub(crate) entropy: Entropy,
+    pub(crate) wake: Wake,
+    pub(crate) settings: EngineSettings,
+    pub(crate) target: ResultTarget,
+    pub(crate) metrics: EngineMetrics,
+    pub(crate) worker: WorkerId,
+    pub(crate) lanes: Lanes,
+    pub(crate) guard: ClockGuard,
+    /// Every task of the engine.
+    pub(crate) tasks: TaskTracker,
+    /// The batches that run here.
+    runs: Mutex<HashMap<BatchId, Arc<Run>>>,
+    /// Set once something happened after which the engine must not go on.
+    fatal: Mutex<Option<EngineError>>,
+    /// Cancelled together with it.
+    pub(crate) fatal_signal: CancellationToken,
+    /// Cancelled once nothing more may be kept trying.
+    pub(crate) stopping: CancellationToken,
+    /// The counters of each upstream, in the order of the lanes' places.
+    pub(crate) upstream_metrics: Vec<UpstreamMetrics>,
+    pub(crate) line_metrics: LineMetrics,
+}
+
+impl Shared {
+    pub(crate) fn new(parts: EngineParts) -> Self {
+        let now = parts.clock.now();
+        let upstreams = parts.upstreams.iter();
+        let upstream_metrics =
+            upstreams.map(|upstream| parts.metrics.upstream(&upstream.name)).collect();
+        Self {
+            upstream_metrics,
+            line_metrics: parts.metrics.lines(),
+            worker: WorkerId::new(now, parts.entropy.draw()),
+            lanes: Lanes::new(parts.upstreams, parts.settings.attempts),
+            guard: ClockGuard::new(parts.clock.clone()),
+            store: parts.store,
+            blobs: parts.blobs,
+            clock: parts.clock,
+            entropy: parts.entropy,
+            wake: parts.wake,
+            settings: parts.settings,
+            target: parts.target,
+            metrics: parts.metrics,
+            tasks: TaskTracker::new(),
+            runs: Mutex::default(),
+            fatal: Mutex::default(),
+            fatal_signal: CancellationToken::new(),
+            stopping: CancellationToken::new(),
+        }
+    }
+
+    pub(crate) fn run_of(&self, batch: &BatchId) -> Option<Arc<Run>> {
+        lock(&self.runs).get(batch).cloned()
+    }
+
+    pub(crate) fn runs(&self) -> Vec<Arc<Run>> {
+        lock(&self.runs).values().cloned().collect()
+    }
+
+    pub(crate) fn add_run(&self, run: Arc<Run>) {
+        lock(&self.runs).insert(run.batch_id().clone(), run);
+    }
+
+    pub(crate) fn remove_run(&self, run: &Run) {
+        let mut runs = lock(&self.runs);
+        if runs.get(run.batch_id()).is_some_and(|held| held.key() == run.key()) {
+            runs.remove(run.batch_id());
+        }
+    }
+
+    pub(crate) fn open_runs(&self) -> usize {
+        lock(&self.runs).len()
+    }
+
+    /// Ends the engine, for the first reason that is given.
+    pub(crate) fn fail(&self, error: EngineError) {
+        lock(&self.fatal).get_or_insert(error);
+        self.fatal_signal.cancel();
+    }
+
+    pub(crate) fn take_fatal(&self) -> Option<EngineError> {
+        lock(&self.fatal).take()
+    }
+}
+
+/// Locks, also after a holder panicked: what the engine's locks guard is whole between statements.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Watches that the time of day moves as time passes. A deadline acts only while it does: a clock
+/// that jumps a day ahead must not expire every batch.
+pub(crate) struct ClockGuard {
+    clock: Clock,
+    state: Mutex<GuardState>,
+}
+
+struct GuardState {
+    /// What the time of day was at an instant of the clock that never jumps.
+    anchor: (Instant, Timestamp),
+    held_until: Option<(Instant, String)>,
+}
+
+impl ClockGuard {
+    fn new(clock: Clock) -> Self {
+        let anchor = (Instant::now(), clock.now());
+        Self { clock, state: Mutex::new(GuardState { anchor, held_until: None }) }
+    }
+
+    /// Nothing expires while the time of day is before the newest time that is stored.
+    pub(crate) fn compare(&self, newest: Option<Timestamp>) {
+        let now = self.clock.now();
+        if let Some(newest) = newest
+            && now.plus(CLOCK_JUMP_MAX) < newest
+        {
+            let why = "the clock is behind the newest time that is stored; nothing expires until it \
+                       was checked and the server restarted, or for ten minutes";
+            lock(&self.state).held_until = Some((Instant::now() + CLOCK_HOLD, why.to_owned()));
+        }
+    }
+
+    /// Whether deadlines may act; notices a jump.
+    pub(crate) fn is_steady(&self) -> bool {
+        let (instant, now) = (Instant::now(), self.clock.now());
+        let mut state = lock(&self.state);
+        let expected = state.anchor.1.plus(instant.duration_since(state.anchor.0));
+        let jump = now.since(expected).max(expected.since(now));
+        if jump > CLOCK_JUMP_MAX {
+            let why = format!(
+                "the clock jumped by {} seconds; nothing expires for ten minutes",
+                jump.as_secs()
+            );
+            tracing::warn!(jump_seconds = jump.as_secs(), "the clock jumped");
+            state.held_until = Some((instant + CLOCK_HOLD, why));
+        }
+        state.anchor = (instant, now);
+        if state.held_until.as_ref().is_some_and(|(until, _)| *until <= instant) {
+            state.held_until = None;
+        }
+        state.held_until.is_none()
+    }
+
+    /// Why nothing expires, while that is so.
+    pub(crate) fn concern(&self) -> Option<String> {
+        self.is_steady();
+        lock(&self.state).held_until.as_ref().map(|(_, why)| why.clone())
+    }
+}

@@ -1,0 +1,87 @@
+//! Finds what has ended its time, and ends it.
+//!
+//! Each pass reads the truth and takes no input, so a restart and a working day are one path.
+
+use std::sync::Arc;
+
+use futures_util::StreamExt;
+use overnight_core::segment::BlobKey;
+use overnight_store::StoreError;
+use overnight_store::blobs::BlobError;
+
+use crate::shared::Shared;
+
+/// So many rows or blobs are looked at in one step.
+const STEP: usize = 256;
+
+/// Listed blobs are compared with the rows once in so many passes: leftovers are rare.
+const PASSES_PER_LISTING: u64 = 120;
+
+/// The folders whose blobs are compared with the rows. Uploads are announced, and need no listing.
+const LISTED: [&str; 2] = ["segments", "plans"];
+
+/// Sweeps for ever, once at the start and then at every interval.
+pub(crate) async fn sweep(shared: Arc<Shared>) {
+    let mut passes = 0;
+    loop {
+        if let Err(error) = pass(&shared, passes % PASSES_PER_LISTING == 0).await {
+            let error: &dyn std::error::Error = &*error;
+            tracing::warn!(error, "a sweep did not get through; it is tried again");
+        }
+        passes += 1;
+        tokio::time::sleep(shared.settings.sweep_interval).await;
+    }
+}
+
+type Failed = Box<dyn std::error::Error + Send + Sync>;
+
+async fn pass(shared: &Shared, lists: bool) -> Result<(), Failed> {
+    let (store, now) = (&shared.store, || shared.clock.now());
+    if shared.guard.is_steady() {
+        while store.expire_files(STEP, now()).await? == STEP as u64 {}
+        let retention = shared.settings.batch_retention;
+        while store.forget_batches(retention, STEP, now()).await? == STEP as u64 {}
+    }
+    if lists {
+        for folder in LISTED {
+            sweep_unnamed(shared, folder).await?;
+        }
+    }
+    loop {
+        let garbage = store.garbage(STEP, now()).await?;
+        delete(shared, &garbage).await?;
+        store.forget_garbage(&garbage).await?;
+        if garbage.len() < STEP {
+            return Ok(());
+        }
+    }
+}
+
+/// Deletes what a former run wrote but never recorded.
+async fn sweep_unnamed(shared: &Shared, folder: &str) -> Result<(), Failed> {
+    let mut listed = shared.blobs.list(folder).chunks(STEP);
+    while let Some(keys) = listed.next().await {
+        let keys: Vec<BlobKey> = keys.into_iter().collect::<Result<_, BlobError>>()?;
+        let unnamed = shared.store.unnamed(&keys).await?;
+        delete(shared, &unnamed).await?;
+        if !unnamed.is_empty() {
+            tracing::info!(blobs = unnamed.len(), folder, "unrecorded blobs were swept");
+        }
+    }
+    Ok(())
+}
+
+async fn delete(shared: &Shared, blobs: &[BlobKey]) -> Result<(), BlobError> {
+    for blob in blobs {
+        shared.blobs.delete(blob).await?;
+    }
+    Ok(())
+}
+
+/// Notes the number of batches in each status.
+pub(crate) async fn count_batches(shared: &Shared) -> Result<(), StoreError> {
+    for (status, count) in shared.store.batches_by_status().await? {
+        shared.metrics.observe_batches(status.as_str(), count);
+    }
+    Ok(())
+}

@@ -1,0 +1,126 @@
+//! Makes a [`Received`] of what came in: one place for every implementation of the seam.
+
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
+use overnight_core::attempt::{Form, NoAnswer, Reply};
+use overnight_core::outcome::{Answer, AnswerReader, NotJson, read_answer};
+use overnight_core::usage::Usage;
+
+use super::Received;
+use super::answer::{AnswerBody, AnswerBudget, FREE_BYTES, GatherError, Gathering};
+use super::retry_after;
+
+/// The longest `x-request-id` that is kept.
+const REQUEST_ID_BYTES_MAX: usize = 128;
+
+/// An answer whose head has come, and whose body is coming in.
+pub(super) struct Receiving {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Gathering,
+    /// Reads the body while it comes in, once it is too large to be read in one go.
+    reader: Option<Result<AnswerReader, NotJson>>,
+}
+
+impl Receiving {
+    /// The head came.
+    pub(super) fn new(status: StatusCode, headers: HeaderMap, budget: &AnswerBudget) -> Self {
+        let body = Gathering::new(budget.clone(), budget.limits().answer_bytes_max);
+        Self {
+            status,
+            headers,
+            body,
+            reader: None,
+        }
+    }
+
+    /// Takes the next bytes of the body; or the end of the attempt, when they are too many or there
+    /// is nowhere to put them.
+    pub(super) async fn push(&mut self, bytes: Bytes) -> Result<(), Received> {
+        self.read(&bytes);
+        self.body.push(bytes).await.map_err(|error| match error {
+            GatherError::TooLarge => no_answer(NoAnswer::TooLarge, None),
+            GatherError::Spool(error) => spool_failed(&error),
+        })
+    }
+
+    fn read(&mut self, bytes: &[u8]) {
+        if self.reader.is_none()
+            && let Some(small) = self.body.small()
+        {
+            if small.len() + bytes.len() <= FREE_BYTES {
+                return;
+            }
+            let mut reader = AnswerReader::default();
+            self.reader = Some(reader.push(small).map(|()| reader));
+        }
+        if let Some(Ok(reader)) = &mut self.reader
+            && let Err(not_json) = reader.push(bytes)
+        {
+            self.reader = Some(Err(not_json));
+        }
+    }
+
+    /// The body is complete.
+    pub(super) async fn finish(self) -> Received {
+        let body = match self.body.finish().await {
+            Ok(body) => body,
+            Err(error) => return spool_failed(&error),
+        };
+        let answer = match self.reader {
+            Some(reader) => reader.and_then(AnswerReader::finish),
+            None => read_answer(body.small().unwrap_or_default()),
+        };
+        answered(self.status, &self.headers, body, answer.ok())
+    }
+}
+
+fn answered(
+    status: StatusCode,
+    headers: &HeaderMap,
+    body: AnswerBody,
+    answer: Option<Answer>,
+) -> Received {
+    let retry_after = if status.is_success() {
+        None
+    } else {
+        retry_after::read(headers)
+    };
+    Received {
+        reply: Reply::Answered {
+            status: status.as_u16(),
+            form: if answer.is_some() {
+                Form::Json
+            } else {
+                Form::NotJson
+            },
+            retry_after,
+        },
+        body,
+        usage: answer.map_or_else(Usage::default, |answer| answer.usage),
+        detail: None,
+        request_id: request_id(headers),
+    }
+}
+
+fn request_id(headers: &HeaderMap) -> Option<String> {
+    let id = headers.get("x-request-id")?.to_str().ok()?;
+    let fits = !id.is_empty() && id.len() <= REQUEST_ID_BYTES_MAX;
+    fits.then(|| id.to_owned())
+}
+
+/// The attempt ended without an answer.
+pub(super) fn no_answer(why: NoAnswer, detail: Option<String>) -> Received {
+    Received {
+        reply: Reply::NoAnswer(why),
+        body: AnswerBody::empty(),
+        usage: Usage::default(),
+        detail,
+        request_id: None,
+    }
+}
+
+fn spool_failed(error: &std::io::Error) -> Received {
+    let detail = format!("its answer could not be kept in a spool file: {error}");
+    no_answer(NoAnswer::CutBody, Some(detail))
+}

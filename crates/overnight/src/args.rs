@@ -1,0 +1,243 @@
+//! The command line. A flag that sets something becomes the strongest layer of the configuration.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::{Parser, Subcommand};
+use figment::value::{Dict, Value};
+use overnight_sim::faults::FaultRates;
+
+use crate::config::load::Flag;
+use crate::config::settings::LogFormat;
+
+/// A batch API for the models you run yourself.
+#[derive(Debug, Parser)]
+#[command(name = "overnight", version, propagate_version = true)]
+pub(crate) struct Args {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Serve the Files and Batches API.
+    Serve(ServeArgs),
+    /// Run a file of requests without a server; the same command again goes on where it stopped.
+    Run(RunArgs),
+    /// Serve a simulated inference server.
+    Sim(SimArgs),
+    /// Look at the settings.
+    Config(ConfigArgs),
+}
+
+/// The flags of `overnight serve`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ServeArgs {
+    /// Where to listen [default: 127.0.0.1:8080]. Port 0 picks a free one.
+    #[arg(long, value_name = "HOST:PORT")]
+    listen: Option<String>,
+    /// The folder to keep everything in [default: ./overnight-data].
+    #[arg(long, value_name = "FOLDER")]
+    data: Option<PathBuf>,
+    /// An inference server, with or without `/v1`; several may be given. `sim` is a simulated one.
+    #[arg(long, value_name = "URL")]
+    upstream: Vec<String>,
+    /// The configuration file [default: overnight.toml, if it is there].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Serve without API keys on an address that other machines reach.
+    #[arg(long)]
+    no_auth: bool,
+    /// How log lines look [default: text].
+    #[arg(long, value_name = "FORMAT")]
+    log_format: Option<LogFormat>,
+}
+
+/// The flags of `overnight run`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct RunArgs {
+    /// The file of requests, one JSON object a line.
+    #[arg(value_name = "IN.jsonl")]
+    pub(crate) input: PathBuf,
+    /// Where the results go; failed lines go to a file beside it, OUT.errors.jsonl.
+    #[arg(short, long, value_name = "OUT.jsonl")]
+    pub(crate) output: PathBuf,
+    /// An inference server, with or without `/v1`; several may be given. `sim` is a simulated one.
+    #[arg(long, value_name = "URL")]
+    upstream: Vec<String>,
+    /// The configuration file [default: overnight.toml, if it is there].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Requests in flight at each upstream: `auto` finds out.
+    #[arg(short, long, value_name = "auto|N", default_value = "auto")]
+    pub(crate) concurrency: Concurrency,
+    /// How log lines look [default: text].
+    #[arg(long, value_name = "FORMAT")]
+    log_format: Option<LogFormat>,
+}
+
+/// The flags of `overnight sim`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct SimArgs {
+    /// Where to listen. Port 0 picks a free one.
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8000")]
+    pub(crate) listen: String,
+    /// Requests that run at a time [default: 32].
+    #[arg(long, value_name = "N")]
+    slots: Option<u64>,
+    /// Requests that wait for a slot; one more gets 429 [default: 256].
+    #[arg(long, value_name = "N")]
+    queue: Option<u64>,
+    /// Milliseconds to the first token [default: 50].
+    #[arg(long, value_name = "MS")]
+    ttft_ms: Option<f64>,
+    /// Milliseconds for each further token [default: 5].
+    #[arg(long, value_name = "MS")]
+    tpot_ms: Option<f64>,
+    /// The share of attempts that fail, from 0 to 1: 500s, cut and garbled answers [default: 0].
+    #[arg(long, value_name = "P")]
+    fail_rate: Option<f64>,
+    /// The models that it serves, with commas between them [default: sim].
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    models: Vec<String>,
+    /// Decides, with a request's bytes, its durations, answer and faults [default: 0].
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Show no gauges at `/metrics`.
+    #[arg(long)]
+    no_metrics: bool,
+    /// Append a line for each request to this file.
+    #[arg(long, value_name = "FILE")]
+    log: Option<PathBuf>,
+    /// The configuration file, of which `[sim]` is used [default: overnight.toml, if it is there].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+/// The subcommands of `overnight config`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ConfigArgs {
+    /// What to do with the settings.
+    #[command(subcommand)]
+    pub(crate) command: ConfigCommand,
+}
+
+/// What to do with the settings.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Check the settings, and print the effective ones with where each came from.
+    Check {
+        /// The configuration file [default: overnight.toml, if it is there].
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+    },
+}
+
+/// How many requests are in flight at each upstream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Concurrency {
+    /// As many as turn out to be good.
+    Auto,
+    /// So many.
+    Fixed(u32),
+}
+
+impl FromStr for Concurrency {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match (text, text.parse::<u32>()) {
+            ("auto", _) => Ok(Self::Auto),
+            (_, Ok(number)) if number > 0 => Ok(Self::Fixed(number)),
+            _ => Err("must be `auto` or a number from 1".to_owned()),
+        }
+    }
+}
+
+/// A flag, when it was given.
+fn flag(key: &'static str, name: &'static str, value: Option<Value>) -> Option<Flag> {
+    value.map(|value| Flag { key, name, value })
+}
+
+fn path_value(path: Option<&PathBuf>) -> Option<Value> {
+    path.map(|path| Value::from(path.to_string_lossy().into_owned()))
+}
+
+fn list_value(list: &[String]) -> Option<Value> {
+    (!list.is_empty()).then(|| Value::from(list.to_vec()))
+}
+
+fn format_value(format: Option<LogFormat>) -> Option<Value> {
+    format.map(|format| Value::from(format.as_str()))
+}
+
+impl ServeArgs {
+    /// What the command line sets.
+    pub(crate) fn flags(&self) -> Vec<Flag> {
+        let flags = [
+            flag("listen", "--listen", self.listen.as_deref().map(Value::from)),
+            flag("data", "--data", path_value(self.data.as_ref())),
+            flag("upstreams", "--upstream", list_value(&self.upstream)),
+            flag("no_auth", "--no-auth", self.no_auth.then(|| Value::from(true))),
+            flag("log.format", "--log-format", format_value(self.log_format)),
+        ];
+        flags.into_iter().flatten().collect()
+    }
+}
+
+impl RunArgs {
+    /// What the command line sets.
+    pub(crate) fn flags(&self) -> Vec<Flag> {
+        let flags = [
+            flag("upstreams", "--upstream", list_value(&self.upstream)),
+            flag("log.format", "--log-format", format_value(self.log_format)),
+        ];
+        flags.into_iter().flatten().collect()
+    }
+}
+
+impl SimArgs {
+    /// What the command line sets.
+    pub(crate) fn flags(&self) -> Vec<Flag> {
+        let log = path_value(self.log.as_ref())
+            .map(|path| Value::from(Dict::from([("file".to_owned(), path)])));
+        let flags = [
+            flag("sim.slots", "--slots", self.slots.map(Value::from)),
+            flag("sim.queue", "--queue", self.queue.map(Value::from)),
+            flag("sim.ttft_ms", "--ttft-ms", self.ttft_ms.map(Value::from)),
+            flag("sim.tpot_ms", "--tpot-ms", self.tpot_ms.map(Value::from)),
+            flag("sim.faults", "--fail-rate", self.fail_rate.and_then(faults_value)),
+            flag("sim.models", "--models", list_value(&self.models)),
+            flag("sim.seed", "--seed", self.seed.map(Value::from)),
+            flag("sim.metrics", "--no-metrics", self.no_metrics.then(|| Value::from(false))),
+            flag("sim.log", "--log", log),
+        ];
+        flags.into_iter().flatten().collect()
+    }
+}
+
+fn faults_value(rate: f64) -> Option<Value> {
+    Value::serialize(FaultRates::quick(rate)).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn concurrency_is_auto_or_a_number() {
+        assert_eq!("auto".parse(), Ok(Concurrency::Auto));
+        assert_eq!("8".parse(), Ok(Concurrency::Fixed(8)));
+        assert!("0".parse::<Concurrency>().is_err());
+        assert!("many".parse::<Concurrency>().is_err());
+    }
+}

@@ -1,0 +1,67 @@
+//! What each command does.
+
+mod config;
+mod run;
+mod serve;
+mod sim;
+
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+
+use crate::args::{Command, ConfigCommand};
+use crate::config::load::{Sources, load};
+use crate::wiring::logs;
+
+/// Reads the settings, and does what the command line asks for.
+///
+/// # Errors
+///
+/// What went wrong, for a person; [`crate::failure::tell`] knows the exit code.
+pub(crate) fn start(
+    command: Command,
+    environment: BTreeMap<String, String>,
+) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Serve(args) => {
+            let sources = Sources { flags: args.flags(), environment, file: args.config };
+            let loaded = load(&sources)?;
+            logs::start(&loaded.settings.log, logs::To::Stderr);
+            block_on(serve::serve(loaded.settings, sources.environment))
+        }
+        Command::Run(args) => {
+            let sources =
+                Sources { flags: args.flags(), environment, file: args.config.clone() };
+            let loaded = load(&sources)?;
+            block_on(run::run(args, loaded, sources.environment))
+        }
+        Command::Sim(args) => {
+            let sources =
+                Sources { flags: args.flags(), environment, file: args.config.clone() };
+            let loaded = load(&sources)?;
+            logs::start(&loaded.settings.log, logs::To::Stderr);
+            block_on(sim::sim(args.listen, loaded.settings.sim.0))
+        }
+        Command::Config(args) => match args.command {
+            ConfigCommand::Check { config } => {
+                let loaded = load(&Sources { flags: Vec::new(), environment, file: config })?;
+                config::check(&loaded)
+            }
+        },
+    }
+}
+
+/// Runs a command to its end. Work that is still going on then (a second Ctrl-C) is left behind: everything
+/// that must survive is on the disk already.
+fn block_on(
+    command: impl Future<Output = anyhow::Result<ExitCode>>,
+) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("the runtime cannot be started")?;
+    let result = runtime.block_on(command);
+    runtime.shutdown_background();
+    result
+}

@@ -1,0 +1,104 @@
+//! The files of a run, and which of them may be the same.
+
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::failure::UsageError;
+
+/// Where everything of a run is.
+#[derive(Debug)]
+pub(super) struct Paths {
+    /// The input as it was named, for messages.
+    pub(super) input: PathBuf,
+    /// The results.
+    pub(super) output: PathBuf,
+    /// The results of the lines that failed.
+    pub(super) errors: PathBuf,
+    /// The folder of what the run knows about itself.
+    pub(super) state: PathBuf,
+}
+
+impl Paths {
+    /// # Errors
+    ///
+    /// The input is no file, or the output cannot stand where it should.
+    pub(super) fn new(input: &Path, output: &Path) -> Result<Self, UsageError> {
+        let shown = input.display();
+        let kind = fs::metadata(input)
+            .map_err(|error| UsageError(format!("the input {shown} cannot be read: {error}")))?;
+        if !kind.is_file() {
+            return Err(UsageError(format!("the input {shown} is not a file")));
+        }
+        let paths = Self {
+            input: input.to_owned(),
+            output: output.to_owned(),
+            errors: errors_beside(output),
+            state: with_suffix(output, ".overnight"),
+        };
+        let folder = output.parent().filter(|folder| !folder.as_os_str().is_empty());
+        if folder.is_some_and(|folder| !folder.is_dir()) {
+            let shown = output.display();
+            return Err(UsageError(format!("the folder of the output {shown} is not there")));
+        }
+        for path in [&paths.output, &paths.errors] {
+            if path.is_dir() {
+                return Err(UsageError(format!("the output {} is a folder", path.display())));
+            }
+            if is_same_file(input, path) {
+                let message = format!("the input {shown} would be overwritten by the results");
+                return Err(UsageError(message));
+            }
+        }
+        Ok(paths)
+    }
+}
+
+/// Whether both names lead to one file.
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    match (fs::metadata(one), fs::metadata(other)) {
+        (Ok(one), Ok(other)) => (one.dev(), one.ino()) == (other.dev(), other.ino()),
+        _ => false,
+    }
+}
+
+/// `OUT.errors.jsonl` beside `OUT.jsonl`.
+fn errors_beside(output: &Path) -> PathBuf {
+    if output.extension() == Some(OsStr::new("jsonl")) {
+        output.with_extension("errors.jsonl")
+    } else {
+        with_suffix(output, ".errors.jsonl")
+    }
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut text = OsString::from(path);
+    text.push(suffix);
+    text.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_other_files_stand_beside_the_output() {
+        assert_eq!(errors_beside(Path::new("a/out.jsonl")), Path::new("a/out.errors.jsonl"));
+        assert_eq!(errors_beside(Path::new("a/out.v1.jsonl")), Path::new("a/out.v1.errors.jsonl"));
+        assert_eq!(errors_beside(Path::new("out")), Path::new("out.errors.jsonl"));
+        assert_eq!(with_suffix(Path::new("o.jsonl"), ".overnight"), Path::new("o.jsonl.overnight"));
+    }
+
+    #[test]
+    fn the_input_is_never_the_output_by_whatever_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let (input, link) = (folder.path().join("in.jsonl"), folder.path().join("link.jsonl"));
+        fs::write(&input, "{}").unwrap();
+        std::os::unix::fs::symlink(&input, &link).unwrap();
+        assert!(Paths::new(&input, &input).is_err());
+        assert!(Paths::new(&input, &link).is_err());
+        assert!(Paths::new(&input, &folder.path().join("out.jsonl")).is_ok());
+        assert!(Paths::new(&input, &folder.path().join("no/out.jsonl")).is_err());
+    }
+}

@@ -1,0 +1,167 @@
+//! `overnight serve`: the API and the engine in one process, on one data folder.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+use overnight_api::{Access, Api, router};
+use overnight_core::id::ProjectId;
+use overnight_engine::{Engine, EngineMetrics, EngineParts, ResultTarget};
+use overnight_store::blocking::Blocking;
+use overnight_store::folder::{DataFolder, FolderError};
+use overnight_store::{Blobs, Sqlite, Wake};
+use prometheus_client::registry::Registry;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::config::settings::Settings;
+use crate::failure::INTERRUPTED;
+use crate::wiring::signals::Stop;
+use crate::wiring::upstreams::UpstreamMaker;
+use crate::wiring::{api, engine, listen, system};
+
+/// Everything that the parts of a server share.
+struct Server {
+    settings: Settings,
+    stop: Stop,
+    tasks: TaskTracker,
+    data: Arc<DataFolder>,
+    store: Sqlite,
+    blobs: Blobs,
+}
+
+/// Serves until a signal, or until going on would put what is kept at risk.
+pub(super) async fn serve(
+    settings: Settings,
+    environment: BTreeMap<String, String>,
+) -> anyhow::Result<ExitCode> {
+    let stop = Stop::on_signals()?;
+    let listener = listen::bind(&settings.listen).await?;
+    let data = Arc::new(lock(&settings.data)?);
+    let path = data.database();
+    let store = Blocking::Pool
+        .run(move || Sqlite::open(&path, Blocking::Pool))
+        .await?
+        .with_context(|| format!("the database {} cannot be used", data.database().display()))?;
+    let blobs = Blobs::folder(&data.blobs())
+        .with_context(|| format!("the folder {} cannot be used", data.blobs().display()))?;
+    let server = Server { settings, stop, tasks: TaskTracker::new(), data, store, blobs };
+    // Upstreams outlive the engine, which ends what is in flight with them.
+    let after_all = CancellationToken::new();
+    let insisted = server.stop.clone();
+    let result = tokio::select! {
+        result = server.run(listener, &environment, after_all.clone()) => result,
+        () = insisted.insisted() => Ok(ExitCode::from(INTERRUPTED)),
+    };
+    after_all.cancel();
+    result
+}
+
+/// Takes the data folder.
+fn lock(path: &Path) -> anyhow::Result<DataFolder> {
+    DataFolder::lock(path).map_err(|error| {
+        let shown = path.display();
+        let advice = match &error {
+            FolderError::AlreadyInUse { .. } => {
+                format!("{shown}: {error}; stop that one first, or choose another folder with `--data`")
+            }
+            FolderError::Network { .. } => {
+                format!("{shown}: {error}; choose a folder on a disk of this machine with `--data`")
+            }
+            FolderError::Unavailable(cause) => {
+                format!("the data folder {shown} cannot be written: {cause}; choose another with `--data`")
+            }
+        };
+        anyhow::anyhow!(advice)
+    })
+}
+
+impl Server {
+    async fn run(
+        self,
+        listener: tokio::net::TcpListener,
+        environment: &BTreeMap<String, String>,
+        after_all: CancellationToken,
+    ) -> anyhow::Result<ExitCode> {
+        let maker = UpstreamMaker {
+            settings: &self.settings,
+            environment,
+            spool_folder: self.data.path(),
+            stop: after_all,
+            tasks: &self.tasks,
+        };
+        let upstreams = maker.make().await?;
+        let mut registry = Registry::default();
+        let (clock, entropy, wake) = (system::clock(), system::entropy()?, Wake::new());
+        let engine = Engine::new(EngineParts {
+            store: Arc::new(self.store.clone()),
+            blobs: self.blobs.clone(),
+            upstreams,
+            clock: clock.clone(),
+            entropy: entropy.clone(),
+            wake: wake.clone(),
+            settings: engine::engine_settings(&self.settings),
+            target: ResultTarget::Blobs,
+            metrics: EngineMetrics::register(&mut registry),
+        });
+        let (damaged, requests) = (CancellationToken::new(), TaskTracker::new());
+        let concern = engine.clone();
+        let api = Api {
+            store: Arc::new(self.store.clone()),
+            blobs: self.blobs.clone(),
+            wake,
+            settings: api::api_settings(&self.settings, clock.now())?,
+            clock,
+            entropy,
+            access: Access::Open(ProjectId::default_project()),
+            tasks: requests.clone(),
+            damaged: damaged.clone(),
+            render_metrics: api::render(registry),
+            ready: Arc::new(move || concern.concern().map_or(Ok(()), Err)),
+            has_space: api::space(Arc::clone(&self.data), self.settings.disk.reserve.0),
+        };
+        let url = listen::url(&listener)?;
+        let grace = self.settings.grace.shutdown.0;
+        let http = listen::serve(listener, router(api), self.stop.asked(), grace);
+        let asked = self.stop.asked();
+        let running = self.tasks.spawn(async move { engine.run(asked).await });
+        listen::announce(&format!("overnight is ready on {url}"))?;
+        listen::announce(&format!("  point an OpenAI client at base_url=\"{url}/v1\""))?;
+        tracing::info!(url, data = %self.data.path().display(), "ready");
+        let engine = async {
+            let ended = running.await;
+            // Without an engine there is nothing to serve for.
+            self.stop.ask();
+            ended
+        };
+        let ((), ended, damage) = tokio::join!(http, engine, self.damage(&damaged));
+        requests.close();
+        // What a request leaves to tidy up is bounded in time by itself.
+        requests.wait().await;
+        ended.context("the engine panicked; this is a bug")??;
+        if let Some(damage) = damage {
+            bail!(damage);
+        }
+        tracing::info!("stopped");
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// Ends the process when the disk or the database is damaged, and says so; returns when it ends for
+    /// another reason.
+    async fn damage(&self, seen_by_requests: &CancellationToken) -> Option<String> {
+        let damage = tokio::select! {
+            () = self.stop.asked().cancelled_owned() => None,
+            () = seen_by_requests.cancelled() => {
+                Some("the disk did not keep what was written; check it before starting again".to_owned())
+            }
+            what = self.store.damaged() => Some(format!(
+                "the database cannot be trusted any more ({what}); check the disk, and restore the \
+                 data folder from a backup if the next start says the same"
+            )),
+        };
+        self.stop.ask();
+        damage
+    }
+}

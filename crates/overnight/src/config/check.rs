@@ -1,0 +1,179 @@
+//! What the form of a value does not say: bounds, and settings that must agree with each other.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
+
+use http::{HeaderName, HeaderValue};
+use overnight_sim::settings::SimError;
+use tracing_subscriber::EnvFilter;
+
+use super::settings::Settings;
+use super::units::{Size, Span};
+use super::upstreams::UpstreamSection;
+
+/// The smallest `limits.line_bytes_max` that makes sense.
+const LINE_BYTES_LEAST: Size = Size(1024);
+
+/// The largest `limits.line_bytes_max`: a line's length is kept in 32 bits.
+const LINE_BYTES_MOST: Size = Size::mib(2048);
+
+/// Everything that is wrong, as keys and messages.
+struct Found(Vec<(String, String)>);
+
+impl Found {
+    fn add(&mut self, key: impl Into<String>, message: impl Into<String>) {
+        self.0.push((key.into(), message.into()));
+    }
+}
+
+/// Looks for values that no run could use; answers keys and messages.
+pub(crate) fn check(
+    settings: &Settings,
+    environment: &BTreeMap<String, String>,
+) -> Vec<(String, String)> {
+    let mut found = Found(Vec::new());
+    check_listen(settings, &mut found);
+    check_windows(settings, &mut found);
+    check_bounds(settings, &mut found);
+    let mut names = BTreeSet::new();
+    for (index, upstream) in settings.upstreams.0.iter().enumerate() {
+        let key = format!("upstreams.{index}");
+        check_upstream(upstream, &key, environment, &mut found);
+        if let Some(name) = &upstream.name
+            && !names.insert(name)
+        {
+            found.add(format!("{key}.name"), format!("\"{name}\" is the name of another upstream"));
+        }
+    }
+    if let Err(SimError::Setting { key, message }) = settings.sim.0.check() {
+        found.add(format!("sim.{key}"), message);
+    }
+    found.0
+}
+
+/// Whether an address as it is set leads to this machine only.
+pub(crate) fn is_loopback(listen: &str) -> bool {
+    match listen.parse::<SocketAddr>() {
+        Ok(address) => address.ip().is_loopback(),
+        Err(_) => listen.rsplit_once(':').is_some_and(|(host, _)| {
+            host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+        }),
+    }
+}
+
+fn check_listen(settings: &Settings, found: &mut Found) {
+    let listen = &settings.listen;
+    let port = listen.rsplit_once(':').map(|(host, port)| (host, port.parse::<u16>()));
+    if !matches!(port, Some((host, Ok(_))) if !host.is_empty()) {
+        let message = format!("must be HOST:PORT, such as 127.0.0.1:8080, not \"{listen}\"");
+        found.add("listen", message);
+    } else if !is_loopback(listen) && !settings.no_auth {
+        let message = format!(
+            "{listen} can be reached from other machines, and there are no API keys: anybody could \
+             read every file. Listen on 127.0.0.1, or say `--no-auth` when the network is trusted"
+        );
+        found.add("listen", message);
+    }
+}
+
+fn check_windows(settings: &Settings, found: &mut Found) {
+    if settings.windows.0.is_empty() {
+        found.add("windows", "must hold at least one completion window, such as \"24h\"");
+    }
+    for (index, window) in settings.windows.0.iter().enumerate() {
+        if Span::parse(window).is_none_or(|span| span.0.is_zero()) {
+            let message = format!("must be a length of time such as \"24h\", not \"{window}\"");
+            found.add(format!("windows.{index}"), message);
+        }
+    }
+    for (index, endpoint) in settings.endpoints.0.iter().enumerate() {
+        let is_path = endpoint.starts_with('/') && endpoint.parse::<http::uri::PathAndQuery>().is_ok();
+        if !is_path || endpoint.contains(['?', '#']) {
+            let message = format!("must be a path such as \"/v1/rerank\", not \"{endpoint}\"");
+            found.add(format!("endpoints.{index}"), message);
+        }
+    }
+}
+
+fn check_bounds(settings: &Settings, found: &mut Found) {
+    let line = settings.limits.line_bytes_max;
+    if !(LINE_BYTES_LEAST..=LINE_BYTES_MOST).contains(&line) {
+        let message = format!("must be from {LINE_BYTES_LEAST} to {LINE_BYTES_MOST}, not {line}");
+        found.add("limits.line_bytes_max", message);
+    }
+    if settings.attempts_max == 0 {
+        found.add("attempts_max", "must be at least 1");
+    }
+    if settings.limits.models_max == 0 {
+        found.add("limits.models_max", "must be at least 1");
+    }
+    if settings.memory.answer_bytes_max.0 == 0 {
+        found.add("memory.answer_bytes_max", "must be more than 0");
+    }
+    for (key, span) in [
+        ("timeouts.connect", settings.timeouts.connect),
+        ("timeouts.head", settings.timeouts.head),
+        ("timeouts.idle", settings.timeouts.idle),
+        ("flush.age", settings.flush.age),
+    ] {
+        if span.0.is_zero() {
+            found.add(key, "must be more than 0");
+        }
+    }
+    if EnvFilter::try_new(&settings.log.level).is_err() {
+        let message = format!(
+            "must be error, warn, info, debug, trace or a filter such as info,hyper=warn, not \"{}\"",
+            settings.log.level
+        );
+        found.add("log.level", message);
+    }
+    for (key, text) in
+        [("organization", Some(&settings.organization)), ("project", settings.project.as_ref())]
+    {
+        if text.is_some_and(|text| HeaderValue::from_str(text).is_err()) {
+            found.add(key, "must be a text that can stand in an HTTP header");
+        }
+    }
+}
+
+fn check_upstream(
+    upstream: &UpstreamSection,
+    key: &str,
+    environment: &BTreeMap<String, String>,
+    found: &mut Found,
+) {
+    let url = &upstream.url.0;
+    let schemes = ["http://", "https://", "unix:"];
+    if url.is_empty() {
+        found.add(format!("{key}.url"), "is missing: say where the server is");
+    } else if !upstream.is_sim() && !schemes.iter().any(|scheme| url.starts_with(scheme)) {
+        let masked = upstream.url.masked();
+        let message = format!(
+            "must begin with http://, https:// or unix:, or be sim, not \"{masked}\""
+        );
+        found.add(format!("{key}.url"), message);
+    }
+    if let Some(variable) = &upstream.api_key_env
+        && environment.get(variable).is_none_or(|value| value.trim().is_empty())
+    {
+        let message = format!("the environment variable {variable} is not set");
+        found.add(format!("{key}.api_key_env"), message);
+    }
+    for (name, value) in &upstream.headers.0 {
+        if name.parse::<HeaderName>().is_err() || HeaderValue::from_str(value).is_err() {
+            let message = format!("\"{name}\" and its value cannot stand in an HTTP request");
+            found.add(format!("{key}.headers"), message);
+        }
+    }
+    let small = |number: Option<u64>| number == Some(0);
+    for (name, number) in [
+        ("limit", upstream.limit.map(u64::from)),
+        ("limit_max", upstream.limit_max.map(u64::from)),
+        ("rpm", upstream.rpm.map(u64::from)),
+        ("tpm", upstream.tpm),
+    ] {
+        if small(number) {
+            found.add(format!("{key}.{name}"), "must be at least 1");
+        }
+    }
+}

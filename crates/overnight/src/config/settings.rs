@@ -1,0 +1,213 @@
+//! Everything that can be set, with its meaning and its default.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use serde::de::{self, Deserializer, SeqAccess, Visitor};
+
+use super::setting::{quote, section, value};
+use super::sim::SimSection;
+use super::units::{Size, Span};
+use super::upstreams::Upstreams;
+
+section! {
+    /// The whole configuration.
+    Settings {
+        /// The address that the server listens on. Port 0 picks a free one, which is printed. An address that is
+        /// not loopback needs `no_auth`.
+        listen: String = "127.0.0.1:8080".to_owned();
+        /// Serves without API keys on an address that other machines reach.
+        no_auth: bool = false;
+        /// The folder that everything is kept in. It is made when it is not there. One process at a time uses it.
+        data: PathBuf = PathBuf::from("./overnight-data");
+        /// The completion windows that a batch may ask for.
+        windows: Words = Words::of(&["24h"]);
+        /// Endpoints that a batch may use besides those of the Batch API, such as `/v1/rerank`.
+        endpoints: Words = Words::default();
+        /// How often a line is tried when its failures are its own.
+        attempts_max: u8 = 5;
+        /// The value of the `openai-organization` header of every answer.
+        organization: String = "overnight".to_owned();
+        /// The value of the `openai-project` header of every answer; the project of the key when it is not set.
+        project: Option<String> = None;
+        /// What is logged, and how.
+        log: LogSection = LogSection::default();
+        /// What files, batches and lines may hold.
+        limits: LimitsSection = LimitsSection::default();
+        /// How long what is in flight may go on.
+        grace: GraceSection = GraceSection::default();
+        /// How long an upstream may take.
+        timeouts: TimeoutsSection = TimeoutsSection::default();
+        /// How much memory answers may take.
+        memory: MemorySection = MemorySection::default();
+        /// How long things are kept.
+        retention: RetentionSection = RetentionSection::default();
+        /// The disk of the data folder.
+        disk: DiskSection = DiskSection::default();
+        /// When results are written.
+        flush: FlushSection = FlushSection::default();
+        /// The inference servers that lines are sent to.
+        upstreams: Upstreams = Upstreams::default();
+        /// The simulator that the upstream `sim` starts inside the process.
+        sim: SimSection = SimSection::default();
+    }
+}
+
+section! {
+    /// What is logged, and how.
+    LogSection {
+        /// How log lines look on stderr: `text` or `json`.
+        format: LogFormat = LogFormat::Text;
+        /// The least level that is logged: `error`, `warn`, `info`, `debug` or `trace`. Filters by module, such as
+        /// `info,overnight_engine=debug`, are understood as well.
+        level: String = "info".to_owned();
+    }
+}
+
+section! {
+    /// What files, batches and lines may hold.
+    LimitsSection {
+        /// The lines of a batch; 0 for no bound.
+        lines_max: u64 = 50_000;
+        /// The bytes of a batch's input file; 0 for no bound.
+        file_bytes_max: Size = Size::mib(200);
+        /// The bytes of an upload; 0 for no bound.
+        upload_bytes_max: Size = Size::mib(512);
+        /// The inputs of all lines of a batch of embeddings together; 0 for no bound.
+        embedding_inputs_max: u64 = 50_000;
+        /// The bytes of one line.
+        line_bytes_max: Size = Size::mib(64);
+        /// The different models of one batch.
+        models_max: u32 = 1024;
+        /// Refuses a batch whose lines name different models.
+        single_model: bool = false;
+    }
+}
+
+section! {
+    /// How long what is in flight may go on.
+    GraceSection {
+        /// After a batch was cancelled.
+        cancel: Span = Span::seconds(10);
+        /// After a batch's deadline.
+        expiry: Span = Span::seconds(60);
+        /// After the process was told to stop.
+        shutdown: Span = Span::seconds(25);
+    }
+}
+
+section! {
+    /// How long an upstream may take.
+    TimeoutsSection {
+        /// To be connected.
+        connect: Span = Span::seconds(10);
+        /// From the last byte of a request to the head of its answer. Generating a long text takes long.
+        head: Span = Span::hours(1);
+        /// Between two bytes of an answer's body.
+        idle: Span = Span::seconds(60);
+    }
+}
+
+section! {
+    /// How much memory answers may take.
+    MemorySection {
+        /// The bytes of all answers in memory together, beyond the first 64 KiB of each; what does not fit goes
+        /// to a temporary file.
+        answers: Size = Size::mib(64);
+        /// The bytes of one answer; the line whose answer is larger fails.
+        answer_bytes_max: Size = Size::mib(64);
+    }
+}
+
+section! {
+    /// How long things are kept.
+    RetentionSection {
+        /// Uploaded input files (purpose `batch`) that do not say so themselves; 0 for ever.
+        files: Span = Span::days(30);
+        /// Output and error files of batches that do not say so themselves; 0 for ever.
+        results: Span = Span::days(30);
+        /// Ended batches whose result files are gone.
+        batches: Span = Span::days(30);
+    }
+}
+
+section! {
+    /// The disk of the data folder.
+    DiskSection {
+        /// The free bytes below which nothing more is sent and uploads are refused.
+        reserve: Size = Size::mib(256);
+    }
+}
+
+section! {
+    /// When results are written.
+    FlushSection {
+        /// The age of the oldest unrecorded result at which a flush begins.
+        age: Span = Span::millis(500);
+    }
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl LogFormat {
+    /// The word in the configuration.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Json => "json",
+        }
+    }
+}
+
+value!(LogFormat, "`text` or `json`", |format: &LogFormat| quote(format.as_str()));
+value!(Words, "list of texts", |words: &Words| {
+    format!("[{}]", words.0.iter().map(|word| quote(word)).collect::<Vec<_>>().join(", "))
+});
+
+/// A list of texts; one text with commas between them, as a variable has it, is understood as well.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Words(pub(crate) Vec<String>);
+
+impl Words {
+    fn of(words: &[&str]) -> Self {
+        Self(words.iter().map(|word| (*word).to_owned()).collect())
+    }
+}
+
+struct WordsVisitor;
+
+impl<'de> Visitor<'de> for WordsVisitor {
+    type Value = Words;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of texts")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Words, E> {
+        let words = text.split(',').map(str::trim).filter(|word| !word.is_empty());
+        Ok(Words(words.map(str::to_owned).collect()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Words, A::Error> {
+        let mut words = Vec::new();
+        while let Some(word) = list.next_element()? {
+            words.push(word);
+        }
+        Ok(Words(words))
+    }
+}
+
+impl<'de> Deserialize<'de> for Words {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_any(WordsVisitor)
+    }
+}

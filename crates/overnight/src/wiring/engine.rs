@@ -1,0 +1,30 @@
+//! The engine's settings from the configuration.
+
+use overnight_core::attempt::AttemptRules;
+use overnight_core::input::InputLimits;
+use overnight_engine::EngineSettings;
+
+use crate::config::settings::Settings;
+
+/// What the engine is told.
+pub(crate) fn engine_settings(settings: &Settings) -> EngineSettings {
+    let bytes = |size: u64| usize::try_from(size).unwrap_or(usize::MAX);
+    EngineSettings {
+        limits: InputLimits {
+            lines_max: settings.limits.lines_max,
+            file_bytes_max: settings.limits.file_bytes_max.0,
+            embedding_inputs_max: settings.limits.embedding_inputs_max,
+            line_bytes_max: bytes(settings.limits.line_bytes_max.0),
+            models_max: bytes(u64::from(settings.limits.models_max)),
+        },
+        single_model: settings.limits.single_model,
+        attempts: AttemptRules { attempts_max: settings.attempts_max, ..AttemptRules::default() },
+        cancel_grace: settings.grace.cancel.0,
+        expiry_grace: settings.grace.expiry.0,
+        shutdown_grace: settings.grace.shutdown.0,
+        flush_age: settings.flush.age.0,
+        results_expire_after: settings.retention.results.unless_zero(),
+        batch_retention: settings.retention.batches.0,
+        ..EngineSettings::default()
+    }
+}

@@ -1,0 +1,342 @@
+//! Immutable bytes by name: a folder or memory, behind one struct.
+//!
+//! A blob is written whole and never changes; it is there after the answer, also when the power fails
+//! in the next moment. A *mount* is a plain file outside the folder under a blob's key, for a run that
+//! reads its input where it lies and appends its results to the file that was asked for.
+
+mod error;
+mod extent_reader;
+mod mount;
+mod staging;
+mod writer;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::stream::{BoxStream, StreamExt};
+use object_store::local::LocalFileSystem;
+use object_store::memory::InMemory;
+use object_store::path::Path as ObjectPath;
+use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
+use overnight_core::segment::{BlobKey, Extent};
+use xxhash_rust::xxh3::Xxh3;
+
+pub use self::error::BlobError;
+pub use self::extent_reader::ExtentReader;
+use self::mount::Mount;
+pub use self::writer::BlobWriter;
+use crate::blocking::Blocking;
+
+/// How many bytes one read of a long run of bytes asks for.
+pub const PIECE_BYTES: u64 = 256 * 1024;
+
+/// What a verb on blobs answers.
+pub type Result<T> = std::result::Result<T, BlobError>;
+
+/// Where the bytes are kept. Cloning shares the place.
+#[derive(Clone)]
+pub struct Blobs {
+    durable: Arc<dyn ObjectStore>,
+    /// The same place without fsync, for bytes that may be lost.
+    relaxed: Arc<dyn ObjectStore>,
+    /// The folder, when the place is one.
+    root: Option<Arc<Path>>,
+    mounts: BTreeMap<BlobKey, Arc<Mount>>,
+    blocking: Blocking,
+}
+
+impl Blobs {
+    /// Keeps blobs as files of that folder, which is created when it is missing.
+    ///
+    /// # Errors
+    ///
+    /// [`BlobError::Unavailable`] when the folder cannot be created or entered.
+    pub fn folder(path: &Path) -> Result<Self> {
+        std::fs::create_dir_all(path).map_err(error::io)?;
+        let root = path.canonicalize().map_err(error::io)?;
+        let place = |fsync: bool| -> Result<Arc<dyn ObjectStore>> {
+            let place = LocalFileSystem::new_with_prefix(&root).map_err(error::object)?;
+            Ok(Arc::new(
+                place.with_fsync(fsync).with_automatic_cleanup(true),
+            ))
+        };
+        Ok(Self {
+            durable: place(true)?,
+            relaxed: place(false)?,
+            root: Some(root.into()),
+            mounts: BTreeMap::new(),
+            blocking: Blocking::Pool,
+        })
+    }
+
+    /// Keeps blobs in memory, until the last clone is gone.
+    #[must_use]
+    pub fn memory() -> Self {
+        let place: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
+        Self {
+            durable: Arc::clone(&place),
+            relaxed: place,
+            root: None,
+            mounts: BTreeMap::new(),
+            blocking: Blocking::Pool,
+        }
+    }
+
+    /// Where the work on mounted files runs; the blocking pool unless told otherwise.
+    #[must_use]
+    pub fn with_blocking(mut self, blocking: Blocking) -> Self {
+        self.blocking = blocking;
+        self
+    }
+
+    /// Reads the blob of that key from an existing plain file, which nothing here ever changes.
+    ///
+    /// # Errors
+    ///
+    /// [`BlobError::NotFound`] when there is no such file, [`BlobError::Unavailable`] when it
+    /// cannot be opened.
+    pub fn with_mount(mut self, key: BlobKey, path: &Path) -> Result<Self> {
+        self.mounts.insert(key, Arc::new(Mount::open(path)?));
+        Ok(self)
+    }
+
+    /// Keeps the blob of that key in a plain file that grows by [`Self::append`], and is created when
+    /// it is missing.
+    ///
+    /// # Errors
+    ///
+    /// [`BlobError::Unavailable`] when the file cannot be opened or created.
+    pub fn with_appended(mut self, key: BlobKey, path: &Path) -> Result<Self> {
+        self.mounts
+            .insert(key, Arc::new(Mount::open_to_append(path)?));
+        Ok(self)
+    }
+
+    /// Either the whole blob is there for good, or none of it. Answers the extent that spans it.
+    /// A repeated call replaces the blob by the same bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`BlobError::Unavailable`] when it could not be written, [`BlobError::NotDurable`] when the
+    /// disk did not promise to keep it.
+    pub async fn put(&self, key: &BlobKey, parts: Vec<Bytes>) -> Result<Extent> {
+        put(&*self.durable, key, parts).await
+    }
+
+    /// As [`Self::put`], but the blob may be gone, or be cut short, after a power failure: for bytes that nothing
+    /// needs to be correct.
+    ///
+    /// # Errors
+    ///
+    /// [`BlobError::Unavailable`] when it could not be written.
+    pub async fn put_relaxed(&self, key: &BlobKey, parts: Vec<Bytes>) -> Result<Extent> {
+        put(&*self.relaxed, key, parts).await
+    }
+
+    /// Begins a blob whose bytes come one after another. Nothing is there under the key before
+    /// [`BlobWriter::finish`].
+    #[must_use]
+    pub fn upload(&self, key: &BlobKey) -> BlobWriter {
+        BlobWriter::new(Arc::clone(&self.durable), key.clone())
+    }
+
+    /// Those bytes of a blob, read in one go; callers bound the range. An empty range reads nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`BlobError::NotFound`] when there is no such blob, [`BlobError::Corrupt`] when it ends
+    /// before the range does, [`BlobError::Unavailable`] when it could not be read.
+    pub async fn read(&self, key: &BlobKey, range: Range<u64>) -> Result<Bytes> {
+        if range.is_empty() {
+            return Ok(Bytes::new());
+        }
+        let bytes = match self.mounts.get(key) {
+            Some(mount) => mount.read(self.blocking, range.clone()).await?,
+            None => self.read_object(key, range.clone()).await?,
+        };
+        if bytes.len() as u64 == range.end - range.start {
+            Ok(bytes)
+        } else {
+            Err(error::short(key, range.end))
+        }
+    }
+
+    /// The bytes of an extent, in one go, compared with its checksum; callers bound its length.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::read`]; [`BlobError::Corrupt`] also when the bytes are not those that were written.
+    pub async fn read_extent(&self, extent: &Extent) -> Result<Bytes> {
+        let bytes = self
+            .read(&extent.blob, extent.offset..end_of(extent))
+            .await?;
+        check(extent, xxhash_rust::xxh3::xxh3_64(&bytes))?;
+        Ok(bytes)
+    }
+
+    /// Reads an extent piece by piece and compares it with its checksum.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::read_extent`].
+    pub async fn verify(&self, extent: &Extent) -> Result<()> {
+        let mut hash = Xxh3::new();
+        let end = end_of(extent);
+        let mut at = extent.offset;
+        while at < end {
+            let until = end.min(at + PIECE_BYTES);
+            hash.update(&self.read(&extent.blob, at..until).await?);
+            at = until;
+        }
+        check(extent, hash.digest())
+    }
+
+    /// How many bytes a blob has.
+    ///
+    /// # Errors
+    ///
+    /// [`BlobError::NotFound`] when there is no such blob, [`BlobError::Unavailable`] when nobody can tell.
+    pub async fn length(&self, key: &BlobKey) -> Result<u64> {
+        match self.mounts.get(key) {
+            Some(mount) => mount.length(self.blocking).await,
+            None => Ok(self
+                .durable
+                .head(&path(key))
+                .await
+                .map_err(error::object)?
+                .size),
+        }
+    }
+
+    /// The blob is gone; a missing one is fine. A mounted file is its owner's and stays.
+    ///
+    /// # Errors
+    ///
+    /// [`BlobError::Unavailable`] when it could not be deleted.
+    pub async fn delete(&self, key: &BlobKey) -> Result<()> {
+        if self.mounts.contains_key(key) {
+            return Ok(());
+        }
+        match self.durable.delete(&path(key)).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(source) => Err(error::object(source)),
+        }
+    }
+
+    /// The keys that begin with these whole parts (`segments`, say), in no order. Mounts and unfinished
+    /// blobs are not among them.
+    #[must_use]
+    pub fn list(&self, prefix: &str) -> BoxStream<'static, Result<BlobKey>> {
+        self.durable
+            .list(Some(&ObjectPath::from(prefix)))
+            .map(|found| match found {
+                Ok(object) => Ok(BlobKey::from(object.location.as_ref())),
+                Err(source) => Err(error::object(source)),
+            })
+            .boxed()
+    }
+
+    /// Appends to a mounted file. The bytes are there for good, or the file is as long as before.
+    /// Appends to one file take turns.
+    ///
+    /// # Errors
+    ///
+    /// [`BlobError::NotFound`] when no file to append to is mounted under the key,
+    /// [`BlobError::Unavailable`] when it could not be written, [`BlobError::NotDurable`] when the
+    /// disk did not promise to keep it.
+    pub async fn append(&self, key: &BlobKey, parts: &[Bytes]) -> Result<Extent> {
+        let mount = self.mounts.get(key).ok_or_else(|| error::missing(key))?;
+        mount.append(self.blocking, key, parts.to_vec()).await
+    }
+
+    /// Cuts a mounted file to a length, for a torn tail that nothing names.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::append`]; [`BlobError::Corrupt`] when the file is shorter than that.
+    pub async fn truncate(&self, key: &BlobKey, length: u64) -> Result<()> {
+        let mount = self.mounts.get(key).ok_or_else(|| error::missing(key))?;
+        mount.truncate(self.blocking, key, length).await
+    }
+
+    /// Deletes what unfinished writes of a former process left in the folder, and answers how many files
+    /// those were. Only for whoever holds the data folder's lock: it does not ask whether a write is
+    /// still under way.
+    ///
+    /// # Errors
+    ///
+    /// [`BlobError::Unavailable`] when the folder cannot be walked or a file cannot be deleted.
+    pub async fn sweep_staging(&self) -> Result<u64> {
+        match self.root.clone() {
+            Some(root) => self
+                .blocking
+                .run(move || staging::sweep(&root))
+                .await
+                .map_err(error::io)?,
+            None => Ok(0),
+        }
+    }
+
+    async fn read_object(&self, key: &BlobKey, range: Range<u64>) -> Result<Bytes> {
+        let source = match self.durable.get_range(&path(key), range.clone()).await {
+            Ok(bytes) => return Ok(bytes),
+            Err(source) => error::object(source),
+        };
+        // A range behind the end is refused in words that differ by driver: ask for the length.
+        match (&source, self.length(key).await) {
+            (BlobError::Unavailable(_), Ok(length)) if length < range.end => {
+                Err(error::short(key, range.end))
+            }
+            _ => Err(source),
+        }
+    }
+}
+
+impl fmt::Debug for Blobs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Blobs")
+            .field("root", &self.root)
+            .field("mounts", &self.mounts.keys())
+            .finish_non_exhaustive()
+    }
+}
+
+async fn put(place: &dyn ObjectStore, key: &BlobKey, parts: Vec<Bytes>) -> Result<Extent> {
+    let mut hash = Xxh3::new();
+    let mut length = 0;
+    for part in &parts {
+        hash.update(part);
+        length += part.len() as u64;
+    }
+    let payload = PutPayload::from_iter(parts);
+    place
+        .put(&path(key), payload)
+        .await
+        .map_err(error::object)?;
+    Ok(Extent {
+        blob: key.clone(),
+        offset: 0,
+        length,
+        checksum: hash.digest(),
+    })
+}
+
+fn path(key: &BlobKey) -> ObjectPath {
+    ObjectPath::from(key.as_str())
+}
+
+fn end_of(extent: &Extent) -> u64 {
+    extent.offset.saturating_add(extent.length)
+}
+
+fn check(extent: &Extent, checksum: u64) -> Result<()> {
+    if checksum == extent.checksum {
+        Ok(())
+    } else {
+        Err(error::altered(extent))
+    }
+}

@@ -1,0 +1,266 @@
+//! The rules that every driver keeps, each a test of its own.
+//!
+//! [`crate::conformance!`] owns the list of the metadata rules and [`crate::blob_conformance!`] that of the
+//! blob rules, so no driver can miss one. A rule is a function of a fresh, empty store; it panics when
+//! the store breaks it. Verbs that change something are called twice, as after a lost answer.
+
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::missing_panics_doc,
+    clippy::unwrap_used,
+    reason = "a rule that is broken panics: that is how a test fails"
+)]
+
+pub mod batches;
+pub mod blobs;
+pub mod claims;
+pub mod deletion;
+pub mod files;
+pub mod fixture;
+pub mod merging;
+pub mod model;
+mod model_steps;
+pub mod restart;
+pub mod running;
+pub mod sealing;
+pub mod segments;
+pub mod sweeping;
+pub mod takeover;
+
+use std::future::Future;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tokio::runtime::Builder;
+
+use crate::Store;
+
+/// A place for one store, made for one test and empty at first.
+#[async_trait]
+pub trait Driver: Send + Sync + 'static {
+    /// Opens the store in this place. A second time, it is opened as by a process that comes after
+    /// one that was killed.
+    async fn open(&self) -> Arc<dyn Store>;
+}
+
+/// A store under test, and the place that it lives in.
+pub struct Subject {
+    /// The store.
+    pub store: Arc<dyn Store>,
+    driver: Box<dyn Driver>,
+}
+
+impl Subject {
+    /// Lets go of the store and opens it again, as after a crash.
+    pub async fn restart(self) -> Self {
+        let Self { store, driver } = self;
+        drop(store);
+        Self { store: driver.open().await, driver }
+    }
+}
+
+impl std::fmt::Debug for Subject {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Subject").finish_non_exhaustive()
+    }
+}
+
+/// Runs one rule on a fresh store.
+pub fn check<R: Future<Output = ()>>(driver: impl Driver, rule: impl FnOnce(Subject) -> R) {
+    let driver: Box<dyn Driver> = Box::new(driver);
+    block_on(async move {
+        let store = driver.open().await;
+        rule(Subject { store, driver }).await;
+    });
+}
+
+/// Runs a test on a runtime of its own.
+pub fn block_on<T>(test: impl Future<Output = T>) -> T {
+    Builder::new_current_thread().enable_all().build().unwrap().block_on(test)
+}
+
+/// One named test a rule a driver.
+///
+/// `volatile` drivers lose everything when they are opened again; `shared` ones keep it, and
+/// other processes may use it at the same time; `embedded` ones keep it, and opening takes over what the
+/// process before held.
+///
+/// ```ignore
+/// overnight_store::conformance! {
+///     embedded file => InFile::new(),
+///     volatile memory => InMemory,
+/// }
+/// ```
+#[macro_export]
+macro_rules! conformance {
+    ($($kind:ident $driver:ident => $make:expr),+ $(,)?) => {
+        $(
+            mod $driver {
+                #[allow(unused_imports, reason = "a driver may be made of paths alone")]
+                use super::*;
+                $crate::conformance!(@$kind $make);
+            }
+        )+
+    };
+    (@volatile $make:expr) => { $crate::conformance!(@common $make); };
+    (@shared $make:expr) => {
+        $crate::conformance!(@common $make);
+        $crate::conformance!(@restart $make);
+    };
+    (@embedded $make:expr) => {
+        $crate::conformance!(@common $make);
+        $crate::conformance!(@restart $make);
+        $crate::conformance!(@rules $make; takeover: {
+            what_a_killed_process_held_is_free,
+            uploads_that_a_killed_process_announced_are_garbage,
+        });
+    };
+    (@restart $make:expr) => {
+        $crate::conformance!(@rules $make; restart: {
+            files_batches_and_segments_are_as_they_were,
+            epochs_go_on_growing,
+        });
+    };
+    (@common $make:expr) => {
+        $crate::conformance!(@rules $make;
+            files: {
+                an_inserted_file_is_read_back,
+                another_projects_file_is_a_missing_one,
+                a_file_is_gone_when_its_expiry_has_come,
+                files_are_listed_page_by_page,
+                files_are_listed_by_purpose,
+                a_cursor_that_is_no_file_is_not_found,
+                extents_begin_with_the_one_that_holds_the_byte,
+                a_file_without_bytes_has_no_extents,
+                an_abandoned_upload_is_garbage_at_once,
+                an_inserted_file_ends_its_announcement,
+                garbage_does_not_become_a_file,
+            }
+            deletion: {
+                a_deleted_files_bytes_are_garbage_at_once,
+                an_input_is_kept_until_the_last_open_batch_ends,
+                a_deleted_result_file_is_kept_ten_minutes_for_downloads,
+                expired_files_are_deleted_by_the_sweep,
+                forgotten_garbage_does_not_come_back,
+            }
+            batches: {
+                an_inserted_batch_is_read_back,
+                another_projects_batch_is_a_missing_one,
+                batches_are_listed_newest_first,
+                a_cancelled_batch_is_cancelling,
+                an_ended_batch_is_not_cancelled,
+                late_events_change_nothing,
+                events_that_need_a_verb_of_their_own_are_refused,
+                drained_is_refused_while_lines_are_missing,
+                the_input_of_a_batch_is_its_projects,
+                batches_are_counted_by_status,
+            }
+            claims: {
+                the_soonest_deadline_is_claimed_first,
+                a_batch_is_held_by_one_worker,
+                each_claim_has_a_new_epoch,
+                a_worker_that_was_fenced_changes_nothing,
+                a_released_lease_is_good_for_nothing,
+                a_worker_is_told_what_it_holds,
+                an_ended_batch_is_neither_held_nor_claimed,
+            }
+            segments: {
+                a_recorded_segment_counts_once,
+                counts_are_the_sums_of_the_segments,
+                a_segment_behind_its_time_is_refused,
+                more_lines_than_there_are_are_refused,
+                a_tally_that_is_not_that_of_its_lines_is_refused,
+                segments_are_read_page_by_page,
+                result_extents_lie_one_behind_the_other,
+            }
+            merging: {
+                merging_moves_no_offset,
+                a_merged_segment_still_counts_as_recorded,
+                merging_what_is_not_the_same_changes_nothing,
+                reading_goes_on_behind_a_merged_segment,
+                replaced_blobs_are_kept_ten_minutes_for_downloads,
+                segments_of_one_blob_are_merged_in_place,
+            }
+            sealing: {
+                a_batch_with_all_lines_is_completed,
+                a_batch_with_missing_lines_is_not_sealed,
+                a_line_that_was_recorded_twice_is_found,
+                a_file_without_lines_does_not_exist,
+                a_batch_whose_deadline_passed_is_expired,
+                a_cancelled_batch_keeps_its_results,
+                a_batch_cancelled_while_validating_has_no_files,
+                sealing_is_all_or_nothing,
+                the_plan_is_garbage_when_its_batch_has_ended,
+            }
+            sweeping: {
+                unnamed_blobs_are_told_by_their_epoch,
+                blobs_that_wait_as_garbage_are_not_unnamed,
+                batches_are_forgotten_after_their_retention,
+                a_batch_is_kept_while_its_result_files_are,
+                the_newest_time_is_told,
+            }
+            running: {
+                progress_is_replaced_and_ends_with_its_batch,
+                a_worker_replaces_what_it_said_of_its_upstreams,
+                the_store_answers,
+            }
+            model: {
+                random_verbs_do_what_a_simple_model_does,
+            }
+        );
+    };
+    (@rules $make:expr; $($room:ident: { $($rule:ident),+ $(,)? })+) => {
+        $(
+            mod $room {
+                #[allow(unused_imports, reason = "a driver may be made of paths alone")]
+                use super::*;
+                $(
+                    #[test]
+                    fn $rule() {
+                        $crate::conformance::check($make, $crate::conformance::$room::$rule);
+                    }
+                )+
+            }
+        )+
+    };
+}
+
+/// One named test a rule a place for blobs. Each is made anew: an expression of [`crate::Blobs`] and
+/// something to keep for as long as the test runs (a temporary folder, say).
+#[macro_export]
+macro_rules! blob_conformance {
+    ($($driver:ident => $make:expr),+ $(,)?) => {
+        $(
+            mod $driver {
+                #[allow(unused_imports, reason = "a driver may be made of paths alone")]
+                use super::*;
+                $crate::blob_conformance!(@rules $make; {
+                    a_blob_is_read_back,
+                    a_range_is_read,
+                    a_missing_blob_is_not_found,
+                    a_range_behind_the_end_is_corrupt,
+                    an_empty_blob_is_a_blob,
+                    a_blob_is_put_again,
+                    a_relaxed_blob_is_a_blob,
+                    an_upload_is_one_blob,
+                    an_unfinished_upload_leaves_nothing,
+                    a_deleted_blob_is_gone,
+                    blobs_are_listed_by_their_parts,
+                    altered_bytes_are_found,
+                    a_reader_joins_extents_piece_by_piece,
+                    a_reader_tells_that_a_blob_is_missing,
+                });
+            }
+        )+
+    };
+    (@rules $make:expr; { $($rule:ident),+ $(,)? }) => {
+        $(
+            #[test]
+            fn $rule() {
+                let (blobs, _kept) = $make;
+                $crate::conformance::block_on($crate::conformance::blobs::$rule(blobs));
+            }
+        )+
+    };
+}

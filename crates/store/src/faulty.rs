@@ -1,0 +1,268 @@
+//! A store that fails on purpose, for tests of crashes: before a verb, after it, or by never answering.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use overnight_core::batch::{Batch, Event, Lease, Status};
+use overnight_core::file::File;
+use overnight_core::id::{BatchId, FileId, ProjectId, WorkerId};
+use overnight_core::segment::{BlobKey, Extent, PlacedExtent, Segment};
+use overnight_core::time::Timestamp;
+
+use crate::status::{BatchProgress, UpstreamStatus};
+use crate::store::{
+    Claim, Content, FileQuery, Held, Input, Page, Result, Sealing, Store, StoreError,
+};
+
+/// What goes wrong with one call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Nothing.
+    None,
+    /// The verb does not happen, and [`StoreError::Unavailable`] says so.
+    Fail,
+    /// The verb happens, but its answer is lost: [`StoreError::Unavailable`].
+    DoThenFail,
+    /// The verb does not happen, and nobody is told.
+    Hang,
+}
+
+/// Passes every verb on to a store, unless a plan says that it goes wrong.
+pub struct Faulty<S> {
+    store: S,
+    plan: Box<dyn Fn(&'static str, u64) -> Fault + Send + Sync>,
+    calls: AtomicU64,
+}
+
+impl<S: Store> Faulty<S> {
+    /// Asks the plan about each call, by the verb's name and the number of calls before it.
+    pub fn new(
+        store: S,
+        plan: impl Fn(&'static str, u64) -> Fault + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            store,
+            plan: Box::new(plan),
+            calls: AtomicU64::new(0),
+        }
+    }
+
+    /// How many verbs were called so far.
+    #[must_use]
+    pub fn calls(&self) -> u64 {
+        self.calls.load(Ordering::Relaxed)
+    }
+
+    async fn call<T>(
+        &self,
+        verb: &'static str,
+        pass_on: impl Future<Output = Result<T>> + Send,
+    ) -> Result<T> {
+        let call = self.calls.fetch_add(1, Ordering::Relaxed);
+        let lost = || Err(StoreError::Unavailable("it was made to fail".into()));
+        match (self.plan)(verb, call) {
+            Fault::None => pass_on.await,
+            Fault::Fail => lost(),
+            Fault::DoThenFail => {
+                pass_on.await?;
+                lost()
+            }
+            Fault::Hang => std::future::pending().await,
+        }
+    }
+}
+
+impl<S> std::fmt::Debug for Faulty<S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Faulty")
+            .field("calls", &self.calls)
+            .finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl<S: Store> Store for Faulty<S> {
+    async fn announce(&self, blob: &BlobKey, at: Timestamp) -> Result<()> {
+        self.call("announce", self.store.announce(blob, at)).await
+    }
+
+    async fn abandon(&self, blob: &BlobKey, at: Timestamp) -> Result<()> {
+        self.call("abandon", self.store.abandon(blob, at)).await
+    }
+
+    async fn insert_file(&self, file: &File, content: &[Extent]) -> Result<()> {
+        self.call("insert_file", self.store.insert_file(file, content))
+            .await
+    }
+
+    async fn file(&self, project: &ProjectId, id: &FileId, at: Timestamp) -> Result<File> {
+        self.call("file", self.store.file(project, id, at)).await
+    }
+
+    async fn files(
+        &self,
+        project: &ProjectId,
+        query: &FileQuery,
+        at: Timestamp,
+    ) -> Result<Page<File>> {
+        self.call("files", self.store.files(project, query, at))
+            .await
+    }
+
+    async fn delete_file(&self, project: &ProjectId, id: &FileId, at: Timestamp) -> Result<()> {
+        self.call("delete_file", self.store.delete_file(project, id, at))
+            .await
+    }
+
+    async fn extents(
+        &self,
+        content: &Content,
+        from: u64,
+        limit: usize,
+    ) -> Result<Vec<PlacedExtent>> {
+        self.call("extents", self.store.extents(content, from, limit))
+            .await
+    }
+
+    async fn insert_batch(&self, batch: &Batch) -> Result<()> {
+        self.call("insert_batch", self.store.insert_batch(batch))
+            .await
+    }
+
+    async fn batch(&self, project: &ProjectId, id: &BatchId) -> Result<Batch> {
+        self.call("batch", self.store.batch(project, id)).await
+    }
+
+    async fn batches(
+        &self,
+        project: &ProjectId,
+        after: Option<&BatchId>,
+        limit: usize,
+    ) -> Result<Page<Batch>> {
+        self.call("batches", self.store.batches(project, after, limit))
+            .await
+    }
+
+    async fn cancel(&self, project: &ProjectId, id: &BatchId, at: Timestamp) -> Result<Batch> {
+        self.call("cancel", self.store.cancel(project, id, at))
+            .await
+    }
+
+    async fn claim(&self, worker: &WorkerId, limit: usize, at: Timestamp) -> Result<Vec<Claim>> {
+        self.call("claim", self.store.claim(worker, limit, at))
+            .await
+    }
+
+    async fn renew(&self, worker: &WorkerId, at: Timestamp) -> Result<Vec<Held>> {
+        self.call("renew", self.store.renew(worker, at)).await
+    }
+
+    async fn release(&self, lease: &Lease) -> Result<()> {
+        self.call("release", self.store.release(lease)).await
+    }
+
+    async fn input(&self, batch: &BatchId, at: Timestamp) -> Result<Input> {
+        self.call("input", self.store.input(batch, at)).await
+    }
+
+    async fn advance(&self, lease: &Lease, event: Event, at: Timestamp) -> Result<Batch> {
+        self.call("advance", self.store.advance(lease, event, at))
+            .await
+    }
+
+    async fn record(&self, lease: &Lease, segment: &Segment) -> Result<()> {
+        self.call("record", self.store.record(lease, segment)).await
+    }
+
+    async fn segments(
+        &self,
+        batch: &BatchId,
+        after: Option<(u64, u64)>,
+        limit: usize,
+    ) -> Result<Vec<Segment>> {
+        self.call("segments", self.store.segments(batch, after, limit))
+            .await
+    }
+
+    async fn merge(
+        &self,
+        batch: &BatchId,
+        last: (u64, u64),
+        merged: &Segment,
+        at: Timestamp,
+    ) -> Result<()> {
+        self.call("merge", self.store.merge(batch, last, merged, at))
+            .await
+    }
+
+    async fn seal(&self, lease: &Lease, sealing: &Sealing, at: Timestamp) -> Result<Batch> {
+        self.call("seal", self.store.seal(lease, sealing, at)).await
+    }
+
+    async fn save_progress(&self, progress: &[BatchProgress]) -> Result<()> {
+        self.call("save_progress", self.store.save_progress(progress))
+            .await
+    }
+
+    async fn progress(&self, project: &ProjectId, id: &BatchId) -> Result<Option<BatchProgress>> {
+        self.call("progress", self.store.progress(project, id))
+            .await
+    }
+
+    async fn save_upstreams(&self, worker: &WorkerId, upstreams: &[UpstreamStatus]) -> Result<()> {
+        self.call(
+            "save_upstreams",
+            self.store.save_upstreams(worker, upstreams),
+        )
+        .await
+    }
+
+    async fn upstreams(&self) -> Result<Vec<UpstreamStatus>> {
+        self.call("upstreams", self.store.upstreams()).await
+    }
+
+    async fn batches_by_status(&self) -> Result<Vec<(Status, u64)>> {
+        self.call("batches_by_status", self.store.batches_by_status())
+            .await
+    }
+
+    async fn expire_files(&self, limit: usize, at: Timestamp) -> Result<u64> {
+        self.call("expire_files", self.store.expire_files(limit, at))
+            .await
+    }
+
+    async fn forget_batches(
+        &self,
+        retention: Duration,
+        limit: usize,
+        at: Timestamp,
+    ) -> Result<u64> {
+        self.call(
+            "forget_batches",
+            self.store.forget_batches(retention, limit, at),
+        )
+        .await
+    }
+
+    async fn garbage(&self, limit: usize, at: Timestamp) -> Result<Vec<BlobKey>> {
+        self.call("garbage", self.store.garbage(limit, at)).await
+    }
+
+    async fn forget_garbage(&self, blobs: &[BlobKey]) -> Result<()> {
+        self.call("forget_garbage", self.store.forget_garbage(blobs))
+            .await
+    }
+
+    async fn unnamed(&self, blobs: &[BlobKey]) -> Result<Vec<BlobKey>> {
+        self.call("unnamed", self.store.unnamed(blobs)).await
+    }
+
+    async fn newest(&self) -> Result<Option<Timestamp>> {
+        self.call("newest", self.store.newest()).await
+    }
+
+    async fn ping(&self) -> Result<()> {
+        self.call("ping", self.store.ping()).await
+    }
+}

@@ -1,0 +1,234 @@
+//! The data folder of one process: locked for life, and on a disk of this machine.
+//!
+//! The lock takes the place of leases: whoever holds it knows that nobody else runs a batch, so what
+//! a former process held is free. On a network file system that promise does not hold (locks may be
+//! local, or lost with a connection; SQLite's shared memory does not work), so such a folder is refused.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek, Write};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, flock, statvfs};
+use thiserror::Error;
+
+/// Why a folder cannot be used.
+#[derive(Debug, Error)]
+pub enum FolderError {
+    /// Another process uses it: stop that one first, or name another folder.
+    #[error("the data folder is in use by another process{}", named(*pid))]
+    AlreadyInUse {
+        /// That process, if it has told.
+        pid: Option<u32>,
+    },
+    /// It lies on another machine's disk: name a folder on a disk of this one.
+    #[error("the data folder is on a network file system ({kind})")]
+    Network {
+        /// The kind of file system.
+        kind: String,
+    },
+    /// It cannot be created, opened or written.
+    #[error("the data folder cannot be used")]
+    Unavailable(#[from] io::Error),
+}
+
+fn named(pid: Option<u32>) -> String {
+    pid.map(|pid| format!(" ({pid})")).unwrap_or_default()
+}
+
+/// A data folder that this process alone uses, until the value is dropped or the process ends.
+#[derive(Debug)]
+pub struct DataFolder {
+    path: PathBuf,
+    /// Held open for the lock on it. The kernel lets go of it however the process ends.
+    _lock: File,
+}
+
+impl DataFolder {
+    /// Takes the folder, which is created when it is missing, and writes this process's number into its
+    /// file `lock`.
+    ///
+    /// # Errors
+    ///
+    /// Every [`FolderError`].
+    pub fn lock(path: &Path) -> Result<Self, FolderError> {
+        std::fs::create_dir_all(path)?;
+        let path = path.canonicalize()?;
+        if let Some(kind) = network(&path)? {
+            return Err(FolderError::Network { kind });
+        }
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        let mut lock = options.open(path.join("lock"))?;
+        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {}
+            Err(rustix::io::Errno::WOULDBLOCK) => {
+                return Err(FolderError::AlreadyInUse {
+                    pid: holder(&mut lock),
+                });
+            }
+            Err(error) => return Err(FolderError::Unavailable(error.into())),
+        }
+        lock.set_len(0)?;
+        lock.rewind()?;
+        writeln!(lock, "{}", std::process::id())?;
+        Ok(Self { path, _lock: lock })
+    }
+
+    /// The folder, as an absolute path.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where the database is.
+    #[must_use]
+    pub fn database(&self) -> PathBuf {
+        self.path.join("overnight.db")
+    }
+
+    /// The folder of the blobs.
+    #[must_use]
+    pub fn blobs(&self) -> PathBuf {
+        self.path.join("blobs")
+    }
+
+    /// How many bytes the disk has left for this process.
+    ///
+    /// # Errors
+    ///
+    /// The folder is gone, or its disk does not answer.
+    pub fn free_bytes(&self) -> io::Result<u64> {
+        let disk = statvfs(&self.path)?;
+        Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
+    }
+}
+
+fn holder(lock: &mut File) -> Option<u32> {
+    let mut text = String::new();
+    lock.read_to_string(&mut text).ok()?;
+    text.trim().parse().ok()
+}
+
+/// The kind of network file system that a folder is on, if it is on one.
+#[cfg(target_os = "linux")]
+fn network(path: &Path) -> io::Result<Option<String>> {
+    let magic = u32::try_from(rustix::fs::statfs(path)?.f_type & 0xffff_ffff).unwrap_or_default();
+    let known = mounts::NETWORK.iter().find(|(number, _)| *number == magic);
+    if let Some((_, name)) = known {
+        return Ok(Some((*name).to_owned()));
+    }
+    if magic != mounts::FUSE {
+        return Ok(None);
+    }
+    // FUSE serves local disks as well: the mount table tells which program is behind it.
+    let table = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    Ok(mounts::kind(&table, path)
+        .filter(|kind| mounts::is_remote(kind))
+        .map(str::to_owned))
+}
+
+/// Elsewhere nobody can tell.
+#[cfg(not(target_os = "linux"))]
+fn network(_path: &Path) -> io::Result<Option<String>> {
+    Ok(None)
+}
+
+#[cfg(target_os = "linux")]
+mod mounts {
+    use std::path::Path;
+
+    /// File systems whose disk is elsewhere, by the number that the kernel gives them.
+    pub(super) const NETWORK: [(u32, &str); 9] = [
+        (0x0000_6969, "nfs"),
+        (0x0000_517b, "smb"),
+        (0xfe53_4d42, "smb2"),
+        (0xff53_4d42, "cifs"),
+        (0x00c3_6400, "ceph"),
+        (0x0bd0_0bd0, "lustre"),
+        (0x5346_414f, "afs"),
+        (0x7375_7245, "coda"),
+        (0x0102_1997, "9p"),
+    ];
+
+    /// The number of every file system that a program serves.
+    pub(super) const FUSE: u32 = 0x6573_5546;
+
+    /// Programs that serve another machine's disk.
+    const REMOTE: [&str; 10] = [
+        "sshfs",
+        "s3fs",
+        "rclone",
+        "gcsfuse",
+        "glusterfs",
+        "goofys",
+        "mount-s3",
+        "davfs",
+        "blobfuse2",
+        "juicefs",
+    ];
+
+    pub(super) fn is_remote(kind: &str) -> bool {
+        REMOTE
+            .iter()
+            .any(|program| kind.strip_prefix("fuse.") == Some(program))
+    }
+
+    /// The kind of the file system that holds the path: that of the longest mount point above it.
+    ///
+    /// A line reads `36 35 98:0 /root /mount/point options [fields] - kind source options`.
+    pub(super) fn kind<'a>(table: &'a str, path: &Path) -> Option<&'a str> {
+        table
+            .lines()
+            .filter_map(|line| {
+                let (mount, rest) = line.split_once(" - ")?;
+                Some((Path::new(mount.split(' ').nth(4)?), rest.split(' ').next()?))
+            })
+            .filter(|(point, _)| path.starts_with(point))
+            .max_by_key(|(point, _)| point.components().count())
+            .map(|(_, kind)| kind)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_refused_while_somebody_holds_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let held = DataFolder::lock(folder.path()).unwrap();
+        let refused = DataFolder::lock(folder.path()).unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            format!(
+                "the data folder is in use by another process ({})",
+                std::process::id()
+            ),
+        );
+        drop(held);
+        assert!(DataFolder::lock(folder.path()).is_ok());
+    }
+
+    #[test]
+    fn a_missing_folder_is_created() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = DataFolder::lock(&folder.path().join("a/b")).unwrap();
+        assert!(data.path().ends_with("a/b"));
+        assert!(data.free_bytes().unwrap() > 0);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_mount_table_tells_which_program_serves_a_folder() {
+        let table = "\
+            22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw\n\
+            90 22 0:55 / /mnt/far rw,nosuid - fuse.sshfs me@far:/ rw\n\
+            91 22 0:56 / /mnt/near rw,nosuid shared:7 - fuse.ntfs-3g /dev/sdb1 rw\n";
+        let kind = |path: &str| mounts::kind(table, Path::new(path)).unwrap();
+        assert_eq!(kind("/srv/data"), "ext4");
+        assert_eq!(kind("/mnt/far/data"), "fuse.sshfs");
+        assert!(mounts::is_remote(kind("/mnt/far")));
+        assert!(!mounts::is_remote(kind("/mnt/near/data")));
+        assert_eq!(kind("/mnt/farther"), "ext4");
+    }
+}

@@ -1,0 +1,27 @@
+//! What must survive: the metadata of files and batches ([`Store`]), and their bytes ([`Blobs`]).
+//!
+//! The database never sees a line. It holds a row for each file, batch and segment; inputs, plans
+//! and result lines are immutable blobs that the rows name. Blobs are written before the rows that
+//! name them, and deleted after.
+//!
+//! Read [`store`] first: each verb of the trait opens with what it guarantees. `conformance` holds the
+//! suite that every driver passes.
+
+pub mod blobs;
+pub mod blocking;
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
+#[cfg(any(test, feature = "conformance"))]
+pub mod faulty;
+pub mod folder;
+pub mod sqlite;
+pub mod status;
+pub mod store;
+pub mod wake;
+
+pub use blobs::{BlobError, Blobs};
+pub use blocking::Blocking;
+pub use folder::DataFolder;
+pub use sqlite::Sqlite;
+pub use store::{Store, StoreError};
+pub use wake::Wake;

@@ -1,0 +1,188 @@
+//! What no row names any more, and when it may be deleted.
+//!
+//! Rows go first, blobs after: a blob that nothing names is written down here, in the transaction that
+//! let go of it, and whoever sweeps deletes it later.
+
+use std::time::Duration;
+
+use overnight_core::id::BatchId;
+use overnight_core::segment::BlobKey;
+use overnight_core::time::Timestamp;
+use rusqlite::{Connection, params};
+
+use super::batches;
+use super::row::{FileRow, all, change, int, micros, one, rows, text};
+use crate::store::Result;
+
+/// True when a row names the blob `?1`.
+const IS_NAMED: &str = "EXISTS (SELECT 1 FROM extents WHERE blob = ?1) \
+     OR EXISTS (SELECT 1 FROM segments WHERE output_blob = ?1) \
+     OR EXISTS (SELECT 1 FROM segments WHERE error_blob = ?1) \
+     OR EXISTS (SELECT 1 FROM segments WHERE index_blob = ?1) \
+     OR EXISTS (SELECT 1 FROM batches WHERE plan_blob = ?1) \
+     OR EXISTS (SELECT 1 FROM uploads WHERE blob = ?1)";
+
+/// The former process is dead: its unfinished uploads are garbage, what it held is free, and what
+/// it said of itself is no longer true.
+pub(super) fn take_over(db: &Connection) -> Result<()> {
+    db.execute_batch(
+        "INSERT OR IGNORE INTO garbage (blob, not_before) SELECT blob, 0 FROM uploads;
+         DELETE FROM uploads;
+         UPDATE batches SET worker = NULL WHERE worker IS NOT NULL;
+         DELETE FROM batch_progress;
+         DELETE FROM upstream_status;",
+    )?;
+    Ok(())
+}
+
+fn is_named(db: &Connection, blob: &BlobKey) -> Result<bool> {
+    let sql = format!("SELECT {IS_NAMED}");
+    Ok(one(db, &sql, [blob.as_str()], |row| row.get(0))?.unwrap_or(false))
+}
+
+pub(super) fn is_garbage(db: &Connection, blob: &BlobKey) -> Result<bool> {
+    let sql = "SELECT 1 FROM garbage WHERE blob = ?1";
+    Ok(one(db, sql, [blob.as_str()], |_| Ok(()))?.is_some())
+}
+
+/// The blob may be deleted from then on, unless a row still names it.
+pub(super) fn discard(db: &Connection, blob: &BlobKey, not_before: Timestamp) -> Result<()> {
+    if !is_named(db, blob)? {
+        change(
+            db,
+            "INSERT INTO garbage (blob, not_before) VALUES (?1, ?2) ON CONFLICT (blob) DO NOTHING",
+            params![blob.as_str(), micros(not_before)],
+        )?;
+    }
+    Ok(())
+}
+
+/// Forgets a deleted file and lets go of its bytes.
+pub(super) fn purge(db: &Connection, row: &FileRow, at: Timestamp) -> Result<()> {
+    let id = row.file.id.as_str();
+    match &row.results_of {
+        None => {
+            change(
+                db,
+                "INSERT OR IGNORE INTO garbage (blob, not_before) \
+                 SELECT DISTINCT blob, ?2 FROM extents WHERE file = ?1",
+                params![id, micros(at)],
+            )?;
+            change(db, "DELETE FROM extents WHERE file = ?1", [id])?;
+        }
+        Some((batch, part)) => {
+            discard_part(db, batch, part, at)?;
+            let sql = "UPDATE batches SET result_files = result_files - 1 WHERE id = ?1";
+            change(db, sql, [batch])?;
+        }
+    }
+    change(db, "DELETE FROM files WHERE id = ?1", [id])?;
+    Ok(())
+}
+
+/// Lets go of one kind of a batch's segment blobs: `output`, `error` or `index`.
+fn discard_part(db: &Connection, batch: &str, part: &str, at: Timestamp) -> Result<()> {
+    change(
+        db,
+        &format!(
+            "INSERT OR IGNORE INTO garbage (blob, not_before) \
+             SELECT DISTINCT {part}_blob, ?2 FROM segments \
+             WHERE batch = ?1 AND {part}_blob IS NOT NULL"
+        ),
+        params![batch, micros(at)],
+    )?;
+    let place = if part == "index" {
+        String::new()
+    } else {
+        format!(", {part}_at = NULL")
+    };
+    change(
+        db,
+        &format!(
+            "UPDATE segments SET {part}_blob = NULL, {part}_start = NULL, {part}_length = NULL, \
+                 {part}_checksum = NULL {place} \
+             WHERE batch = ?1 AND {part}_blob IS NOT NULL"
+        ),
+        [batch],
+    )?;
+    Ok(())
+}
+
+pub(super) fn due(db: &Connection, limit: usize, at: Timestamp) -> Result<Vec<BlobKey>> {
+    let sql = format!(
+        "SELECT {} FROM files WHERE purge_at <= ?1 ORDER BY purge_at LIMIT ?2",
+        FileRow::COLUMNS
+    );
+    for row in all(db, &sql, params![micros(at), rows(limit)], FileRow::read)? {
+        purge(db, &row, at)?;
+    }
+    let sql = "SELECT blob FROM garbage WHERE not_before <= ?1 ORDER BY not_before LIMIT ?2";
+    let mut blobs: Vec<BlobKey> = all(db, sql, params![micros(at), rows(limit)], |row| {
+        text(row, "blob")
+    })?;
+    let mut kept = Vec::with_capacity(blobs.len());
+    for blob in blobs.drain(..) {
+        // A blob of many segments (a file that a run appends to) lives as long as the last of them.
+        if !is_named(db, &blob)? {
+            kept.push(blob);
+        }
+    }
+    Ok(kept)
+}
+
+pub(super) fn forget(db: &Connection, blobs: &[BlobKey]) -> Result<()> {
+    for blob in blobs {
+        change(db, "DELETE FROM garbage WHERE blob = ?1", [blob.as_str()])?;
+    }
+    Ok(())
+}
+
+pub(super) fn unnamed(db: &Connection, blobs: &[BlobKey]) -> Result<Vec<BlobKey>> {
+    let mut unnamed = Vec::new();
+    for blob in blobs {
+        if is_past(db, blob)? && !is_named(db, blob)? && !is_garbage(db, blob)? {
+            unnamed.push(blob.clone());
+        }
+    }
+    Ok(unnamed)
+}
+
+/// Whether nobody can name the blob any more, by the batch and the epoch that its key tells.
+fn is_past(db: &Connection, blob: &BlobKey) -> Result<bool> {
+    let mut parts = blob.as_str().split('/');
+    let (Some("plans" | "segments"), Some(batch), Some(epoch)) =
+        (parts.next(), parts.next(), parts.next())
+    else {
+        return Ok(false);
+    };
+    let Ok(epoch) = epoch.parse::<u64>() else {
+        return Ok(false);
+    };
+    Ok(match batches::find(db, &BatchId::from(batch))? {
+        Some(row) => epoch < row.epoch || row.batch.state.status().is_terminal(),
+        None => true,
+    })
+}
+
+pub(super) fn forget_batches(
+    db: &Connection,
+    retention: Duration,
+    limit: usize,
+    at: Timestamp,
+) -> Result<u64> {
+    let retention = u64::try_from(retention.as_micros()).unwrap_or(u64::MAX);
+    let Some(until) = at.micros().checked_sub(retention) else {
+        return Ok(0);
+    };
+    let sql = "SELECT id FROM batches \
+         WHERE ended_at < ?1 AND result_files = 0 ORDER BY ended_at LIMIT ?2";
+    let ended: Vec<String> = all(db, sql, params![int(until), rows(limit)], |row| row.get(0))?;
+    for batch in &ended {
+        for part in ["output", "error", "index"] {
+            discard_part(db, batch, part, at)?;
+        }
+        change(db, "DELETE FROM segments WHERE batch = ?1", [batch])?;
+        change(db, "DELETE FROM batches WHERE id = ?1", [batch])?;
+    }
+    Ok(ended.len() as u64)
+}

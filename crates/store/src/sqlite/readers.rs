@@ -1,0 +1,95 @@
+//! Connections that only read: in WAL mode they neither wait for the writer nor hold it up.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rusqlite::{Connection, OpenFlags};
+use tokio::sync::Semaphore;
+
+use super::{BUSY_TIMEOUT, STATEMENTS_MAX};
+use crate::blocking::Blocking;
+use crate::store::{Result, StoreError};
+
+/// How many reads run at once. A read takes microseconds, so a few serve thousands a second.
+const READERS_MAX: usize = 4;
+
+pub(super) struct Readers {
+    path: PathBuf,
+    idle: Mutex<Vec<Connection>>,
+    permits: Semaphore,
+    blocking: Blocking,
+}
+
+impl Readers {
+    pub(super) fn new(path: &Path, blocking: Blocking) -> Arc<Self> {
+        let permits = Semaphore::new(READERS_MAX);
+        Arc::new(Self {
+            path: path.to_owned(),
+            idle: Mutex::default(),
+            permits,
+            blocking,
+        })
+    }
+
+    /// Runs the verb on one state of the database: that of its first statement.
+    pub(super) async fn read<T: Send + 'static>(
+        self: &Arc<Self>,
+        verb: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let unavailable = |error| StoreError::Unavailable(error);
+        let permit = self
+            .permits
+            .acquire()
+            .await
+            .map_err(|gone| unavailable(Box::new(gone)))?;
+        let readers = Arc::clone(self);
+        let work = move || {
+            let connection = readers.take()?;
+            let answer = verb(&*connection.unchecked_transaction()?);
+            readers.give(connection);
+            answer
+        };
+        let answer = self
+            .blocking
+            .run(work)
+            .await
+            .map_err(|gone| unavailable(Box::new(gone)))?;
+        drop(permit);
+        answer
+    }
+
+    fn take(&self) -> Result<Connection> {
+        let idle = self
+            .idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop();
+        idle.map_or_else(|| self.open(), Ok)
+    }
+
+    /// A caller that stops waiting returns its permit before its connection: keep no more than the pool has.
+    fn give(&self, connection: Connection) {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() < READERS_MAX {
+            idle.push(connection);
+        }
+    }
+
+    fn open(&self) -> Result<Connection> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(&self.path, flags)?;
+        connection.busy_timeout(BUSY_TIMEOUT)?;
+        connection.pragma_update(None, "trusted_schema", false)?;
+        connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+        Ok(connection)
+    }
+}
+
+impl fmt::Debug for Readers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Readers")
+            .field("path", &self.path)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,307 @@
+//! Rows as the words of the domain, and back.
+
+use overnight_core::batch::{Batch, Ending, Results, State, Status, Tally};
+use overnight_core::file::{File, Purpose};
+use overnight_core::id::{FileId, WorkerId};
+use overnight_core::segment::{BlobKey, Extent, LineSet, Segment};
+use overnight_core::time::Timestamp;
+use overnight_core::usage::Usage;
+use rusqlite::types::Type;
+use rusqlite::{Connection, OptionalExtension, Params, Row};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::error::corrupt;
+use crate::store::Result;
+
+/// SQLite's integers are signed. A larger number than they hold (a deadline at the end of time, say)
+/// becomes the largest one.
+pub(super) fn int(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+pub(super) fn micros(at: Timestamp) -> i64 {
+    int(at.micros())
+}
+
+/// A page's size as a number of rows.
+pub(super) fn rows(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}
+
+pub(super) fn to_json<T: Serialize>(value: &T) -> Result<String> {
+    serde_json::to_string(value).map_err(|error| corrupt(error.to_string()))
+}
+
+/// The first row of a query whose statement is kept prepared, if there is one.
+pub(super) fn one<T>(
+    db: &Connection,
+    sql: &str,
+    params: impl Params,
+    read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
+) -> Result<Option<T>> {
+    Ok(db.prepare_cached(sql)?.query_row(params, read).optional()?)
+}
+
+/// Every row of a query whose statement is kept prepared.
+pub(super) fn all<T>(
+    db: &Connection,
+    sql: &str,
+    params: impl Params,
+    read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+) -> Result<Vec<T>> {
+    let mut statement = db.prepare_cached(sql)?;
+    let rows = statement.query_map(params, read)?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Runs a change whose statement is kept prepared, and answers how many rows it changed.
+pub(super) fn change(db: &Connection, sql: &str, params: impl Params) -> Result<usize> {
+    Ok(db.prepare_cached(sql)?.execute(params)?)
+}
+
+/// The columns of an extent in each table that has some: blob, start, length, checksum.
+pub(super) const OWN: [&str; 4] = ["blob", "start", "length", "checksum"];
+pub(super) const OUTPUT: [&str; 4] = [
+    "output_blob",
+    "output_start",
+    "output_length",
+    "output_checksum",
+];
+pub(super) const ERROR: [&str; 4] = [
+    "error_blob",
+    "error_start",
+    "error_length",
+    "error_checksum",
+];
+const INDEX: [&str; 4] = [
+    "index_blob",
+    "index_start",
+    "index_length",
+    "index_checksum",
+];
+
+/// A batch's row: the batch, and what only the store knows of it.
+#[derive(Debug)]
+pub(super) struct BatchRow {
+    pub(super) batch: Batch,
+    pub(super) epoch: u64,
+    pub(super) worker: Option<WorkerId>,
+    pub(super) output_bytes: u64,
+    pub(super) error_bytes: u64,
+}
+
+impl BatchRow {
+    pub(super) const COLUMNS: &str = "id, project, spec, created_at, expires_at, status, ending, \
+         errors, output_file, error_file, history, plan, revision, completed, failed, unrun, \
+         input_tokens, cached_tokens, output_tokens, reasoning_tokens, total_tokens, epoch, \
+         worker, output_bytes, error_bytes";
+
+    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            batch: Batch {
+                id: text(row, "id")?,
+                project: text(row, "project")?,
+                spec: json(row, "spec")?,
+                created_at: time(row, "created_at")?,
+                expires_at: time(row, "expires_at")?,
+                state: state(row)?,
+                history: json(row, "history")?,
+                plan: json_if_any(row, "plan")?,
+                tally: tally(row)?,
+                usage: usage(row)?,
+                revision: row.get("revision")?,
+            },
+            epoch: row.get("epoch")?,
+            worker: text_if_any(row, "worker")?,
+            output_bytes: row.get("output_bytes")?,
+            error_bytes: row.get("error_bytes")?,
+        })
+    }
+}
+
+/// A file's row: the file, and what only the store knows of it.
+#[derive(Debug)]
+pub(super) struct FileRow {
+    pub(super) file: File,
+    pub(super) deleted_at: Option<Timestamp>,
+    /// The batch, when this is one of its result files, and which: `output` or `error`.
+    pub(super) results_of: Option<(String, String)>,
+}
+
+impl FileRow {
+    pub(super) const COLUMNS: &str = "id, project, purpose, filename, bytes, created_at, \
+         expires_at, deleted_at, results_of, part";
+
+    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        let batch: Option<String> = row.get("results_of")?;
+        let part: Option<String> = row.get("part")?;
+        Ok(Self {
+            file: File {
+                id: text(row, "id")?,
+                project: text(row, "project")?,
+                purpose: word(row, "purpose", Purpose::parse)?,
+                filename: row.get("filename")?,
+                bytes: row.get("bytes")?,
+                created_at: time(row, "created_at")?,
+                expires_at: time_if_any(row, "expires_at")?,
+            },
+            deleted_at: time_if_any(row, "deleted_at")?,
+            results_of: batch.zip(part),
+        })
+    }
+}
+
+/// A segment's row.
+#[derive(Debug)]
+pub(super) struct SegmentRow {
+    pub(super) segment: Segment,
+    /// Where its lines begin in the output file.
+    pub(super) output_at: Option<u64>,
+    /// Where its lines begin in the error file.
+    pub(super) error_at: Option<u64>,
+    /// The last of the segments that were merged into it.
+    pub(super) last: (u64, u64),
+}
+
+impl SegmentRow {
+    pub(super) const COLUMNS: &str = "epoch, seq, last_epoch, last_seq, output_blob, \
+         output_start, output_length, output_checksum, output_at, error_blob, error_start, \
+         error_length, error_checksum, error_at, index_blob, index_start, index_length, \
+         index_checksum, lines, completed, failed, unrun, input_tokens, cached_tokens, \
+         output_tokens, reasoning_tokens, total_tokens";
+
+    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        let lines = LineSet::from_bytes(row.get_ref("lines")?.as_blob()?)
+            .ok_or_else(|| unreadable("lines", Type::Blob))?;
+        let segment = Segment {
+            epoch: row.get("epoch")?,
+            seq: row.get("seq")?,
+            output: extent_if_any(row, OUTPUT)?,
+            error: extent_if_any(row, ERROR)?,
+            index: extent_if_any(row, INDEX)?,
+            lines,
+            tally: tally(row)?,
+            usage: usage(row)?,
+        };
+        Ok(Self {
+            segment,
+            output_at: row.get("output_at")?,
+            error_at: row.get("error_at")?,
+            last: (row.get("last_epoch")?, row.get("last_seq")?),
+        })
+    }
+}
+
+/// The extent in four columns: blob, start, length, checksum.
+pub(super) fn extent_if_any(
+    row: &Row<'_>,
+    [blob, start, length, checksum]: [&str; 4],
+) -> rusqlite::Result<Option<Extent>> {
+    let Some(blob) = text_if_any::<BlobKey>(row, blob)? else {
+        return Ok(None);
+    };
+    let checksum: i64 = row.get(checksum)?;
+    Ok(Some(Extent {
+        blob,
+        offset: row.get(start)?,
+        length: row.get(length)?,
+        checksum: checksum.cast_unsigned(),
+    }))
+}
+
+pub(super) fn text<T: From<String>>(row: &Row<'_>, column: &str) -> rusqlite::Result<T> {
+    row.get::<_, String>(column).map(T::from)
+}
+
+pub(super) fn text_if_any<T: From<String>>(
+    row: &Row<'_>,
+    column: &str,
+) -> rusqlite::Result<Option<T>> {
+    Ok(row.get::<_, Option<String>>(column)?.map(T::from))
+}
+
+pub(super) fn json<T: DeserializeOwned>(row: &Row<'_>, column: &str) -> rusqlite::Result<T> {
+    json_if_any(row, column)?.ok_or_else(|| unreadable(column, Type::Null))
+}
+
+fn json_if_any<T: DeserializeOwned>(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<T>> {
+    let text: Option<String> = row.get(column)?;
+    text.map(|text| serde_json::from_str(&text))
+        .transpose()
+        .map_err(|_| unreadable(column, Type::Text))
+}
+
+pub(super) fn word<T>(
+    row: &Row<'_>,
+    column: &str,
+    parse: impl FnOnce(&str) -> Option<T>,
+) -> rusqlite::Result<T> {
+    parse(row.get_ref(column)?.as_str()?).ok_or_else(|| unreadable(column, Type::Text))
+}
+
+fn time(row: &Row<'_>, column: &str) -> rusqlite::Result<Timestamp> {
+    row.get(column).map(Timestamp::from_micros)
+}
+
+pub(super) fn time_if_any(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<Timestamp>> {
+    Ok(row
+        .get::<_, Option<u64>>(column)?
+        .map(Timestamp::from_micros))
+}
+
+fn tally(row: &Row<'_>) -> rusqlite::Result<Tally> {
+    Ok(Tally {
+        completed: row.get("completed")?,
+        failed: row.get("failed")?,
+        unrun: row.get("unrun")?,
+    })
+}
+
+fn usage(row: &Row<'_>) -> rusqlite::Result<Usage> {
+    Ok(Usage {
+        input_tokens: row.get("input_tokens")?,
+        cached_tokens: row.get("cached_tokens")?,
+        output_tokens: row.get("output_tokens")?,
+        reasoning_tokens: row.get("reasoning_tokens")?,
+        total_tokens: row.get("total_tokens")?,
+    })
+}
+
+fn state(row: &Row<'_>) -> rusqlite::Result<State> {
+    let results = || {
+        Ok::<_, rusqlite::Error>(Results {
+            output_file: text_if_any::<FileId>(row, "output_file")?,
+            error_file: text_if_any::<FileId>(row, "error_file")?,
+        })
+    };
+    Ok(match word(row, "status", Status::parse)? {
+        Status::Validating => State::Validating,
+        Status::InProgress => State::InProgress,
+        Status::Cancelling => State::Cancelling,
+        Status::Finalizing => State::Finalizing(word(row, "ending", ending)?),
+        Status::Failed => State::Failed(json(row, "errors")?),
+        Status::Completed => State::Completed(results()?),
+        Status::Expired => State::Expired(results()?),
+        Status::Cancelled => State::Cancelled(results()?),
+    })
+}
+
+fn ending(word: &str) -> Option<Ending> {
+    [Ending::Drained, Ending::DeadlinePassed]
+        .into_iter()
+        .find(|ending| ending_word(*ending) == word)
+}
+
+/// The word for an ending in its column.
+pub(super) const fn ending_word(ending: Ending) -> &'static str {
+    match ending {
+        Ending::Drained => "drained",
+        Ending::DeadlinePassed => "deadline_passed",
+    }
+}
+
+fn unreadable(column: &str, found: Type) -> rusqlite::Error {
+    let text = format!("the column {column} does not hold what it must");
+    rusqlite::Error::FromSqlConversionFailure(0, found, text.into())
+}

@@ -1,0 +1,177 @@
+//! Group commit: one fsync for all verbs that wait.
+//!
+//! ```text
+//! write() ──► queue ──► leader: BEGIN, a savepoint a verb, COMMIT ──► answers
+//!                 ▲                      │
+//!                 └── queued meanwhile ──┘
+//! ```
+//!
+//! Whoever finds no leader starts one; it commits until the queue is empty. No thread is kept and no
+//! timer runs: a lone verb is committed at once, and what comes during an fsync shares the next.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rusqlite::{Connection, ErrorCode, TransactionBehavior, ffi};
+use tokio::sync::oneshot;
+
+use super::damage::Damage;
+use super::jobs::{Job, Verb};
+use crate::blocking::Blocking;
+use crate::store::{Result, StoreError};
+
+/// How many verbs share a transaction at most, so that the first of them does not wait long.
+const GROUP_MAX: usize = 256;
+
+pub(super) struct Writer {
+    queue: Mutex<Queue>,
+    connection: Mutex<Connection>,
+    blocking: Blocking,
+    damage: Damage,
+}
+
+/// Each waiting verb has a caller, so there are never more than requests and runs under way.
+#[derive(Default)]
+struct Queue {
+    waiting: VecDeque<Box<dyn Job>>,
+    led: bool,
+}
+
+impl Writer {
+    pub(super) fn new(connection: Connection, blocking: Blocking, damage: Damage) -> Arc<Self> {
+        let queue = Mutex::default();
+        Arc::new(Self {
+            queue,
+            connection: Mutex::new(connection),
+            blocking,
+            damage,
+        })
+    }
+
+    /// Runs the verb in the next transaction, and answers when that is there for good. The verb is run
+    /// also when the caller stops waiting.
+    pub(super) async fn write<T: Send + 'static>(
+        self: &Arc<Self>,
+        verb: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let (answer, answered) = oneshot::channel();
+        if self.enqueue(Box::new(Verb::new(verb, answer))) {
+            let leader = Leader {
+                writer: Arc::clone(self),
+                done: false,
+            };
+            self.blocking.start(move || leader.lead());
+        }
+        let gone = "the database's writer has stopped";
+        answered
+            .await
+            .unwrap_or_else(|_| Err(StoreError::Unavailable(gone.into())))
+    }
+
+    /// True when the caller is to start a leader.
+    fn enqueue(&self, job: Box<dyn Job>) -> bool {
+        let mut queue = self.queue();
+        queue.waiting.push_back(job);
+        !std::mem::replace(&mut queue.led, true)
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        // Every change of the queue is whole, so a panic elsewhere has not left it in between.
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn commit(&self, mut jobs: Vec<Box<dyn Job>>) {
+        let committed = {
+            // A transaction that a panic interrupted was rolled back when it was dropped.
+            let mut connection = self
+                .connection
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            self.damage.refuse().and_then(|()| {
+                transact(&mut connection, &mut jobs).map_err(|failure| {
+                    self.damage.note(&failure);
+                    StoreError::from(failure)
+                })
+            })
+        };
+        let why = committed.as_ref().err().map(|error| || again(error));
+        for job in jobs {
+            match &why {
+                Some(why) => job.answer(Err(why)),
+                None => job.answer(Ok(())),
+            }
+        }
+    }
+}
+
+/// Whoever commits, until nobody waits.
+struct Leader {
+    writer: Arc<Writer>,
+    done: bool,
+}
+
+impl Leader {
+    fn lead(mut self) {
+        while let Some(jobs) = self.next() {
+            self.writer.commit(jobs);
+        }
+    }
+
+    /// The verbs of the next transaction; `None` when nobody waits, and whoever comes next leads.
+    fn next(&mut self) -> Option<Vec<Box<dyn Job>>> {
+        let mut queue = self.writer.queue();
+        if queue.waiting.is_empty() {
+            queue.led = false;
+            self.done = true;
+            return None;
+        }
+        let group = queue.waiting.len().min(GROUP_MAX);
+        Some(queue.waiting.drain(..group).collect())
+    }
+}
+
+impl Drop for Leader {
+    /// A leader that was stopped (a runtime that is shut down never begins it) leaves nobody
+    /// waiting for ever.
+    fn drop(&mut self) {
+        if !self.done {
+            let mut queue = self.writer.queue();
+            queue.led = false;
+            let waiting = std::mem::take(&mut queue.waiting);
+            drop(queue);
+            drop(waiting);
+        }
+    }
+}
+
+fn transact(connection: &mut Connection, jobs: &mut [Box<dyn Job>]) -> rusqlite::Result<()> {
+    let mut transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    for job in jobs {
+        let savepoint = transaction.savepoint()?;
+        if job.run(&savepoint) {
+            savepoint.commit()?;
+        } else {
+            savepoint.finish()?;
+        }
+        // A full disk makes SQLite roll the whole transaction back on its own.
+        if transaction.is_autocommit() {
+            let aborted = ffi::Error {
+                code: ErrorCode::OperationAborted,
+                extended_code: 4,
+            };
+            return Err(rusqlite::Error::SqliteFailure(aborted, None));
+        }
+    }
+    transaction.commit()
+}
+
+/// The same error once more, for everyone whose verb was in the transaction.
+fn again(error: &StoreError) -> StoreError {
+    match error {
+        StoreError::Corrupt(source) => StoreError::Corrupt(source.to_string().into()),
+        StoreError::Unavailable(source) => StoreError::Unavailable(source.to_string().into()),
+        StoreError::NotFound | StoreError::Fenced | StoreError::Illegal(_) => {
+            StoreError::Unavailable(error.to_string().into())
+        }
+    }
+}

@@ -1,0 +1,283 @@
+//! The metadata seam: domain verbs, each one transaction.
+//!
+//! Times and ids are made by the caller; a store keeps what it is given. A verb that a worker calls
+//! for a batch takes its [`Lease`] and is fenced: under an older epoch it changes nothing and
+//! answers [`StoreError::Fenced`]. A verb that a client's request calls takes a [`ProjectId`], and
+//! another project's object is exactly a missing one.
+
+use std::error::Error;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use overnight_core::batch::{Batch, Event, IllegalTransition, Lease, Status};
+use overnight_core::file::{File, Purpose};
+use overnight_core::id::{BatchId, FileId, ProjectId, WorkerId};
+use overnight_core::segment::{BlobKey, Extent, PlacedExtent, ResultFile, Segment};
+use overnight_core::time::Timestamp;
+use thiserror::Error as ThisError;
+
+use crate::status::{BatchProgress, UpstreamStatus};
+
+/// Why a verb did not happen. Named by what the caller does next.
+#[derive(Debug, ThisError)]
+pub enum StoreError {
+    /// There is no such object in this project: answer 404.
+    #[error("there is no such object")]
+    NotFound,
+    /// The batch is run under a newer lease: drop the run.
+    #[error("the lease of this batch was taken over")]
+    Fenced,
+    /// An event that cannot happen in the batch's present state: a bug of the caller.
+    #[error(transparent)]
+    Illegal(#[from] IllegalTransition),
+    /// The database did not answer; nothing is known of the outcome: try again.
+    #[error("the database is unavailable")]
+    Unavailable(#[source] Box<dyn Error + Send + Sync>),
+    /// The database, or what it holds, is damaged: stop, and tell a person.
+    #[error("the database is damaged")]
+    Corrupt(#[source] Box<dyn Error + Send + Sync>),
+}
+
+/// What a verb answers.
+pub type Result<T> = std::result::Result<T, StoreError>;
+
+/// A page of a list, newest first unless the query says otherwise.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Page<T> {
+    /// The objects.
+    pub items: Vec<T>,
+    /// Whether there are more behind the last one.
+    pub has_more: bool,
+}
+
+/// Which of a project's files to list.
+#[derive(Clone, Debug)]
+pub struct FileQuery {
+    /// Only those of this purpose.
+    pub purpose: Option<Purpose>,
+    /// Only those behind this file.
+    pub after: Option<FileId>,
+    /// At most so many.
+    pub limit: usize,
+    /// By creation.
+    pub order: Order,
+}
+
+/// The direction of a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Oldest first.
+    Ascending,
+    /// Newest first.
+    Descending,
+}
+
+/// Bytes that are a list of extents.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// Those of a file, uploaded or left by a batch.
+    File(FileId),
+    /// The result lines that a batch has recorded so far.
+    Results(BatchId, ResultFile),
+}
+
+/// A batch to run, and the right to run it.
+#[derive(Clone, Debug)]
+pub struct Claim {
+    /// As it is now.
+    pub batch: Batch,
+    /// The right to run it.
+    pub lease: Lease,
+}
+
+/// A batch that a worker still holds, and where it is now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// The batch.
+    pub batch: BatchId,
+    /// The epoch under which it is held.
+    pub epoch: u64,
+    /// Its status, which a client may have moved.
+    pub status: Status,
+}
+
+/// The input of a batch.
+#[derive(Clone, Debug)]
+pub struct Input {
+    /// The input file; still there for a batch that runs although its file was deleted.
+    pub file: File,
+    /// Whether somebody deleted the file.
+    pub deleted: bool,
+    /// Its bytes.
+    pub extents: Vec<Extent>,
+}
+
+/// The result files that a batch ends with. The store fills in their sizes.
+#[derive(Clone, Debug)]
+pub struct Sealing {
+    /// The output file's row; ignored when no segment has output lines.
+    pub output: File,
+    /// The error file's row; ignored when no segment has error lines.
+    pub error: File,
+}
+
+/// Metadata that survives. `at` is the caller's time of day.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    // === Files ===
+
+    /// Announces a blob that is about to be written for an upload. Until [`Self::insert_file`] names
+    /// it, it is known to be unfinished: a restart sweeps it.
+    async fn announce(&self, blob: &BlobKey, at: Timestamp) -> Result<()>;
+
+    /// Ends an announcement without a file: the blob becomes garbage at once.
+    async fn abandon(&self, blob: &BlobKey, at: Timestamp) -> Result<()>;
+
+    /// Either the file is there with all its extents, or nothing changed. Ends the announcements
+    /// of their blobs. A second call with the same file id changes nothing.
+    async fn insert_file(&self, file: &File, content: &[Extent]) -> Result<()>;
+
+    /// A file of the project that is neither deleted nor past its expiry at that time.
+    async fn file(&self, project: &ProjectId, id: &FileId, at: Timestamp) -> Result<File>;
+
+    /// A page of the project's files; [`StoreError::NotFound`] when the cursor is not one of them.
+    async fn files(
+        &self,
+        project: &ProjectId,
+        query: &FileQuery,
+        at: Timestamp,
+    ) -> Result<Page<File>>;
+
+    /// The file is gone for every reader; its bytes become garbage as soon as no open batch reads
+    /// them (an input), and ten minutes later for downloads that are under way (a result).
+    async fn delete_file(&self, project: &ProjectId, id: &FileId, at: Timestamp) -> Result<()>;
+
+    /// The extents of a content from the one that holds byte `from` on, at most `limit`. Empty
+    /// at its end. A content only ever grows at its end.
+    async fn extents(
+        &self,
+        content: &Content,
+        from: u64,
+        limit: usize,
+    ) -> Result<Vec<PlacedExtent>>;
+
+    // === Batches, as clients see them ===
+
+    /// The batch is there, or nothing changed. A second call with the same id changes nothing.
+    async fn insert_batch(&self, batch: &Batch) -> Result<()>;
+
+    /// A batch of the project.
+    async fn batch(&self, project: &ProjectId, id: &BatchId) -> Result<Batch>;
+
+    /// A page of the project's batches, newest first; [`StoreError::NotFound`] when the cursor is
+    /// not one of them.
+    async fn batches(
+        &self,
+        project: &ProjectId,
+        after: Option<&BatchId>,
+        limit: usize,
+    ) -> Result<Page<Batch>>;
+
+    /// Applies [`Event::CancelRequested`] and answers the batch as it is then.
+    /// [`StoreError::Illegal`] when it has ended in another way.
+    async fn cancel(&self, project: &ProjectId, id: &BatchId, at: Timestamp) -> Result<Batch>;
+
+    // === Batches, as their run sees them ===
+
+    /// Takes up to `limit` open batches that nobody holds, the soonest deadlines first, each under
+    /// a new epoch.
+    async fn claim(&self, worker: &WorkerId, limit: usize, at: Timestamp) -> Result<Vec<Claim>>;
+
+    /// Prolongs every lease of the worker, and answers which batches it still holds and where each is.
+    async fn renew(&self, worker: &WorkerId, at: Timestamp) -> Result<Vec<Held>>;
+
+    /// Gives a batch back, so that anyone may claim it at once. Fenced.
+    async fn release(&self, lease: &Lease) -> Result<()>;
+
+    /// The input file of a batch, also when it was deleted after the batch was validated;
+    /// [`StoreError::NotFound`] when there never was such a file in the batch's project, or its bytes are gone.
+    async fn input(&self, batch: &BatchId, at: Timestamp) -> Result<Input>;
+
+    /// Applies an event that the run or the clock brings: [`Event::Validated`], [`Event::Rejected`],
+    /// [`Event::DeadlinePassed`] or [`Event::Drained`]. Answers the batch as it is then. Fenced. An
+    /// ended batch's lease is gone, its plan is garbage.
+    async fn advance(&self, lease: &Lease, event: Event, at: Timestamp) -> Result<Batch>;
+
+    /// The segment's lines are done and counted, or nothing changed. Fenced. A second call
+    /// with a segment of the same epoch and seq changes nothing, so that a commit whose answer was
+    /// lost may be repeated. Lines that are done already are refused as [`StoreError::Corrupt`]
+    /// when the batch would count more lines than its total.
+    async fn record(&self, lease: &Lease, segment: &Segment) -> Result<()>;
+
+    /// Recorded segments of a batch in the order of its result files, from the one behind
+    /// `(epoch, seq)` on, at most `limit`.
+    async fn segments(
+        &self,
+        batch: &BatchId,
+        after: Option<(u64, u64)>,
+        limit: usize,
+    ) -> Result<Vec<Segment>>;
+
+    /// Puts `merged` in the place of the neighbouring segments from its own `(epoch, seq)` to `last`,
+    /// whose bytes, lines, tally and usage it holds in the same order. Offsets in the result files do
+    /// not move. The replaced blobs become garbage ten minutes later, for downloads that are under way.
+    /// Works on ended batches as well; nothing changes when the range is not as it was.
+    async fn merge(
+        &self,
+        batch: &BatchId,
+        last: (u64, u64),
+        merged: &Segment,
+        at: Timestamp,
+    ) -> Result<()>;
+
+    /// Ends the batch: applies [`Event::Drained`] when it is in progress with every line done, then
+    /// inserts the file rows and applies [`Event::Sealed`], all or nothing. Refused as
+    /// [`StoreError::Corrupt`] unless the recorded lines are exactly the total, once each (a batch
+    /// cancelled while validating has none). The lease is gone, the plan is garbage. Fenced. An ended batch
+    /// is answered as it is.
+    async fn seal(&self, lease: &Lease, sealing: &Sealing, at: Timestamp) -> Result<Batch>;
+
+    // === What people ask about a running engine ===
+
+    /// Replaces what is known of these batches' progress.
+    async fn save_progress(&self, progress: &[BatchProgress]) -> Result<()>;
+
+    /// The progress of a batch of the project, if a worker has saved any.
+    async fn progress(&self, project: &ProjectId, id: &BatchId) -> Result<Option<BatchProgress>>;
+
+    /// Replaces everything that this worker has said of its upstreams.
+    async fn save_upstreams(&self, worker: &WorkerId, upstreams: &[UpstreamStatus]) -> Result<()>;
+
+    /// What every worker says of its upstreams.
+    async fn upstreams(&self) -> Result<Vec<UpstreamStatus>>;
+
+    /// How many batches there are in each status.
+    async fn batches_by_status(&self) -> Result<Vec<(Status, u64)>>;
+
+    // === The end of things ===
+
+    /// Deletes up to `limit` files that are past their expiry, as [`Self::delete_file`] does.
+    /// Answers how many.
+    async fn expire_files(&self, limit: usize, at: Timestamp) -> Result<u64>;
+
+    /// Forgets up to `limit` batches that ended more than `retention` ago and whose result files are
+    /// gone, with their segments and what blobs those still name. Answers how many.
+    async fn forget_batches(&self, retention: Duration, limit: usize, at: Timestamp)
+    -> Result<u64>;
+
+    /// Up to `limit` blobs that no row names any more and whose time has come.
+    async fn garbage(&self, limit: usize, at: Timestamp) -> Result<Vec<BlobKey>>;
+
+    /// These garbage blobs were deleted.
+    async fn forget_garbage(&self, blobs: &[BlobKey]) -> Result<()>;
+
+    /// Those of these listed blobs that no row names and nobody can name later: of an epoch below the
+    /// batch's present one, of an ended batch, or of a batch that is gone. Uploads are never among them: they are announced.
+    async fn unnamed(&self, blobs: &[BlobKey]) -> Result<Vec<BlobKey>>;
+
+    /// The newest time that any row holds as a past event; `None` in an empty store.
+    async fn newest(&self) -> Result<Option<Timestamp>>;
+
+    /// The database answers.
+    async fn ping(&self) -> Result<()>;
+}

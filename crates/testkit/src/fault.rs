@@ -1,0 +1,174 @@
+//! A proxy that disturbs what goes through it.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// What happens to connections, old and new.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Nothing: bytes go through.
+    None,
+    /// Each piece of bytes, in both directions, comes so much later.
+    Latency(Duration),
+    /// Connections are reset.
+    Reset,
+    /// What the server sends ends early, and well: the client reads the end of the stream.
+    HalfClose,
+    /// Nothing comes through, and nobody is told.
+    BlackHole,
+}
+
+/// A proxy on a free port of loopback. Dropping it ends it and closes its connections.
+pub struct FaultProxy {
+    address: SocketAddr,
+    fault: watch::Sender<Fault>,
+    running: CancellationToken,
+}
+
+impl FaultProxy {
+    /// Starts a proxy to `server` that does nothing yet.
+    ///
+    /// # Errors
+    ///
+    /// When there is no free port.
+    pub async fn start(server: SocketAddr) -> io::Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let address = listener.local_addr()?;
+        let (fault, faults) = watch::channel(Fault::None);
+        let running = CancellationToken::new();
+        let tasks = TaskTracker::new();
+        let accept = accept(listener, server, faults, (tasks.clone(), running.clone()));
+        tasks.spawn(running.clone().run_until_cancelled_owned(accept));
+        Ok(Self {
+            address,
+            fault,
+            running,
+        })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Disturbs in that way from here on.
+    pub fn disturb(&self, fault: Fault) {
+        self.fault.send_replace(fault);
+    }
+}
+
+impl Drop for FaultProxy {
+    fn drop(&mut self) {
+        self.running.cancel();
+    }
+}
+
+async fn accept(
+    listener: TcpListener,
+    server: SocketAddr,
+    faults: watch::Receiver<Fault>,
+    (tasks, running): (TaskTracker, CancellationToken),
+) {
+    while let Ok((client, _)) = listener.accept().await {
+        let connection = connect(client, server, faults.clone());
+        tasks.spawn(running.clone().run_until_cancelled_owned(connection));
+    }
+}
+
+async fn connect(client: TcpStream, server: SocketAddr, mut faults: watch::Receiver<Fault>) {
+    let Ok(server) = TcpStream::connect(server).await else {
+        return;
+    };
+    for stream in [&client, &server] {
+        if stream.set_nodelay(true).is_err() {
+            return;
+        }
+    }
+    let (from_client, to_client) = client.into_split();
+    let (from_server, to_server) = server.into_split();
+    let mut upward = Pipe {
+        from: from_client,
+        to: to_server,
+        faults: faults.clone(),
+    };
+    let mut downward = Pipe {
+        from: from_server,
+        to: to_client,
+        faults: faults.clone(),
+    };
+    let both = async {
+        tokio::join!(
+            upward.carry(Direction::Upward),
+            downward.carry(Direction::Downward)
+        )
+    };
+    tokio::select! {
+        _ = both => {}
+        _ = faults.wait_for(|fault| *fault == Fault::Reset) => {
+            for stream in [upward.from.as_ref(), downward.from.as_ref()] {
+                // A stream that is gone needs no reset.
+                let _ = stream.set_zero_linger();
+            }
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Direction {
+    Upward,
+    Downward,
+}
+
+/// One direction of a connection.
+struct Pipe {
+    from: OwnedReadHalf,
+    to: OwnedWriteHalf,
+    faults: watch::Receiver<Fault>,
+}
+
+impl Pipe {
+    async fn carry(&mut self, direction: Direction) -> io::Result<()> {
+        let mut piece = vec![0; 16 << 10];
+        loop {
+            let ends_early =
+                |fault: &Fault| direction == Direction::Downward && *fault == Fault::HalfClose;
+            let length = tokio::select! {
+                biased;
+                _ = self.faults.wait_for(ends_early) => 0,
+                read = self.from.read(&mut piece) => read?,
+            };
+            if length == 0 {
+                return self.to.shutdown().await;
+            }
+            self.wait().await;
+            self.to
+                .write_all(piece.get(..length).unwrap_or_default())
+                .await?;
+        }
+    }
+
+    /// Waits as long as a piece is held up.
+    async fn wait(&mut self) {
+        let fault = *self.faults.borrow();
+        match fault {
+            Fault::Latency(latency) => tokio::time::sleep(latency).await,
+            Fault::BlackHole => {
+                // The sender lives as long as the proxy, and the proxy ends this task.
+                let _ = self
+                    .faults
+                    .wait_for(|fault| *fault != Fault::BlackHole)
+                    .await;
+            }
+            Fault::None | Fault::Reset | Fault::HalfClose => {}
+        }
+    }
+}

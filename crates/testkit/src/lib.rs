@@ -1,0 +1,9 @@
+//! Servers that misbehave on purpose, for tests; never part of the product.
+//!
+//! [`server::ScriptedServer`] plays, over real sockets, the script that
+//! [`overnight_engine::upstream::scripted`] plays in memory; the suite in `tests/upstream.rs` holds
+//! both to the same replies. [`fault::FaultProxy`] stands between a client and a server that exists.
+
+pub mod fault;
+mod request;
+pub mod server;
