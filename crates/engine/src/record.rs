@@ -102,6 +102,18 @@ impl Recorder {
         self.nudge.notify_one();
     }
 
+    /// Waits until so many more segments were recorded.
+    pub(crate) async fn many_recorded(&self, count: u64) {
+        let target = lock(&self.state).next_seq.saturating_add(count);
+        loop {
+            let flushed = self.flushed.notified();
+            if lock(&self.state).next_seq >= target {
+                return;
+            }
+            flushed.await;
+        }
+    }
+
     /// No more outcomes come: what waits is flushed, then [`flush_all`] ends.
     pub(crate) fn close(&self) {
         lock(&self.state).is_closed = true;

@@ -20,6 +20,7 @@ pub mod files;
 pub mod fixture;
 pub mod merging;
 pub mod model;
+mod model_state;
 mod model_steps;
 pub mod restart;
 pub mod running;
@@ -56,7 +57,10 @@ impl Subject {
     pub async fn restart(self) -> Self {
         let Self { store, driver } = self;
         drop(store);
-        Self { store: driver.open().await, driver }
+        Self {
+            store: driver.open().await,
+            driver,
+        }
     }
 }
 
@@ -77,7 +81,11 @@ pub fn check<R: Future<Output = ()>>(driver: impl Driver, rule: impl FnOnce(Subj
 
 /// Runs a test on a runtime of its own.
 pub fn block_on<T>(test: impl Future<Output = T>) -> T {
-    Builder::new_current_thread().enable_all().build().unwrap().block_on(test)
+    Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
+        .block_on(test)
 }
 
 /// One named test a rule a driver.
@@ -205,10 +213,11 @@ macro_rules! conformance {
                 a_worker_replaces_what_it_said_of_its_upstreams,
                 the_store_answers,
             }
-            model: {
-                random_verbs_do_what_a_simple_model_does,
-            }
         );
+        #[test]
+        fn random_verbs_do_what_a_simple_model_does() {
+            $crate::conformance::model::random_verbs_do_what_a_simple_model_does(|| $make);
+        }
     };
     (@rules $make:expr; $($room:ident: { $($rule:ident),+ $(,)? })+) => {
         $(

@@ -24,7 +24,15 @@ async fn an_unknown_batch_is_missing_and_what_is_no_batch_id_is_refused() {
 #[tokio::test]
 async fn an_empty_page_has_null_cursors() {
     let answer = Server::new().get("/v1/batches").await;
-    insta::assert_snapshot!(answer.text(), @"");
+    insta::assert_snapshot!(answer.text(), @r#"
+    {
+      "object": "list",
+      "data": [],
+      "first_id": null,
+      "last_id": null,
+      "has_more": false
+    }
+    "#);
 }
 
 #[tokio::test]
@@ -140,7 +148,7 @@ async fn a_failed_batch_says_why_line_by_line() {
     let shown = server.get(&format!("/v1/batches/{id}")).await.json();
     assert_eq!(shown["status"], "failed");
     assert_eq!(shown["failed_at"], START);
-    insta::assert_snapshot!(serde_json::to_string(&shown["errors"]).expect("JSON"), @"");
+    insta::assert_snapshot!(serde_json::to_string(&shown["errors"]).expect("JSON"), @r#"{"data":[{"code":"invalid_json_line","line":2,"message":"This line is not parseable as valid JSON.","param":null}],"object":"list"}"#);
     let conflict = server.post(&format!("/v1/batches/{id}/cancel"), "").await;
     conflict.is_refusal(
         409,

@@ -11,7 +11,7 @@ async fn a_cancelled_batch_is_answered_without_white_space() {
     server.pass(2);
     let answer = server.post(&format!("/v1/batches/{id}/cancel"), "").await;
     assert_eq!(answer.status, 200);
-    insta::assert_snapshot!(answer.text(), @"");
+    insta::assert_snapshot!(answer.text(), @r#"{"id":"batch_69046710000000000000000000001000","object":"batch","endpoint":"/v1/chat/completions","model":null,"errors":null,"input_file_id":"file-abc","completion_window":"24h","status":"cancelling","output_file_id":null,"error_file_id":null,"created_at":1761896208,"in_progress_at":null,"expires_at":1761982608,"finalizing_at":null,"completed_at":null,"failed_at":null,"expired_at":null,"cancelling_at":1761896210,"cancelled_at":null,"request_counts":{"total":0,"completed":0,"failed":0},"usage":{"input_tokens":0,"output_tokens":0,"total_tokens":0,"input_tokens_details":{"cached_tokens":0},"output_tokens_details":{"reasoning_tokens":0}},"metadata":null}"#);
     let shown = server.get(&format!("/v1/batches/{id}")).await;
     assert_eq!(shown.json(), answer.json());
 }

@@ -5,7 +5,46 @@ async fn a_new_batch_has_every_key_in_the_live_order() {
     let server = Server::new();
     let answer = server.post("/v1/batches", &creation("file-abc")).await;
     assert_eq!(answer.status, 200);
-    insta::assert_snapshot!(answer.text(), @"");
+    insta::assert_snapshot!(answer.text(), @r#"
+    {
+      "id": "batch_69046710000000000000000000001000",
+      "object": "batch",
+      "endpoint": "/v1/chat/completions",
+      "model": null,
+      "errors": null,
+      "input_file_id": "file-abc",
+      "completion_window": "24h",
+      "status": "validating",
+      "output_file_id": null,
+      "error_file_id": null,
+      "created_at": 1761896208,
+      "in_progress_at": null,
+      "expires_at": 1761982608,
+      "finalizing_at": null,
+      "completed_at": null,
+      "failed_at": null,
+      "expired_at": null,
+      "cancelling_at": null,
+      "cancelled_at": null,
+      "request_counts": {
+        "total": 0,
+        "completed": 0,
+        "failed": 0
+      },
+      "usage": {
+        "input_tokens": 0,
+        "output_tokens": 0,
+        "total_tokens": 0,
+        "input_tokens_details": {
+          "cached_tokens": 0
+        },
+        "output_tokens_details": {
+          "reasoning_tokens": 0
+        }
+      },
+      "metadata": null
+    }
+    "#);
 }
 
 #[tokio::test]

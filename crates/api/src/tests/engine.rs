@@ -226,7 +226,24 @@ async fn progress_says_why_a_batch_waits_until_it_has_ended() {
         .save_progress(&[progress])
         .await
         .expect("saved progress");
-    insta::assert_snapshot!(server.get(&path).await.text(), @"");
+    insta::assert_snapshot!(server.get(&path).await.text(), @r#"
+    {
+      "object": "batch.progress",
+      "batch_id": "batch_69046710000000000000000000004000",
+      "status": "in_progress",
+      "request_counts": {
+        "total": 1,
+        "completed": 0,
+        "failed": 0
+      },
+      "in_flight": 0,
+      "retrying": 1,
+      "lines_per_second": 0.5,
+      "eta_seconds": null,
+      "reason": "The upstream 'a' refuses connections.",
+      "updated_at": 1761896208
+    }
+    "#);
     batch.record(&server, &[1], &[]).await;
     batch.seal(&server).await;
     let ended = server.get(&path).await.json();
@@ -273,7 +290,25 @@ async fn with_upstreams() -> Server {
 #[tokio::test]
 async fn the_models_are_those_of_all_upstreams_each_once() {
     let answer = with_upstreams().await.get("/v1/models").await;
-    insta::assert_snapshot!(answer.text(), @"");
+    insta::assert_snapshot!(answer.text(), @r#"
+    {
+      "object": "list",
+      "data": [
+        {
+          "id": "b",
+          "object": "model",
+          "created": 1761896208,
+          "owned_by": "system"
+        },
+        {
+          "id": "org/m",
+          "object": "model",
+          "created": 7,
+          "owned_by": "vllm"
+        }
+      ]
+    }
+    "#);
 }
 
 #[tokio::test]
@@ -290,5 +325,5 @@ async fn a_model_is_found_by_a_name_with_slashes_encoded_or_not() {
 #[tokio::test]
 async fn upstreams_are_shown_to_whoever_runs_the_server() {
     let answer = with_upstreams().await.get("/admin/upstreams").await.json();
-    insta::assert_snapshot!(serde_json::to_string(&answer["data"][0]).expect("JSON"), @"");
+    insta::assert_snapshot!(serde_json::to_string(&answer["data"][0]).expect("JSON"), @r#"{"any_model":false,"health":"healthy","in_flight":2,"limit":8,"models":["org/m","b"],"name":"a","object":"upstream","reason":null,"updated_at":1761896208,"url":"http://a/v1","worker":"worker_1"}"#);
 }

@@ -36,7 +36,15 @@ async fn an_expired_file_is_a_missing_one() {
 #[tokio::test]
 async fn an_empty_page_has_null_cursors() {
     let answer = Server::new().get("/v1/files").await;
-    insta::assert_snapshot!(answer.text(), @"");
+    insta::assert_snapshot!(answer.text(), @r#"
+    {
+      "object": "list",
+      "data": [],
+      "has_more": false,
+      "first_id": null,
+      "last_id": null
+    }
+    "#);
 }
 
 #[tokio::test]

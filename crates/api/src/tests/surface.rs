@@ -33,7 +33,16 @@ async fn every_answer_carries_the_headers_of_the_live_service() {
 async fn an_unknown_route_is_named_with_its_method() {
     let answer = Server::new().post("/v1/chat/completions", "{}").await;
     answer.is_refusal(404, "Invalid URL (POST /v1/chat/completions)", None, None);
-    insta::assert_snapshot!(answer.text(), @"");
+    insta::assert_snapshot!(answer.text(), @r#"
+    {
+      "error": {
+        "message": "Invalid URL (POST /v1/chat/completions)",
+        "type": "invalid_request_error",
+        "param": null,
+        "code": null
+      }
+    }
+    "#);
 }
 
 #[tokio::test]

@@ -12,7 +12,19 @@ async fn an_upload_answers_the_file_with_every_key_in_the_live_order() {
         .submit(form(&[("purpose", "batch")], "in.jsonl", LINE))
         .await;
     assert_eq!(answer.status, 200);
-    insta::assert_snapshot!(answer.text(), @"");
+    insta::assert_snapshot!(answer.text(), @r#"
+    {
+      "object": "file",
+      "id": "file-3CACn6HZBtrNEAdxLqVoDg",
+      "purpose": "batch",
+      "filename": "in.jsonl",
+      "bytes": 99,
+      "created_at": 1761896208,
+      "expires_at": 1764488208,
+      "status": "processed",
+      "status_details": null
+    }
+    "#);
 }
 
 #[tokio::test]
@@ -221,7 +233,20 @@ async fn what_is_not_multipart_is_refused() {
 async fn errors_of_the_files_api_carry_their_second_copy() {
     let answer = Server::new().get("/v1/files/fake_id").await;
     assert_eq!(answer.status, 404);
-    insta::assert_snapshot!(answer.text(), @"");
+    insta::assert_snapshot!(answer.text(), @r#"
+    {
+      "error": {
+        "message": "No such File object: fake_id",
+        "type": "invalid_request_error",
+        "param": "id",
+        "code": null
+      },
+      "detail": {
+        "message": "No such File object: fake_id",
+        "code": null
+      }
+    }
+    "#);
 }
 
 #[tokio::test]

@@ -9,12 +9,13 @@ use overnight_core::segment::{BlobKey, LineSet, ResultFile};
 use overnight_store::blobs::BlobError;
 use overnight_store::status::BatchProgress;
 use tokio::task::{JoinError, JoinHandle};
-use tokio_util::task::TaskTracker;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use super::{Order, Run};
 use crate::engine::ResultTarget;
 use crate::feed::{Feed, feed};
 use crate::input::InputReader;
+use crate::merge::merge_small;
 use crate::record::flush_all;
 use crate::seal;
 use crate::shared::Shared;
@@ -60,14 +61,18 @@ pub(crate) async fn live(shared: Arc<Shared>, run: Arc<Run>, batch: Batch) {
             stranded(&shared, &run, "a fault of the server; see its log").await;
         }
         Err(Stop::Damaged(error)) => {
-            let error = &error as &dyn std::error::Error;
-            tracing::error!(batch.id = %run.batch_id(), error, "a blob that the batch needs is damaged");
+            log_damage(&run, &error);
             stranded(&shared, &run, "a file that it needs is lost or damaged; see the log").await;
         }
     }
     shared.remove_run(&run);
     // There is room for another batch.
     shared.wake.wake();
+}
+
+fn log_damage(run: &Run, error: &BlobError) {
+    let error: &dyn std::error::Error = error;
+    tracing::error!(batch.id = %run.batch_id(), error, "a blob that the batch needs is damaged");
 }
 
 /// Lets anyone claim the batch; at once when the process stops, else after a pause, since what made it
@@ -160,6 +165,8 @@ async fn work(shared: &Arc<Shared>, run: &Arc<Run>, batch: Batch) -> Result<Batc
         feeds.spawn(feed(Arc::clone(shared), Arc::clone(run), lines));
     }
     feeds.close();
+    let merging = merge_small(Arc::clone(shared), Arc::clone(run));
+    let merging = AbortOnDropHandle::new(shared.tasks.spawn(merging));
     // A task of its own, since a flush must never be dropped half-way: whether its segment counts
     // would not be known.
     let mut recording = shared.tasks.spawn(flush_all(Arc::clone(shared), Arc::clone(run)));
@@ -177,6 +184,7 @@ async fn work(shared: &Arc<Shared>, run: &Arc<Run>, batch: Batch) -> Result<Batc
         }
     };
     shared.lanes.close(run.key());
+    drop(merging);
     feeds.wait().await;
     match ended? {
         Some(batch) => Ok(batch),

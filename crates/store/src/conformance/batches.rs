@@ -13,15 +13,20 @@ use super::fixture::{
 pub async fn an_inserted_batch_is_read_back(subject: Subject) {
     let store = &*subject.store;
     let mut given = batch(1);
-    given.spec.metadata = Some(Metadata(vec![("b".into(), "1".into()), ("a".into(), "2".into())]));
+    given.spec.metadata = Some(Metadata(vec![
+        ("b".into(), "1".into()),
+        ("a".into(), "2".into()),
+    ]));
     store.insert_batch(&given).await.unwrap();
     store.insert_batch(&batch(1)).await.unwrap();
     assert_eq!(store.batch(&project(), &batch_id(1)).await.unwrap(), given);
 
-    let endless =
-        overnight_core::batch::Batch::new(batch_id(2), project(), spec(1, None), at(2));
+    let endless = overnight_core::batch::Batch::new(batch_id(2), project(), spec(1, None), at(2));
     store.insert_batch(&endless).await.unwrap();
-    assert_eq!(store.batch(&project(), &batch_id(2)).await.unwrap(), endless);
+    assert_eq!(
+        store.batch(&project(), &batch_id(2)).await.unwrap(),
+        endless
+    );
 }
 
 /// Nothing tells another project's batch from a missing one.
@@ -32,7 +37,10 @@ pub async fn another_projects_batch_is_a_missing_one(subject: Subject) {
     is_missing(store.cancel(&stranger(), &batch_id(1), at(2)).await);
     is_missing(store.progress(&stranger(), &batch_id(1)).await);
     is_missing(store.batches(&stranger(), Some(&batch_id(1)), 10).await);
-    assert_eq!(store.batches(&stranger(), None, 10).await.unwrap().items, []);
+    assert_eq!(
+        store.batches(&stranger(), None, 10).await.unwrap().items,
+        []
+    );
     let unmoved = store.batch(&project(), &batch_id(1)).await.unwrap();
     assert_eq!(unmoved.state, State::Validating);
 }
@@ -89,10 +97,15 @@ pub async fn late_events_change_nothing(subject: Subject) {
         param: None,
         line: None,
     }];
-    for event in
-        [Event::Validated(late.clone()), Event::Rejected(errors.clone()), Event::DeadlinePassed]
-    {
-        assert_eq!(store.advance(&lease, event, at(3)).await.unwrap(), cancelling);
+    for event in [
+        Event::Validated(late.clone()),
+        Event::Rejected(errors.clone()),
+        Event::DeadlinePassed,
+    ] {
+        assert_eq!(
+            store.advance(&lease, event, at(3)).await.unwrap(),
+            cancelling
+        );
     }
     assert_eq!(garbage(store, 3).await, [late.entries.blob]);
 
@@ -108,14 +121,34 @@ pub async fn late_events_change_nothing(subject: Subject) {
     let validated = Event::Validated(plan(&lease, 2));
     let again = store.advance(&lease, validated, at(9)).await.unwrap();
     assert_eq!(again.history.in_progress_at, Some(at(4)));
-    is_illegal(store.advance(&lease, Event::Validated(plan(&lease, 3)), at(9)).await);
+    is_illegal(
+        store
+            .advance(&lease, Event::Validated(plan(&lease, 3)), at(9))
+            .await,
+    );
     for seconds in [10, 11] {
-        let late = store.advance(&lease, Event::DeadlinePassed, at(seconds)).await.unwrap();
+        let late = store
+            .advance(&lease, Event::DeadlinePassed, at(seconds))
+            .await
+            .unwrap();
         assert_eq!(late.state, State::Finalizing(Ending::DeadlinePassed));
         assert_eq!(late.history.finalizing_at, Some(at(10)));
-        assert_eq!(store.cancel(&project(), &batch_id(3), at(seconds)).await.unwrap(), late);
+        assert_eq!(
+            store
+                .cancel(&project(), &batch_id(3), at(seconds))
+                .await
+                .unwrap(),
+            late
+        );
     }
-    assert_eq!(store.batch(&project(), &batch_id(3)).await.unwrap().revision, 2);
+    assert_eq!(
+        store
+            .batch(&project(), &batch_id(3))
+            .await
+            .unwrap()
+            .revision,
+        2
+    );
 }
 
 /// Cancel and seal do more than move a state, so neither comes as a bare event.
@@ -125,7 +158,11 @@ pub async fn events_that_need_a_verb_of_their_own_are_refused(subject: Subject) 
     for event in [Event::CancelRequested, Event::Sealed(Results::default())] {
         is_illegal(store.advance(&lease, event, at(5)).await);
     }
-    is_illegal(store.advance(&lease, Event::Rejected(Vec::new()), at(5)).await);
+    is_illegal(
+        store
+            .advance(&lease, Event::Rejected(Vec::new()), at(5))
+            .await,
+    );
     let unmoved = store.batch(&project(), &batch_id(1)).await.unwrap();
     assert_eq!(unmoved.state, State::InProgress);
 }
@@ -134,11 +171,20 @@ pub async fn events_that_need_a_verb_of_their_own_are_refused(subject: Subject) 
 pub async fn drained_is_refused_while_lines_are_missing(subject: Subject) {
     let store = &*subject.store;
     let lease = running(store, 1, 3).await;
-    store.record(&lease, &answered(&lease, 0, 0..2)).await.unwrap();
+    store
+        .record(&lease, &answered(&lease, 0, 0..2))
+        .await
+        .unwrap();
     is_corrupt(store.advance(&lease, Event::Drained, at(5)).await);
-    store.record(&lease, &answered(&lease, 1, 2..3)).await.unwrap();
+    store
+        .record(&lease, &answered(&lease, 1, 2..3))
+        .await
+        .unwrap();
     for seconds in [6, 7] {
-        let drained = store.advance(&lease, Event::Drained, at(seconds)).await.unwrap();
+        let drained = store
+            .advance(&lease, Event::Drained, at(seconds))
+            .await
+            .unwrap();
         assert_eq!(drained.state, State::Finalizing(Ending::Drained));
         assert_eq!(drained.history.finalizing_at, Some(at(6)));
     }
@@ -150,7 +196,10 @@ pub async fn the_input_of_a_batch_is_its_projects(subject: Subject) {
     store.insert_batch(&batch(1)).await.unwrap();
     is_missing(store.input(&batch_id(1), at(1)).await);
     is_missing(store.input(&batch_id(9), at(1)).await);
-    let foreign = overnight_core::file::File { project: stranger(), ..file(1) };
+    let foreign = overnight_core::file::File {
+        project: stranger(),
+        ..file(1)
+    };
     store.insert_file(&foreign, &[]).await.unwrap();
     is_missing(store.input(&batch_id(1), at(1)).await);
 
@@ -165,7 +214,10 @@ pub async fn the_input_of_a_batch_is_its_projects(subject: Subject) {
     let mut expiring = batch(3);
     expiring.spec.input_file = file_id(3);
     store.insert_batch(&expiring).await.unwrap();
-    let brief = overnight_core::file::File { expires_at: Some(at(60)), ..super::fixture::file(3) };
+    let brief = overnight_core::file::File {
+        expires_at: Some(at(60)),
+        ..super::fixture::file(3)
+    };
     store.insert_file(&brief, &[]).await.unwrap();
     assert!(!store.input(&batch_id(3), at(59)).await.unwrap().deleted);
     assert!(store.input(&batch_id(3), at(60)).await.unwrap().deleted);

@@ -12,7 +12,9 @@ fn key(name: &str) -> BlobKey {
 
 /// So many bytes in which every place is told from its neighbours.
 fn bytes(length: usize) -> Bytes {
-    (0..length).map(|place| u8::try_from(place * 7 % 251).unwrap_or_default()).collect()
+    (0..length)
+        .map(|place| u8::try_from(place * 7 % 251).unwrap_or_default())
+        .collect()
 }
 
 async fn keys(blobs: &Blobs, prefix: &str) -> Vec<BlobKey> {
@@ -31,10 +33,22 @@ fn is_corrupt<T: std::fmt::Debug>(answer: Result<T, BlobError>) {
 
 /// The parts of a blob are joined; the answered extent spans it and its checksum holds.
 pub async fn a_blob_is_read_back(blobs: Blobs) {
-    let parts = vec![Bytes::from_static(b"one "), Bytes::new(), Bytes::from_static(b"two")];
+    let parts = vec![
+        Bytes::from_static(b"one "),
+        Bytes::new(),
+        Bytes::from_static(b"two"),
+    ];
     let extent = blobs.put(&key("a"), parts).await.unwrap();
     let checksum = xxhash_rust::xxh3::xxh3_64(b"one two");
-    assert_eq!(extent, Extent { blob: key("a"), offset: 0, length: 7, checksum });
+    assert_eq!(
+        extent,
+        Extent {
+            blob: key("a"),
+            offset: 0,
+            length: 7,
+            checksum
+        }
+    );
     assert_eq!(blobs.read_extent(&extent).await.unwrap(), "one two");
     assert_eq!(blobs.length(&key("a")).await.unwrap(), 7);
     blobs.verify(&extent).await.unwrap();
@@ -45,7 +59,10 @@ pub async fn a_range_is_read(blobs: Blobs) {
     blobs.put(&key("a"), vec![bytes(1000)]).await.unwrap();
     for range in [0..1, 0..1000, 10..20, 999..1000] {
         let (start, end) = (range.start as usize, range.end as usize);
-        assert_eq!(blobs.read(&key("a"), range).await.unwrap(), bytes(1000).slice(start..end));
+        assert_eq!(
+            blobs.read(&key("a"), range).await.unwrap(),
+            bytes(1000).slice(start..end)
+        );
     }
     assert_eq!(blobs.read(&key("a"), 5..5).await.unwrap(), "");
 }
@@ -98,11 +115,18 @@ pub async fn an_upload_is_one_blob(blobs: Blobs) {
         ("short", bytes(1000), 7),
         ("long", megabytes.clone(), 100_000),
         ("in-large-steps", megabytes.clone(), 2 * 1024 * 1024),
-        ("in-whole-hops", megabytes.slice(..2 * 1024 * 1024), 1024 * 1024),
+        (
+            "in-whole-hops",
+            megabytes.slice(..2 * 1024 * 1024),
+            1024 * 1024,
+        ),
     ] {
         let mut writer = blobs.upload(&key(name));
         for start in (0..whole.len()).step_by(step) {
-            writer.write(whole.slice(start..whole.len().min(start + step))).await.unwrap();
+            writer
+                .write(whole.slice(start..whole.len().min(start + step)))
+                .await
+                .unwrap();
         }
         assert_eq!(writer.length(), whole.len() as u64);
         let extent = writer.finish().await.unwrap();
@@ -142,11 +166,22 @@ pub async fn a_deleted_blob_is_gone(blobs: Blobs) {
 
 /// A prefix is whole parts of a key; an unknown one has no blobs.
 pub async fn blobs_are_listed_by_their_parts(blobs: Blobs) {
-    let all = ["files/1", "plans/batch_1/1/a", "plans/batch_10/1/a", "segments/batch_1/1/a"];
+    let all = [
+        "files/1",
+        "plans/batch_1/1/a",
+        "plans/batch_10/1/a",
+        "segments/batch_1/1/a",
+    ];
     for name in all {
         blobs.put(&name.into(), vec![bytes(1)]).await.unwrap();
     }
-    assert_eq!(keys(&blobs, "plans").await, all[1..3].iter().map(|key| (*key).into()).collect::<Vec<BlobKey>>());
+    assert_eq!(
+        keys(&blobs, "plans").await,
+        all[1..3]
+            .iter()
+            .map(|key| (*key).into())
+            .collect::<Vec<BlobKey>>()
+    );
     assert_eq!(keys(&blobs, "plans/batch_1").await, [BlobKey::from(all[1])]);
     assert_eq!(keys(&blobs, "nothing").await, []);
 }
@@ -166,7 +201,10 @@ pub async fn a_reader_joins_extents_piece_by_piece(blobs: Blobs) {
     let mut extents = Vec::new();
     let mut whole = Vec::new();
     for (place, length) in lengths.into_iter().enumerate() {
-        let mut extent = blobs.put(&key(&place.to_string()), vec![bytes(length)]).await.unwrap();
+        let mut extent = blobs
+            .put(&key(&place.to_string()), vec![bytes(length)])
+            .await
+            .unwrap();
         // All but the first byte, so that the extent is not the whole blob.
         let skipped = length.min(1);
         extent.offset = skipped as u64;
@@ -175,7 +213,13 @@ pub async fn a_reader_joins_extents_piece_by_piece(blobs: Blobs) {
         extents.push(extent);
     }
     let length = whole.len();
-    for (start, end) in [(0, length), (1, 2), (699_990, 700_010), (length - 1, length), (5, 5)] {
+    for (start, end) in [
+        (0, length),
+        (1, 2),
+        (699_990, 700_010),
+        (length - 1, length),
+        (5, 5),
+    ] {
         let range = start as u64..end as u64;
         let mut reader = ExtentReader::new(blobs.clone(), placed(&extents), range);
         let mut read = Vec::new();
@@ -193,7 +237,10 @@ pub async fn a_reader_joins_extents_piece_by_piece(blobs: Blobs) {
 /// The pieces before a missing blob are read, and then the reader says so, once.
 pub async fn a_reader_tells_that_a_blob_is_missing(blobs: Blobs) {
     let there = blobs.put(&key("a"), vec![bytes(10)]).await.unwrap();
-    let missing = Extent { blob: key("b"), ..there.clone() };
+    let missing = Extent {
+        blob: key("b"),
+        ..there.clone()
+    };
     let extents = placed(&[there.clone(), missing, there]);
     let mut reader = ExtentReader::new(blobs, extents, 0..30);
     assert_eq!(reader.next().await.unwrap(), Some(bytes(10)));

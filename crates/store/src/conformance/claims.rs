@@ -32,9 +32,28 @@ pub async fn the_soonest_deadline_is_claimed_first(subject: Subject) {
 pub async fn a_batch_is_held_by_one_worker(subject: Subject) {
     let store = &*subject.store;
     let lease = claimed(store, 1).await;
-    assert_eq!(lease, Lease { batch: batch_id(1), worker: worker("w1"), epoch: 1 });
-    assert!(store.claim(&worker("w2"), 9, at(2)).await.unwrap().is_empty());
-    assert!(store.claim(&worker("w1"), 9, at(2)).await.unwrap().is_empty());
+    assert_eq!(
+        lease,
+        Lease {
+            batch: batch_id(1),
+            worker: worker("w1"),
+            epoch: 1
+        }
+    );
+    assert!(
+        store
+            .claim(&worker("w2"), 9, at(2))
+            .await
+            .unwrap()
+            .is_empty()
+    );
+    assert!(
+        store
+            .claim(&worker("w1"), 9, at(2))
+            .await
+            .unwrap()
+            .is_empty()
+    );
 }
 
 /// A batch that was given back is free at once, under a greater epoch. Giving it back twice is fine.
@@ -48,7 +67,11 @@ pub async fn each_claim_has_a_new_epoch(subject: Subject) {
     assert_eq!((first.epoch, second.epoch), (1, 2));
     is_fenced(store.release(&first).await);
     assert_eq!(store.renew(&worker("w2"), at(3)).await.unwrap().len(), 1);
-    let revision = store.batch(&project(), &batch_id(1)).await.unwrap().revision;
+    let revision = store
+        .batch(&project(), &batch_id(1))
+        .await
+        .unwrap()
+        .revision;
     assert_eq!(revision, 0);
 }
 
@@ -69,13 +92,22 @@ pub async fn a_worker_that_was_fenced_changes_nothing(subject: Subject) {
     is_fenced(store.release(&old).await);
     // The epoch alone is not enough: nor is a segment of an older one under the new lease.
     is_fenced(store.record(&new, &answered(&old, 1, 1..2)).await);
-    let forged = Lease { worker: worker("w3"), ..new.clone() };
+    let forged = Lease {
+        worker: worker("w3"),
+        ..new.clone()
+    };
     is_fenced(store.record(&forged, &answered(&forged, 0, 1..2)).await);
     assert_eq!(store.batch(&project(), &batch_id(1)).await.unwrap(), before);
-    assert_eq!(store.segments(&batch_id(1), None, 9).await.unwrap(), [recorded]);
+    assert_eq!(
+        store.segments(&batch_id(1), None, 9).await.unwrap(),
+        [recorded]
+    );
     store.record(&new, &answered(&new, 0, 1..2)).await.unwrap();
 
-    let nowhere = Lease { batch: batch_id(9), ..new };
+    let nowhere = Lease {
+        batch: batch_id(9),
+        ..new
+    };
     is_missing(store.release(&nowhere).await);
 }
 
@@ -95,8 +127,15 @@ pub async fn a_worker_is_told_what_it_holds(subject: Subject) {
     let first = claimed(store, 1).await;
     let second = running(store, 2, 2).await;
     store.cancel(&project(), &batch_id(2), at(5)).await.unwrap();
-    let held = |lease: &Lease, status| Held { batch: lease.batch.clone(), epoch: 1, status };
-    let expected = [held(&first, Status::Validating), held(&second, Status::Cancelling)];
+    let held = |lease: &Lease, status| Held {
+        batch: lease.batch.clone(),
+        epoch: 1,
+        status,
+    };
+    let expected = [
+        held(&first, Status::Validating),
+        held(&second, Status::Cancelling),
+    ];
     assert_eq!(store.renew(&worker("w1"), at(6)).await.unwrap(), expected);
     assert_eq!(store.renew(&worker("w2"), at(6)).await.unwrap(), []);
 }
@@ -106,7 +145,13 @@ pub async fn an_ended_batch_is_neither_held_nor_claimed(subject: Subject) {
     let store = &*subject.store;
     let lease = completed(store, 1).await;
     assert_eq!(store.renew(&worker("w1"), at(20)).await.unwrap(), []);
-    assert!(store.claim(&worker("w2"), 9, at(20)).await.unwrap().is_empty());
+    assert!(
+        store
+            .claim(&worker("w2"), 9, at(20))
+            .await
+            .unwrap()
+            .is_empty()
+    );
     is_fenced(store.record(&lease, &answered(&lease, 5, 0..1)).await);
     store.release(&lease).await.unwrap();
 }

@@ -15,7 +15,10 @@ use crate::store::Content;
 pub async fn a_deleted_files_bytes_are_garbage_at_once(subject: Subject) {
     let store = &*subject.store;
     insert_file(store, 1).await;
-    store.delete_file(&project(), &file_id(1), at(5)).await.unwrap();
+    store
+        .delete_file(&project(), &file_id(1), at(5))
+        .await
+        .unwrap();
     is_missing(store.delete_file(&project(), &file_id(1), at(5)).await);
     is_missing(store.file(&project(), &file_id(1), at(5)).await);
     assert_eq!(garbage(store, 4).await, []);
@@ -32,16 +35,25 @@ pub async fn an_input_is_kept_until_the_last_open_batch_ends(subject: Subject) {
     let second = claim(store, "w1", 2).await;
     let mut first = second.clone();
     first.batch = batch_id(1);
-    store.delete_file(&project(), &file_id(1), at(5)).await.unwrap();
+    store
+        .delete_file(&project(), &file_id(1), at(5))
+        .await
+        .unwrap();
     is_missing(store.file(&project(), &file_id(1), at(5)).await);
 
-    store.advance(&first, Event::Rejected(Vec::new()), at(6)).await.unwrap();
+    store
+        .advance(&first, Event::Rejected(Vec::new()), at(6))
+        .await
+        .unwrap();
     let input = store.input(&batch_id(2), at(6)).await.unwrap();
     assert!(input.deleted);
     assert_eq!(input.extents, [extent(upload(1), 100)]);
     assert_eq!(garbage(store, 100).await, []);
 
-    store.advance(&second, Event::DeadlinePassed, at(7)).await.unwrap();
+    store
+        .advance(&second, Event::DeadlinePassed, at(7))
+        .await
+        .unwrap();
     assert_eq!(garbage(store, 100).await, [upload(1)]);
     is_missing(store.input(&batch_id(2), at(7)).await);
 }
@@ -51,12 +63,18 @@ pub async fn a_deleted_result_file_is_kept_ten_minutes_for_downloads(subject: Su
     let store = &*subject.store;
     let lease = completed(store, 1).await;
     garbage_is_swept(store, 20).await;
-    store.delete_file(&project(), &file_id(1001), at(100)).await.unwrap();
+    store
+        .delete_file(&project(), &file_id(1001), at(100))
+        .await
+        .unwrap();
     is_missing(store.file(&project(), &file_id(1001), at(100)).await);
     assert_eq!(garbage(store, 699).await, []);
     assert_eq!(extents(store, &Content::File(file_id(1001))).await.len(), 1);
 
-    assert_eq!(garbage(store, 700).await, [segment_key(&lease, 0, Part::Output)]);
+    assert_eq!(
+        garbage(store, 700).await,
+        [segment_key(&lease, 0, Part::Output)]
+    );
     is_missing(store.extents(&Content::File(file_id(1001)), 0, 9).await);
     let results = Content::Results(batch_id(1), ResultFile::Output);
     assert_eq!(extents(store, &results).await, []);
@@ -74,8 +92,14 @@ async fn garbage_is_swept(store: &dyn crate::Store, seconds: u64) {
 pub async fn expired_files_are_deleted_by_the_sweep(subject: Subject) {
     let store = &*subject.store;
     for n in 1..=3 {
-        let file = File { expires_at: Some(at(10 * n)), ..file(n) };
-        store.insert_file(&file, &[extent(upload(n), 100)]).await.unwrap();
+        let file = File {
+            expires_at: Some(at(10 * n)),
+            ..file(n)
+        };
+        store
+            .insert_file(&file, &[extent(upload(n), 100)])
+            .await
+            .unwrap();
     }
     insert_file(store, 4).await;
     assert_eq!(store.expire_files(10, at(9)).await.unwrap(), 0);
@@ -93,7 +117,10 @@ pub async fn forgotten_garbage_does_not_come_back(subject: Subject) {
     insert_file(store, 1).await;
     insert_file(store, 2).await;
     for n in [1, 2] {
-        store.delete_file(&project(), &file_id(n), at(5)).await.unwrap();
+        store
+            .delete_file(&project(), &file_id(n), at(5))
+            .await
+            .unwrap();
     }
     assert_eq!(store.garbage(1, at(5)).await.unwrap().len(), 1);
     for _ in 0..2 {

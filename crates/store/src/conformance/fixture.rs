@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use overnight_core::batch::{
-    Batch, BatchSpec, CompletionWindow, Event, Lease, Plan, Tally,
-};
+use overnight_core::batch::{Batch, BatchSpec, CompletionWindow, Event, Lease, Plan, Tally};
 use overnight_core::file::{File, Purpose};
 use overnight_core::id::{BatchId, FileId, ProjectId, WorkerId};
 use overnight_core::segment::{BlobKey, Extent, Part, PlacedExtent, Segment};
@@ -67,21 +65,34 @@ pub fn upload(n: u64) -> BlobKey {
 #[must_use]
 pub fn extent(blob: BlobKey, length: u64) -> Extent {
     // Above the largest signed number, which drivers may have to keep it as.
-    Extent { blob, offset: 0, length, checksum: u64::MAX - length }
+    Extent {
+        blob,
+        offset: 0,
+        length,
+        checksum: u64::MAX - length,
+    }
 }
 
 /// Inserts [`file`] with one blob.
 pub async fn insert_file(store: &dyn Store, n: u64) -> File {
     let file = file(n);
     store.announce(&upload(n), at(n)).await.unwrap();
-    store.insert_file(&file, &[extent(upload(n), file.bytes)]).await.unwrap();
+    store
+        .insert_file(&file, &[extent(upload(n), file.bytes)])
+        .await
+        .unwrap();
     file
 }
 
 /// A batch of [`file`] 1 that was created `n` seconds after the rules begin and has an hour.
 #[must_use]
 pub fn batch(n: u64) -> Batch {
-    Batch::new(batch_id(n), project(), spec(1, Some(Duration::from_hours(1))), at(n))
+    Batch::new(
+        batch_id(n),
+        project(),
+        spec(1, Some(Duration::from_hours(1))),
+        at(n),
+    )
 }
 
 /// A batch's spec, with that input and that time.
@@ -90,7 +101,10 @@ pub fn spec(input: u64, window: Option<Duration>) -> BatchSpec {
     BatchSpec {
         input_file: file_id(input),
         endpoint: "/v1/chat/completions".into(),
-        window: CompletionWindow { text: "1h".into(), length: window },
+        window: CompletionWindow {
+            text: "1h".into(),
+            length: window,
+        },
         metadata: None,
         output_expires_after: None,
     }
@@ -106,7 +120,11 @@ pub fn batch_id(n: u64) -> BatchId {
 #[must_use]
 pub fn plan(lease: &Lease, total: u64) -> Plan {
     let key = BlobKey::plan(&lease.batch, lease.epoch, 1 << 96);
-    Plan { entries: extent(key, total * 24), total, model: Some("m".into()) }
+    Plan {
+        entries: extent(key, total * 24),
+        total,
+        model: Some("m".into()),
+    }
 }
 
 /// Inserts [`batch`] and claims it.
@@ -118,7 +136,9 @@ pub async fn claimed(store: &dyn Store, n: u64) -> Lease {
 /// Claims everything there is and answers the lease of [`batch`].
 pub async fn claim(store: &dyn Store, name: &str, n: u64) -> Lease {
     let claims = store.claim(&worker(name), 100, at(n)).await.unwrap();
-    let claim = claims.into_iter().find(|claim| claim.batch.id == batch_id(n));
+    let claim = claims
+        .into_iter()
+        .find(|claim| claim.batch.id == batch_id(n));
     claim.expect("the batch is free").lease
 }
 
@@ -141,7 +161,11 @@ pub fn answered(lease: &Lease, seq: u64, lines: std::ops::Range<u32>) -> Segment
         error: None,
         index: Some(extent(segment_key(lease, seq, Part::Index), count * 4)),
         lines: lines.collect(),
-        tally: Tally { completed: count, failed: 0, unrun: 0 },
+        tally: Tally {
+            completed: count,
+            failed: 0,
+            unrun: 0,
+        },
         usage: Usage {
             input_tokens: 2 * count,
             output_tokens: count,
@@ -173,7 +197,11 @@ pub fn unrun(lease: &Lease, seq: u64, lines: std::ops::Range<u32>) -> Segment {
         error: Some(extent(segment_key(lease, seq, Part::Error), count * 7)),
         index: None,
         lines: lines.collect(),
-        tally: Tally { completed: 0, failed: 0, unrun: count },
+        tally: Tally {
+            completed: 0,
+            failed: 0,
+            unrun: count,
+        },
         usage: Usage::default(),
     }
 }
@@ -193,13 +221,19 @@ pub fn sealing(n: u64) -> Sealing {
         bytes: 0,
         ..file(id)
     };
-    Sealing { output: result(1000 + n, "output.jsonl"), error: result(2000 + n, "error.jsonl") }
+    Sealing {
+        output: result(1000 + n, "output.jsonl"),
+        error: result(2000 + n, "error.jsonl"),
+    }
 }
 
 /// A batch of two lines, both answered well, sealed at `n + 10`.
 pub async fn completed(store: &dyn Store, n: u64) -> Lease {
     let lease = running(store, n, 2).await;
-    store.record(&lease, &answered(&lease, 0, 0..2)).await.unwrap();
+    store
+        .record(&lease, &answered(&lease, 0, 0..2))
+        .await
+        .unwrap();
     store.seal(&lease, &sealing(n), at(n + 10)).await.unwrap();
     lease
 }

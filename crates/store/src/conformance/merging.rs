@@ -45,7 +45,12 @@ fn merged(lease: &Lease, segments: &[Segment]) -> Segment {
     let output = joined(Part::Output, |segment| &segment.output);
     let error = joined(Part::Error, |segment| &segment.error);
     let index = joined(Part::Index, |segment| &segment.index);
-    Segment { output, error, index, ..merged }
+    Segment {
+        output,
+        error,
+        index,
+        ..merged
+    }
 }
 
 /// Behind a merge every byte lies where it lay, during the run and after the seal.
@@ -55,24 +60,42 @@ pub async fn merging_moves_no_offset(subject: Subject) {
     let before = store.batch(&project(), &batch_id(1)).await.unwrap();
     let middle = merged(&lease, &segments[1..4]);
     for _ in 0..2 {
-        store.merge(&batch_id(1), (1, 3), &middle, at(20)).await.unwrap();
+        store
+            .merge(&batch_id(1), (1, 3), &middle, at(20))
+            .await
+            .unwrap();
     }
     let expected = [segments[0].clone(), middle.clone(), segments[4].clone()];
-    assert_eq!(store.segments(&batch_id(1), None, 9).await.unwrap(), expected);
+    assert_eq!(
+        store.segments(&batch_id(1), None, 9).await.unwrap(),
+        expected
+    );
     assert_eq!(store.batch(&project(), &batch_id(1)).await.unwrap(), before);
     let places = |found: &[overnight_core::segment::PlacedExtent]| {
-        found.iter().map(|placed| (placed.at, placed.extent.length)).collect::<Vec<_>>()
+        found
+            .iter()
+            .map(|placed| (placed.at, placed.extent.length))
+            .collect::<Vec<_>>()
     };
     let output = Content::Results(batch_id(1), ResultFile::Output);
     let error = Content::Results(batch_id(1), ResultFile::Error);
-    assert_eq!(places(&extents(store, &output).await), [(0, 10), (10, 40), (50, 10)]);
+    assert_eq!(
+        places(&extents(store, &output).await),
+        [(0, 10), (10, 40), (50, 10)]
+    );
     assert_eq!(places(&extents(store, &error).await), [(0, 7), (7, 14)]);
 
     // A merge of what was merged, and of a batch that has ended.
     let sealed = store.seal(&lease, &sealing(1), at(30)).await.unwrap();
     let whole = merged(&lease, &expected);
-    store.merge(&batch_id(1), (1, 4), &whole, at(40)).await.unwrap();
-    assert_eq!(store.segments(&batch_id(1), None, 9).await.unwrap(), std::slice::from_ref(&whole));
+    store
+        .merge(&batch_id(1), (1, 4), &whole, at(40))
+        .await
+        .unwrap();
+    assert_eq!(
+        store.segments(&batch_id(1), None, 9).await.unwrap(),
+        std::slice::from_ref(&whole)
+    );
     let file = sealed.state.results().unwrap().output_file.clone().unwrap();
     let found = extents(store, &Content::File(file)).await;
     assert_eq!(places(&found), [(0, 60)]);
@@ -84,7 +107,10 @@ pub async fn a_merged_segment_still_counts_as_recorded(subject: Subject) {
     let store = &*subject.store;
     let (lease, segments) = five(store).await;
     let all = merged(&lease, &segments);
-    store.merge(&batch_id(1), (1, 4), &all, at(20)).await.unwrap();
+    store
+        .merge(&batch_id(1), (1, 4), &all, at(20))
+        .await
+        .unwrap();
     for segment in &segments {
         store.record(&lease, segment).await.unwrap();
     }
@@ -100,22 +126,40 @@ pub async fn merging_what_is_not_the_same_changes_nothing(subject: Subject) {
     let (lease, segments) = five(store).await;
     let right = merged(&lease, &segments[1..4]);
     let mut short = right.clone();
-    short.output = short.output.map(|whole| Extent { length: whole.length - 1, ..whole });
+    short.output = short.output.map(|whole| Extent {
+        length: whole.length - 1,
+        ..whole
+    });
     let mut other_lines = right.clone();
     other_lines.lines = (20..25).collect();
     let mut miscounted = right.clone();
     miscounted.tally.completed -= 1;
     let mut cheaper = right.clone();
     cheaper.usage.total_tokens -= 1;
-    let without_errors = Segment { error: None, ..right.clone() };
+    let without_errors = Segment {
+        error: None,
+        ..right.clone()
+    };
     for wrong in [short, other_lines, miscounted, cheaper, without_errors] {
-        store.merge(&batch_id(1), (1, 3), &wrong, at(20)).await.unwrap();
+        store
+            .merge(&batch_id(1), (1, 3), &wrong, at(20))
+            .await
+            .unwrap();
     }
     for last in [(1, 2), (1, 4), (1, 9), (2, 0)] {
-        store.merge(&batch_id(1), last, &right, at(20)).await.unwrap();
+        store
+            .merge(&batch_id(1), last, &right, at(20))
+            .await
+            .unwrap();
     }
-    store.merge(&batch_id(9), (1, 3), &right, at(20)).await.unwrap();
-    assert_eq!(store.segments(&batch_id(1), None, 9).await.unwrap(), segments);
+    store
+        .merge(&batch_id(9), (1, 3), &right, at(20))
+        .await
+        .unwrap();
+    assert_eq!(
+        store.segments(&batch_id(1), None, 9).await.unwrap(),
+        segments
+    );
     assert_eq!(garbage(store, 9000).await, []);
 }
 
@@ -124,7 +168,10 @@ pub async fn reading_goes_on_behind_a_merged_segment(subject: Subject) {
     let store = &*subject.store;
     let (lease, segments) = five(store).await;
     let middle = merged(&lease, &segments[1..4]);
-    store.merge(&batch_id(1), (1, 3), &middle, at(20)).await.unwrap();
+    store
+        .merge(&batch_id(1), (1, 3), &middle, at(20))
+        .await
+        .unwrap();
     let last = segments[4].clone();
     for (after, expected) in [
         ((1, 0), vec![middle.clone(), last.clone()]),
@@ -142,10 +189,16 @@ pub async fn replaced_blobs_are_kept_ten_minutes_for_downloads(subject: Subject)
     let store = &*subject.store;
     let (lease, segments) = five(store).await;
     let pair = merged(&lease, &segments[..2]);
-    store.merge(&batch_id(1), (1, 1), &pair, at(20)).await.unwrap();
+    store
+        .merge(&batch_id(1), (1, 1), &pair, at(20))
+        .await
+        .unwrap();
     assert_eq!(garbage(store, 619).await, []);
-    let mut replaced: Vec<_> =
-        segments[..2].iter().flat_map(Segment::blobs).cloned().collect();
+    let mut replaced: Vec<_> = segments[..2]
+        .iter()
+        .flat_map(Segment::blobs)
+        .cloned()
+        .collect();
     replaced.sort();
     assert_eq!(garbage(store, 620).await, replaced);
 }
@@ -170,10 +223,13 @@ pub async fn segments_of_one_blob_are_merged_in_place(subject: Subject) {
     pair.lines.insert(1);
     pair.tally += segments[1].tally;
     pair.usage += segments[1].usage;
-    store.merge(&batch_id(1), (1, 1), &pair, at(20)).await.unwrap();
-    assert_eq!(store.segments(&batch_id(1), None, 9).await.unwrap(), [
-        pair,
-        segments[2].clone()
-    ]);
+    store
+        .merge(&batch_id(1), (1, 1), &pair, at(20))
+        .await
+        .unwrap();
+    assert_eq!(
+        store.segments(&batch_id(1), None, 9).await.unwrap(),
+        [pair, segments[2].clone()]
+    );
     assert_eq!(garbage(store, 9000).await, []);
 }

@@ -1,26 +1,26 @@
-//! A store in forty maps' worth of memory: simple enough to be right, and asked the same questions.
+//! A store in a few maps: simple enough to be right, and asked the same questions.
 //!
 //! Random verbs go to the store and to the model. Both must answer alike, every batch and file must
 //! look alike behind each verb, no blob that anybody may read is ever garbage, and when everything
 //! has been deleted every blob is.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use overnight_core::batch::{Batch, Event, Lease, Results, State};
+use overnight_core::batch::{Event, Lease};
 use overnight_core::file::File;
-use overnight_core::id::WorkerId;
-use overnight_core::segment::{BlobKey, LineSet, ResultFile, Segment};
+use overnight_core::segment::{BlobKey, Segment};
 use overnight_core::time::Timestamp;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
 use super::fixture::{
-    answered, at, batch, batch_id, extent, file, file_id, plan, project, sealing, stranger, unrun,
-    upload, worker,
+    answered, at, batch, batch_id, extent, file, file_id, mixed, plan, project, sealing, stranger,
+    unrun, upload, worker,
 };
+use super::model_state::{Answer, Model, ModelBatch, ModelFile, answer};
 use super::model_steps::{Step, steps};
 use super::{Driver, block_on};
-use crate::store::{Result, Store, StoreError};
+use crate::store::Store;
 
 /// How many sequences are tried.
 const CASES: u32 = 48;
@@ -30,13 +30,23 @@ const STEP_SECONDS: u64 = 100;
 
 /// The sequences are the same in every run, so a failure is found again.
 pub fn random_verbs_do_what_a_simple_model_does<D: Driver>(make: impl Fn() -> D) {
-    let config = Config { cases: CASES, failure_persistence: None, ..Config::default() };
+    let config = Config {
+        cases: CASES,
+        failure_persistence: None,
+        ..Config::default()
+    };
     let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
     let tried = TestRunner::new_with_rng(config, rng).run(&steps(), |steps| {
         let driver = make();
         block_on(async {
             let store = driver.open().await;
-            let mut trial = Trial { store: &*store, model: Model::default(), seconds: 0 };
+            let model = Model::default();
+            let mut trial = Trial {
+                store: &*store,
+                model,
+                seconds: 0,
+                swept: at(0),
+            };
             for step in steps {
                 trial.step(step).await;
             }
@@ -49,251 +59,338 @@ pub fn random_verbs_do_what_a_simple_model_does<D: Driver>(make: impl Fn() -> D)
     }
 }
 
-/// What a verb answered, as far as its caller decides by it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Answer {
-    Done,
-    NotFound,
-    Fenced,
-    Illegal,
-    Corrupt,
+/// One sequence under way.
+struct Trial<'a> {
+    store: &'a dyn Store,
+    model: Model,
+    seconds: u64,
+    /// When the store was last asked for garbage, and so let go of what was deleted long enough ago.
+    swept: Timestamp,
 }
 
-fn answer<T>(result: &Result<T>) -> Answer {
-    match result {
-        Ok(_) => Answer::Done,
-        Err(StoreError::NotFound) => Answer::NotFound,
-        Err(StoreError::Fenced) => Answer::Fenced,
-        Err(StoreError::Illegal(_)) => Answer::Illegal,
-        Err(StoreError::Corrupt(_) | StoreError::Unavailable(_)) => Answer::Corrupt,
-    }
-}
-
-#[derive(Clone)]
-struct ModelFile {
-    file: File,
-    blobs: Vec<BlobKey>,
-    deleted_at: Option<Timestamp>,
-}
-
-#[derive(Clone)]
-struct ModelBatch {
-    batch: Batch,
-    epoch: u64,
-    holder: Option<WorkerId>,
-    segments: Vec<Segment>,
-}
-
-impl ModelBatch {
-    fn is_open(&self) -> bool {
-        !self.batch.state.status().is_terminal()
+impl Trial<'_> {
+    fn now(&self) -> Timestamp {
+        at(self.seconds)
     }
 
-    fn fence(&self, lease: &Lease) -> std::result::Result<(), Answer> {
-        let held = !self.is_open() || self.holder.as_ref() == Some(&lease.worker);
-        if self.epoch == lease.epoch && held { Ok(()) } else { Err(Answer::Fenced) }
-    }
-
-    fn apply(&mut self, event: Event, now: Timestamp) -> Answer {
-        match self.batch.apply(event, now) {
-            Ok(_) => {
-                if !self.is_open() {
-                    self.holder = None;
-                }
-                Answer::Done
+    async fn step(&mut self, step: Step) {
+        self.seconds += STEP_SECONDS;
+        let shown = format!("{step:?}");
+        let (told, expected) = match step {
+            Step::InsertFile { file, expires } => self.insert_file(file, expires).await,
+            Step::DeleteFile { own, file } => self.delete_file(own, file).await,
+            Step::DeleteResults { batch } => self.delete_file(true, 1000 + batch).await,
+            Step::InsertBatch { batch, input } => self.insert_batch(batch, input).await,
+            Step::Cancel { own, batch } => self.cancel(own, batch).await,
+            Step::Claim { worker, limit } => self.claim(worker, limit).await,
+            Step::Release { lease } => self.release(lease).await,
+            Step::Validate { lease, total } => {
+                self.advance(lease, |lease| Event::Validated(plan(lease, total)))
+                    .await
             }
-            Err(_) => Answer::Illegal,
-        }
-    }
-
-    fn record(&mut self, lease: &Lease, segment: &Segment) -> Answer {
-        if self.epoch != lease.epoch {
-            return Answer::Fenced;
-        }
-        let key = |segment: &Segment| (segment.epoch, segment.seq);
-        if self.segments.iter().any(|known| key(known) == key(segment)) {
-            return Answer::Done;
-        }
-        if self.segments.last().is_some_and(|last| key(last) > key(segment)) {
-            return Answer::Corrupt;
-        }
-        if self.holder.as_ref() != Some(&lease.worker) {
-            return Answer::Fenced;
-        }
-        let mut tally = self.batch.tally;
-        tally += segment.tally;
-        if tally.ended() > self.batch.total() {
-            return Answer::Corrupt;
-        }
-        self.batch.tally = tally;
-        self.batch.usage += segment.usage;
-        self.segments.push(segment.clone());
-        Answer::Done
-    }
-
-    fn is_conserved(&self) -> bool {
-        let mut lines = LineSet::new();
-        for segment in &self.segments {
-            lines.union_with(&segment.lines);
-        }
-        let recorded: u64 = self.segments.iter().map(|segment| segment.lines.len()).sum();
-        [lines.len(), recorded].iter().all(|count| *count == self.batch.total())
-    }
-
-    fn blobs(&self, part: ResultFile) -> Vec<BlobKey> {
-        let extents = self.segments.iter().filter_map(|segment| segment.extent(part));
-        extents.map(|extent| extent.blob.clone()).collect()
-    }
-}
-
-#[derive(Default)]
-struct Model {
-    files: BTreeMap<u64, ModelFile>,
-    batches: BTreeMap<u64, ModelBatch>,
-    forgotten: BTreeSet<u64>,
-    leases: Vec<(u64, Lease)>,
-    blobs: BTreeSet<BlobKey>,
-}
-
-impl Model {
-    /// The blobs that somebody may read at that time.
-    fn live(&self, now: Timestamp) -> BTreeSet<BlobKey> {
-        let mut live = BTreeSet::new();
-        for (n, file) in &self.files {
-            let grace = Duration::from_mins(if *n >= 1000 { 10 } else { 0 });
-            let read = self.batches.values().any(|batch| {
-                batch.is_open() && batch.batch.spec.input_file == file.file.id
-            });
-            let kept = file.deleted_at.is_none_or(|deleted| now < deleted.plus(grace));
-            if read || kept {
-                live.extend(file.blobs.iter().cloned());
-            }
-        }
-        for batch in self.batches.values() {
-            if batch.is_open() {
-                live.extend(batch.segments.iter().flat_map(Segment::blobs).cloned());
-                live.extend(batch.batch.plan.iter().map(|plan| plan.entries.blob.clone()));
-            }
-            let index = batch.segments.iter().filter_map(|segment| segment.index.as_ref());
-            live.extend(index.map(|extent| extent.blob.clone()));
-        }
-        live
-    }
-
-    fn visible(&self, n: u64, now: Timestamp) -> Option<&File> {
-        let file = self.files.get(&n).filter(|file| file.deleted_at.is_none())?;
-        let expired = file.file.expires_at.is_some_and(|expiry| expiry <= now);
-        (!expired).then_some(&file.file)
-    }
-
-    fn delete(&mut self, n: u64, now: Timestamp) -> Answer {
-        if self.visible(n, now).is_none() {
-            return Answer::NotFound;
-        }
-        if let Some(file) = self.files.get_mut(&n) {
-            file.deleted_at = Some(now);
-        }
-        Answer::Done
-    }
-
-    fn claim(&mut self, by: &WorkerId, limit: usize) -> Vec<(u64, Lease)> {
-        let mut free: Vec<_> = self
-            .batches
-            .iter_mut()
-            .filter(|(_, batch)| batch.is_open() && batch.holder.is_none())
-            .collect();
-        free.sort_by_key(|(_, batch)| (batch.batch.expires_at, batch.batch.id.clone()));
-        let claimed = free.into_iter().take(limit).map(|(n, batch)| {
-            batch.epoch += 1;
-            batch.holder = Some(by.clone());
-            let lease =
-                Lease { batch: batch.batch.id.clone(), worker: by.clone(), epoch: batch.epoch };
-            (*n, lease)
-        });
-        claimed.collect()
-    }
-
-    fn seal(&mut self, n: u64, lease: &Lease, now: Timestamp) -> Answer {
-        let Some(model) = self.batches.get_mut(&n) else { return Answer::NotFound };
-        if let Err(fenced) = model.fence(lease) {
-            return fenced;
-        }
-        if !model.is_open() {
-            return Answer::Done;
-        }
-        if !model.is_conserved() {
-            return Answer::Corrupt;
-        }
-        if model.batch.state == State::InProgress {
-            model.apply(Event::Drained, now);
-        }
-        let given = sealing(n);
-        let (output, error) = (model.blobs(ResultFile::Output), model.blobs(ResultFile::Error));
-        let results = Results {
-            output_file: (!output.is_empty()).then(|| given.output.id.clone()),
-            error_file: (!error.is_empty()).then(|| given.error.id.clone()),
-        };
-        let sealed = model.apply(Event::Sealed(results), now);
-        if sealed == Answer::Done {
-            for (id, file, blobs) in [(1000, given.output, output), (2000, given.error, error)] {
-                if !blobs.is_empty() {
-                    let bytes = if id == 1000 { 10 } else { 7 } * model.lines_of(&blobs);
-                    let file = File { bytes, ..file };
-                    self.files.insert(id + n, ModelFile { file, blobs, deleted_at: None });
-                }
-            }
-        }
-        sealed
-    }
-
-    /// Forgets what ended before that time and has no result file left.
-    fn forget(&mut self, now: Timestamp, purged: Timestamp) -> u64 {
-        let kept = |n: u64| {
-            [1000 + n, 2000 + n].iter().any(|id| {
-                let deleted = self.files.get(id).map(|file| file.deleted_at);
-                deleted.is_some_and(|at| {
-                    at.is_none_or(|at| purged < at.plus(Duration::from_mins(10)))
+            Step::Reject { lease } => self.advance(lease, |_| Event::Rejected(Vec::new())).await,
+            Step::Deadline { lease } => self.advance(lease, |_| Event::DeadlinePassed).await,
+            Step::Drain { lease } => self.advance(lease, |_| Event::Drained).await,
+            Step::Record {
+                lease,
+                seq,
+                line,
+                lines,
+                failed,
+            } => {
+                let lines = line..line + lines;
+                self.record(lease, |lease| {
+                    if failed {
+                        mixed(lease, seq, lines)
+                    } else {
+                        answered(lease, seq, lines)
+                    }
                 })
-            })
+                .await
+            }
+            Step::Seal { lease } => self.seal(lease).await,
+            Step::Expire => self.expire().await,
+            Step::Forget => self.forget().await,
         };
-        let ended = |batch: &ModelBatch| {
-            let history = &batch.batch.history;
-            [history.completed_at, history.failed_at, history.expired_at, history.cancelled_at]
-                .into_iter()
-                .flatten()
-                .any(|ended| ended < now)
-        };
-        let forgotten: Vec<u64> = self
-            .batches
-            .iter()
-            .filter(|(n, batch)| !batch.is_open() && ended(batch) && !kept(**n))
-            .map(|(n, _)| *n)
-            .collect();
-        for n in &forgotten {
-            self.batches.remove(n);
-            self.forgotten.insert(*n);
-        }
-        forgotten.len() as u64
+        assert_eq!(told, expected, "{shown}");
+        self.compare().await;
     }
-}
 
-impl ModelBatch {
-    /// How many lines lie in those blobs.
-    fn lines_of(&self, blobs: &[BlobKey]) -> u64 {
-        let output = |segment: &Segment| segment.output.as_ref().map(|extent| extent.blob.clone());
-        let of = |segment: &&Segment| {
-            let error = segment.error.as_ref().map(|extent| extent.blob.clone());
-            (output(segment).is_some_and(|blob| blobs.contains(&blob)), error)
+    async fn insert_file(&mut self, n: u64, expires: bool) -> (Answer, Answer) {
+        if self.model.files.contains_key(&n) {
+            // Ids are never given twice: only the same file is inserted again.
+            return (Answer::Done, Answer::Done);
+        }
+        let expires_at = expires.then(|| at(self.seconds + 5 * STEP_SECONDS));
+        let file = File {
+            expires_at,
+            ..file(n)
         };
-        self.segments
-            .iter()
-            .map(|segment| match of(&segment) {
-                (true, _) => segment.tally.completed,
-                (false, Some(error)) if blobs.contains(&error) => {
-                    segment.tally.failed + segment.tally.unrun
-                }
-                (false, _) => 0,
-            })
-            .sum()
+        let mut told = Answer::Done;
+        for _ in 0..2 {
+            self.store.announce(&upload(n), self.now()).await.unwrap();
+            told = answer(
+                &self
+                    .store
+                    .insert_file(&file, &[extent(upload(n), 100)])
+                    .await,
+            );
+        }
+        self.model.blobs.insert(upload(n));
+        self.store.abandon(&upload(n), self.now()).await.unwrap();
+        self.model
+            .files
+            .insert(n, ModelFile::new(file, vec![upload(n)]));
+        (told, Answer::Done)
+    }
+
+    async fn delete_file(&mut self, own: bool, n: u64) -> (Answer, Answer) {
+        let project = if own { project() } else { stranger() };
+        let told = answer(
+            &self
+                .store
+                .delete_file(&project, &file_id(n), self.now())
+                .await,
+        );
+        if !own {
+            return (told, Answer::NotFound);
+        }
+        (told, self.model.delete(n, self.now()))
+    }
+
+    async fn insert_batch(&mut self, n: u64, input: u64) -> (Answer, Answer) {
+        if self.model.forgotten.contains(&n) {
+            return (Answer::Done, Answer::Done);
+        }
+        let mut batch = batch(n);
+        batch.spec.input_file = file_id(input);
+        let mut told = Answer::Done;
+        for _ in 0..2 {
+            told = answer(&self.store.insert_batch(&batch).await);
+        }
+        self.model
+            .batches
+            .entry(n)
+            .or_insert_with(|| ModelBatch::new(batch));
+        (told, Answer::Done)
+    }
+
+    async fn cancel(&mut self, own: bool, n: u64) -> (Answer, Answer) {
+        let now = self.now();
+        let project = if own { project() } else { stranger() };
+        let told = answer(&self.store.cancel(&project, &batch_id(n), now).await);
+        let batch = self.model.batches.get_mut(&n).filter(|_| own);
+        let apply = |batch: &mut ModelBatch| batch.apply(Event::CancelRequested, now);
+        (told, batch.map_or(Answer::NotFound, apply))
+    }
+
+    async fn claim(&mut self, by: u64, limit: usize) -> (Answer, Answer) {
+        let by = worker(&format!("w{by}"));
+        let claims = self.store.claim(&by, limit, self.now()).await.unwrap();
+        let expected = self.model.claim(&by, limit);
+        let leases: Vec<&Lease> = claims.iter().map(|claim| &claim.lease).collect();
+        assert_eq!(
+            leases,
+            expected.iter().map(|(_, lease)| lease).collect::<Vec<_>>()
+        );
+        for claim in &claims {
+            let model = self
+                .model
+                .batches
+                .values()
+                .find(|model| model.batch.id == claim.batch.id);
+            assert_eq!(model.map(|model| &model.batch), Some(&claim.batch));
+        }
+        self.model.leases.extend(expected);
+        (Answer::Done, Answer::Done)
+    }
+
+    /// One of the leases that were given last, which are those that may still be good.
+    fn lease(&self, back: usize) -> Option<(u64, Lease)> {
+        self.model.leases.iter().rev().nth(back).cloned()
+    }
+
+    async fn release(&mut self, back: usize) -> (Answer, Answer) {
+        let Some((n, lease)) = self.lease(back) else {
+            return (Answer::Done, Answer::Done);
+        };
+        let mut told = Answer::Done;
+        for _ in 0..2 {
+            told = answer(&self.store.release(&lease).await);
+        }
+        let batch = self.model.batches.get_mut(&n);
+        (
+            told,
+            batch.map_or(Answer::NotFound, |batch| batch.release(&lease)),
+        )
+    }
+
+    async fn advance(&mut self, back: usize, event: impl Fn(&Lease) -> Event) -> (Answer, Answer) {
+        let Some((n, lease)) = self.lease(back) else {
+            return (Answer::Done, Answer::Done);
+        };
+        let now = self.now();
+        let mut told = Answer::Done;
+        for _ in 0..2 {
+            told = answer(&self.store.advance(&lease, event(&lease), now).await);
+        }
+        if let Event::Validated(plan) = event(&lease)
+            && told == Answer::Done
+        {
+            self.model.blobs.insert(plan.entries.blob);
+        }
+        let batch = self.model.batches.get_mut(&n);
+        (
+            told,
+            batch.map_or(Answer::NotFound, |batch| {
+                batch.advance(&lease, event(&lease), now)
+            }),
+        )
+    }
+
+    async fn record(
+        &mut self,
+        back: usize,
+        segment: impl FnOnce(&Lease) -> Segment,
+    ) -> (Answer, Answer) {
+        let Some((n, lease)) = self.lease(back) else {
+            return (Answer::Done, Answer::Done);
+        };
+        let segment = segment(&lease);
+        let mut told = Answer::Done;
+        for _ in 0..2 {
+            told = answer(&self.store.record(&lease, &segment).await);
+        }
+        let Some(batch) = self.model.batches.get_mut(&n) else {
+            return (told, Answer::NotFound);
+        };
+        let expected = batch.record(&lease, &segment);
+        if expected == Answer::Done {
+            // Recorded again with other blobs, a segment leaves those that it had at first.
+            let key = (segment.epoch, segment.seq);
+            let kept = batch
+                .segments
+                .iter()
+                .find(|kept| (kept.epoch, kept.seq) == key);
+            self.model
+                .blobs
+                .extend(kept.into_iter().flat_map(Segment::blobs).cloned());
+        }
+        (told, expected)
+    }
+
+    async fn seal(&mut self, back: usize) -> (Answer, Answer) {
+        let Some((n, lease)) = self.lease(back) else {
+            return (Answer::Done, Answer::Done);
+        };
+        let now = self.now();
+        let mut told = Answer::Done;
+        for _ in 0..2 {
+            told = answer(&self.store.seal(&lease, &sealing(n), now).await);
+        }
+        (told, self.model.seal(n, &lease, now))
+    }
+
+    async fn expire(&mut self) -> (Answer, Answer) {
+        let deleted = self.store.expire_files(100, self.now()).await.unwrap();
+        assert_eq!(deleted, self.model.expire(self.now()));
+        (Answer::Done, Answer::Done)
+    }
+
+    async fn forget(&mut self) -> (Answer, Answer) {
+        let forgotten = self
+            .store
+            .forget_batches(Duration::ZERO, 100, self.now())
+            .await
+            .unwrap();
+        assert_eq!(forgotten, self.model.forget(self.now(), self.swept));
+        (Answer::Done, Answer::Done)
+    }
+
+    /// Everything that can be asked is answered alike, and nothing that lives is garbage.
+    async fn compare(&mut self) {
+        let now = self.now();
+        for n in 0..4 {
+            let told = self.store.batch(&project(), &batch_id(n)).await.ok();
+            let expected = self.model.batches.get(&n);
+            assert_eq!(told.as_ref(), expected.map(|model| &model.batch));
+            let told = self.store.segments(&batch_id(n), None, 100).await.unwrap();
+            let lines = |segments: &[Segment]| {
+                let key = |segment: &Segment| (segment.epoch, segment.seq, segment.lines.clone());
+                segments.iter().map(key).collect::<Vec<_>>()
+            };
+            let expected = expected.map_or_else(Vec::new, |model| lines(&model.segments));
+            assert_eq!(lines(&told), expected);
+        }
+        for n in (0..3).chain(1000..1004).chain(2000..2004) {
+            let told = self.store.file(&project(), &file_id(n), now).await.ok();
+            assert_eq!(told.as_ref(), self.model.visible(n, now));
+        }
+        for name in ["w0", "w1"] {
+            let held = self.store.renew(&worker(name), now).await.unwrap();
+            assert_eq!(held, self.model.held(&worker(name)));
+        }
+        self.sweep().await;
+    }
+
+    async fn sweep(&mut self) -> BTreeSet<BlobKey> {
+        let garbage = self.store.garbage(1000, self.now()).await.unwrap();
+        self.swept = self.now();
+        let live = self.model.live(self.now());
+        for blob in &garbage {
+            assert!(!live.contains(blob), "{blob} is read by somebody");
+            assert!(self.model.blobs.contains(blob), "{blob} was never written");
+        }
+        garbage.into_iter().collect()
+    }
+
+    /// Ends what can be ended and deletes what can be deleted: then whatever does not live is garbage.
+    async fn end_everything(&mut self) {
+        self.seconds += STEP_SECONDS;
+        for (n, lease) in self.model.leases.clone() {
+            if self
+                .model
+                .batches
+                .get_mut(&n)
+                .is_some_and(|batch| batch.holds(&lease))
+            {
+                self.store.release(&lease).await.unwrap();
+            }
+        }
+        for n in 0..4 {
+            self.cancel(true, n).await;
+        }
+        self.model.let_go_of_everything();
+        self.claim(9, 100).await;
+        for back in 0..4 {
+            let unrun = |model: &Model, n, lease: &Lease| {
+                let lines = model.batches.get(&n).map_or(0, ModelBatch::missing);
+                (lines > 0).then(|| unrun(lease, 9, 100..100 + lines))
+            };
+            let Some((n, lease)) = self.lease(back) else {
+                break;
+            };
+            if let Some(segment) = unrun(&self.model, n, &lease) {
+                let (told, expected) = self.record(back, |_| segment).await;
+                assert_eq!(told, expected);
+            }
+            let (told, expected) = self.seal(back).await;
+            assert_eq!(told, expected);
+        }
+        for n in (0..3).chain(1000..1004).chain(2000..2004) {
+            let (told, expected) = self.delete_file(true, n).await;
+            assert_eq!(told, expected);
+        }
+        self.seconds += 10 * STEP_SECONDS;
+        self.expire().await;
+        self.sweep().await;
+        self.forget().await;
+        self.compare().await;
+        let garbage = self.sweep().await;
+        let live = self.model.live(self.now());
+        assert_eq!(
+            garbage,
+            self.model.blobs.difference(&live).cloned().collect()
+        );
     }
 }

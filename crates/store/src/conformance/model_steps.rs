@@ -5,19 +5,55 @@ use proptest::prelude::{Just, Strategy, any, prop_oneof};
 /// One call of a verb. Numbers name files, batches and workers; a lease is one of those given so far.
 #[derive(Clone, Debug)]
 pub(super) enum Step {
-    InsertFile { file: u64, expires: bool },
-    DeleteFile { own: bool, file: u64 },
-    InsertBatch { batch: u64, input: u64 },
-    Cancel { own: bool, batch: u64 },
-    Claim { worker: u64, limit: usize },
-    Release { lease: usize },
-    Validate { lease: usize, total: u64 },
-    Reject { lease: usize },
-    Deadline { lease: usize },
-    Drain { lease: usize },
-    Record { lease: usize, seq: u64, line: u32, lines: u32, failed: bool },
-    Seal { lease: usize },
-    DeleteResults { batch: u64 },
+    InsertFile {
+        file: u64,
+        expires: bool,
+    },
+    DeleteFile {
+        own: bool,
+        file: u64,
+    },
+    InsertBatch {
+        batch: u64,
+        input: u64,
+    },
+    Cancel {
+        own: bool,
+        batch: u64,
+    },
+    Claim {
+        worker: u64,
+        limit: usize,
+    },
+    Release {
+        lease: usize,
+    },
+    Validate {
+        lease: usize,
+        total: u64,
+    },
+    Reject {
+        lease: usize,
+    },
+    Deadline {
+        lease: usize,
+    },
+    Drain {
+        lease: usize,
+    },
+    Record {
+        lease: usize,
+        seq: u64,
+        line: u32,
+        lines: u32,
+        failed: bool,
+    },
+    Seal {
+        lease: usize,
+    },
+    DeleteResults {
+        batch: u64,
+    },
     Expire,
     Forget,
 }

@@ -4,7 +4,8 @@ use overnight_core::segment::ResultFile;
 
 use super::Subject;
 use super::fixture::{
-    answered, at, batch_id, claim, completed, extents, garbage, insert_file, mixed, project, running,
+    answered, at, batch_id, claim, completed, extents, garbage, insert_file, mixed, project,
+    running,
 };
 use crate::store::Content;
 
@@ -26,11 +27,17 @@ pub async fn files_batches_and_segments_are_as_they_were(subject: Subject) {
 
     let subject = subject.restart().await;
     let store = &*subject.store;
-    assert_eq!(store.file(&project(), &file.id, at(50)).await.unwrap(), file);
+    assert_eq!(
+        store.file(&project(), &file.id, at(50)).await.unwrap(),
+        file
+    );
     for batch in &batches {
         assert_eq!(store.batch(&project(), &batch.id).await.unwrap(), *batch);
     }
-    assert_eq!(store.segments(&batch_id(2), None, 9).await.unwrap(), segments);
+    assert_eq!(
+        store.segments(&batch_id(2), None, 9).await.unwrap(),
+        segments
+    );
     assert_eq!(extents(store, &content).await, placed);
     assert_eq!(garbage(store, 50).await, due);
 }

@@ -25,7 +25,11 @@ fn upstream(by: &str, name: &str) -> UpstreamStatus {
         url: "http://localhost:8000".into(),
         health: UpstreamHealth::Parked,
         reason: None,
-        models: vec![ServedModel { id: "m".into(), created: Some(1), owned_by: None }],
+        models: vec![ServedModel {
+            id: "m".into(),
+            created: Some(1),
+            owned_by: None,
+        }],
         any_model: false,
         in_flight: 3,
         limit: 8,
@@ -37,16 +41,31 @@ fn upstream(by: &str, name: &str) -> UpstreamStatus {
 pub async fn progress_is_replaced_and_ends_with_its_batch(subject: Subject) {
     let store = &*subject.store;
     let lease = claimed(store, 1).await;
-    assert_eq!(store.progress(&project(), &batch_id(1)).await.unwrap(), None);
+    assert_eq!(
+        store.progress(&project(), &batch_id(1)).await.unwrap(),
+        None
+    );
     for in_flight in [3, 4] {
-        store.save_progress(&[progress(1, in_flight), progress(9, 1)]).await.unwrap();
+        store
+            .save_progress(&[progress(1, in_flight), progress(9, 1)])
+            .await
+            .unwrap();
         let saved = store.progress(&project(), &batch_id(1)).await.unwrap();
         assert_eq!(saved, Some(progress(1, in_flight)));
     }
-    store.advance(&lease, Event::Rejected(Vec::new()), at(6)).await.unwrap();
-    assert_eq!(store.progress(&project(), &batch_id(1)).await.unwrap(), None);
+    store
+        .advance(&lease, Event::Rejected(Vec::new()), at(6))
+        .await
+        .unwrap();
+    assert_eq!(
+        store.progress(&project(), &batch_id(1)).await.unwrap(),
+        None
+    );
     store.save_progress(&[progress(1, 5)]).await.unwrap();
-    assert_eq!(store.progress(&project(), &batch_id(1)).await.unwrap(), None);
+    assert_eq!(
+        store.progress(&project(), &batch_id(1)).await.unwrap(),
+        None
+    );
 }
 
 /// A worker speaks for itself alone, and what it no longer says is gone.
@@ -54,9 +73,15 @@ pub async fn a_worker_replaces_what_it_said_of_its_upstreams(subject: Subject) {
     let store = &*subject.store;
     let first = [upstream("w1", "a"), upstream("w1", "b")];
     store.save_upstreams(&worker("w1"), &first).await.unwrap();
-    store.save_upstreams(&worker("w2"), &[upstream("w2", "a")]).await.unwrap();
+    store
+        .save_upstreams(&worker("w2"), &[upstream("w2", "a")])
+        .await
+        .unwrap();
     for _ in 0..2 {
-        store.save_upstreams(&worker("w1"), &[upstream("w1", "b")]).await.unwrap();
+        store
+            .save_upstreams(&worker("w1"), &[upstream("w1", "b")])
+            .await
+            .unwrap();
         let said = store.upstreams().await.unwrap();
         assert_eq!(said, [upstream("w1", "b"), upstream("w2", "a")]);
     }

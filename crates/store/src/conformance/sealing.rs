@@ -17,9 +17,14 @@ pub async fn a_batch_with_all_lines_is_completed(subject: Subject) {
     let store = &*subject.store;
     let lease = running(store, 1, 5).await;
     store.record(&lease, &mixed(&lease, 0, 0..3)).await.unwrap();
-    store.record(&lease, &answered(&lease, 1, 4..5)).await.unwrap();
-    let results =
-        Results { output_file: Some(file_id(1001)), error_file: Some(file_id(2001)) };
+    store
+        .record(&lease, &answered(&lease, 1, 4..5))
+        .await
+        .unwrap();
+    let results = Results {
+        output_file: Some(file_id(1001)),
+        error_file: Some(file_id(2001)),
+    };
     for seconds in [20, 21] {
         let sealed = store.seal(&lease, &sealing(1), at(seconds)).await.unwrap();
         assert_eq!(sealed.state, State::Completed(results.clone()));
@@ -28,13 +33,37 @@ pub async fn a_batch_with_all_lines_is_completed(subject: Subject) {
         assert_eq!(store.batch(&project(), &batch_id(1)).await.unwrap(), sealed);
     }
     let given = sealing(1);
-    let output = store.file(&project(), &file_id(1001), at(20)).await.unwrap();
-    assert_eq!(output, File { bytes: 40, ..given.output });
-    let error = store.file(&project(), &file_id(2001), at(20)).await.unwrap();
-    assert_eq!(error, File { bytes: 7, ..given.error });
-    for (file, part) in [(output.id, ResultFile::Output), (error.id, ResultFile::Error)] {
+    let output = store
+        .file(&project(), &file_id(1001), at(20))
+        .await
+        .unwrap();
+    assert_eq!(
+        output,
+        File {
+            bytes: 40,
+            ..given.output
+        }
+    );
+    let error = store
+        .file(&project(), &file_id(2001), at(20))
+        .await
+        .unwrap();
+    assert_eq!(
+        error,
+        File {
+            bytes: 7,
+            ..given.error
+        }
+    );
+    for (file, part) in [
+        (output.id, ResultFile::Output),
+        (error.id, ResultFile::Error),
+    ] {
         let sealed = extents(store, &Content::File(file)).await;
-        assert_eq!(sealed, extents(store, &Content::Results(batch_id(1), part)).await);
+        assert_eq!(
+            sealed,
+            extents(store, &Content::Results(batch_id(1), part)).await
+        );
         assert!(!sealed.is_empty());
     }
 }
@@ -43,9 +72,15 @@ pub async fn a_batch_with_all_lines_is_completed(subject: Subject) {
 pub async fn a_batch_with_missing_lines_is_not_sealed(subject: Subject) {
     let store = &*subject.store;
     let lease = running(store, 1, 3).await;
-    store.record(&lease, &answered(&lease, 0, 0..2)).await.unwrap();
+    store
+        .record(&lease, &answered(&lease, 0, 0..2))
+        .await
+        .unwrap();
     is_corrupt(store.seal(&lease, &sealing(1), at(5)).await);
-    store.advance(&lease, Event::DeadlinePassed, at(6)).await.unwrap();
+    store
+        .advance(&lease, Event::DeadlinePassed, at(6))
+        .await
+        .unwrap();
     is_corrupt(store.seal(&lease, &sealing(1), at(7)).await);
     is_missing(store.file(&project(), &file_id(1001), at(7)).await);
     store.record(&lease, &unrun(&lease, 1, 2..3)).await.unwrap();
@@ -56,8 +91,14 @@ pub async fn a_batch_with_missing_lines_is_not_sealed(subject: Subject) {
 pub async fn a_line_that_was_recorded_twice_is_found(subject: Subject) {
     let store = &*subject.store;
     let lease = running(store, 1, 3).await;
-    store.record(&lease, &answered(&lease, 0, 0..2)).await.unwrap();
-    store.record(&lease, &answered(&lease, 1, 1..2)).await.unwrap();
+    store
+        .record(&lease, &answered(&lease, 0, 0..2))
+        .await
+        .unwrap();
+    store
+        .record(&lease, &answered(&lease, 1, 1..2))
+        .await
+        .unwrap();
     is_corrupt(store.seal(&lease, &sealing(1), at(5)).await);
     let open = store.batch(&project(), &batch_id(1)).await.unwrap();
     assert_eq!(open.state, State::InProgress);
@@ -68,7 +109,10 @@ pub async fn a_file_without_lines_does_not_exist(subject: Subject) {
     let store = &*subject.store;
     completed(store, 1).await;
     let batch = store.batch(&project(), &batch_id(1)).await.unwrap();
-    let results = Results { output_file: Some(file_id(1001)), error_file: None };
+    let results = Results {
+        output_file: Some(file_id(1001)),
+        error_file: None,
+    };
     assert_eq!(batch.state, State::Completed(results));
     is_missing(store.file(&project(), &file_id(2001), at(20)).await);
 }
@@ -77,12 +121,20 @@ pub async fn a_file_without_lines_does_not_exist(subject: Subject) {
 pub async fn a_batch_whose_deadline_passed_is_expired(subject: Subject) {
     let store = &*subject.store;
     let lease = running(store, 1, 3).await;
-    store.advance(&lease, Event::DeadlinePassed, at(5)).await.unwrap();
-    store.record(&lease, &answered(&lease, 0, 0..1)).await.unwrap();
+    store
+        .advance(&lease, Event::DeadlinePassed, at(5))
+        .await
+        .unwrap();
+    store
+        .record(&lease, &answered(&lease, 0, 0..1))
+        .await
+        .unwrap();
     store.record(&lease, &unrun(&lease, 1, 1..3)).await.unwrap();
     let sealed = store.seal(&lease, &sealing(1), at(9)).await.unwrap();
-    let results =
-        Results { output_file: Some(file_id(1001)), error_file: Some(file_id(2001)) };
+    let results = Results {
+        output_file: Some(file_id(1001)),
+        error_file: Some(file_id(2001)),
+    };
     assert_eq!(sealed.state, State::Expired(results));
     assert_eq!(sealed.history.expired_at, Some(at(9)));
     assert_eq!((sealed.tally.completed, sealed.tally.unrun), (1, 2));
@@ -92,12 +144,24 @@ pub async fn a_batch_whose_deadline_passed_is_expired(subject: Subject) {
 pub async fn a_cancelled_batch_keeps_its_results(subject: Subject) {
     let store = &*subject.store;
     let lease = running(store, 1, 3).await;
-    store.record(&lease, &answered(&lease, 0, 0..1)).await.unwrap();
+    store
+        .record(&lease, &answered(&lease, 0, 0..1))
+        .await
+        .unwrap();
     store.cancel(&project(), &batch_id(1), at(5)).await.unwrap();
     store.record(&lease, &unrun(&lease, 1, 1..3)).await.unwrap();
     let sealed = store.seal(&lease, &sealing(1), at(9)).await.unwrap();
-    assert!(matches!(sealed.state, State::Cancelled(Results { output_file: Some(_), .. })));
-    let again = store.cancel(&project(), &batch_id(1), at(10)).await.unwrap();
+    assert!(matches!(
+        sealed.state,
+        State::Cancelled(Results {
+            output_file: Some(_),
+            ..
+        })
+    ));
+    let again = store
+        .cancel(&project(), &batch_id(1), at(10))
+        .await
+        .unwrap();
     assert_eq!(again, sealed);
 }
 
@@ -108,9 +172,16 @@ pub async fn a_batch_cancelled_while_validating_has_no_files(subject: Subject) {
     store.cancel(&project(), &batch_id(1), at(5)).await.unwrap();
     let sealed = store.seal(&lease, &sealing(1), at(9)).await.unwrap();
     assert_eq!(sealed.state, State::Cancelled(Results::default()));
-    let query =
-        FileQuery { purpose: None, after: None, limit: 9, order: Order::Descending };
-    assert_eq!(store.files(&project(), &query, at(9)).await.unwrap().items, []);
+    let query = FileQuery {
+        purpose: None,
+        after: None,
+        limit: 9,
+        order: Order::Descending,
+    };
+    assert_eq!(
+        store.files(&project(), &query, at(9)).await.unwrap().items,
+        []
+    );
 }
 
 /// When the second file cannot be inserted, the first is not there either, and the batch is open.
@@ -135,7 +206,10 @@ pub async fn the_plan_is_garbage_when_its_batch_has_ended(subject: Subject) {
     let store = &*subject.store;
     let lease = running(store, 1, 1).await;
     assert_eq!(garbage(store, 9000).await, []);
-    store.record(&lease, &answered(&lease, 0, 0..1)).await.unwrap();
+    store
+        .record(&lease, &answered(&lease, 0, 0..1))
+        .await
+        .unwrap();
     store.seal(&lease, &sealing(1), at(9)).await.unwrap();
     let plan = plan(&lease, 1);
     assert_eq!(garbage(store, 9).await, [plan.entries.blob.clone()]);

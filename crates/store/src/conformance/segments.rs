@@ -19,7 +19,10 @@ pub async fn a_recorded_segment_counts_once(subject: Subject) {
     for _ in 0..2 {
         store.record(&lease, &segment).await.unwrap();
     }
-    assert_eq!(store.segments(&batch_id(1), None, 9).await.unwrap(), [segment.clone()]);
+    assert_eq!(
+        store.segments(&batch_id(1), None, 9).await.unwrap(),
+        [segment.clone()]
+    );
     let batch = store.batch(&project(), &batch_id(1)).await.unwrap();
     assert_eq!(batch.tally, segment.tally);
     assert_eq!(batch.usage, segment.usage);
@@ -31,10 +34,16 @@ pub async fn counts_are_the_sums_of_the_segments(subject: Subject) {
     let store = &*subject.store;
     let first = running(store, 1, 20).await;
     store.record(&first, &mixed(&first, 0, 0..3)).await.unwrap();
-    store.record(&first, &answered(&first, 1, 4..9)).await.unwrap();
+    store
+        .record(&first, &answered(&first, 1, 4..9))
+        .await
+        .unwrap();
     store.release(&first).await.unwrap();
     let second = claim(store, "w2", 1).await;
-    store.record(&second, &unrun(&second, 0, 9..11)).await.unwrap();
+    store
+        .record(&second, &unrun(&second, 0, 9..11))
+        .await
+        .unwrap();
 
     let (mut tally, mut usage) = (Tally::default(), Usage::default());
     for segment in store.segments(&batch_id(1), None, 9).await.unwrap() {
@@ -43,27 +52,52 @@ pub async fn counts_are_the_sums_of_the_segments(subject: Subject) {
     }
     let batch = store.batch(&project(), &batch_id(1)).await.unwrap();
     assert_eq!((batch.tally, batch.usage), (tally, usage));
-    assert_eq!(tally, Tally { completed: 8, failed: 1, unrun: 2 });
+    assert_eq!(
+        tally,
+        Tally {
+            completed: 8,
+            failed: 1,
+            unrun: 2
+        }
+    );
 }
 
 /// Segments come in their order, so that offsets never move; gaps are fine.
 pub async fn a_segment_behind_its_time_is_refused(subject: Subject) {
     let store = &*subject.store;
     let lease = running(store, 1, 10).await;
-    store.record(&lease, &answered(&lease, 4, 0..1)).await.unwrap();
+    store
+        .record(&lease, &answered(&lease, 4, 0..1))
+        .await
+        .unwrap();
     is_corrupt(store.record(&lease, &answered(&lease, 3, 1..2)).await);
-    store.record(&lease, &answered(&lease, 7, 1..2)).await.unwrap();
-    assert_eq!(store.segments(&batch_id(1), None, 9).await.unwrap().len(), 2);
+    store
+        .record(&lease, &answered(&lease, 7, 1..2))
+        .await
+        .unwrap();
+    assert_eq!(
+        store.segments(&batch_id(1), None, 9).await.unwrap().len(),
+        2
+    );
 }
 
 /// A batch never counts more lines than it has; what would is not recorded at all.
 pub async fn more_lines_than_there_are_are_refused(subject: Subject) {
     let store = &*subject.store;
     let lease = running(store, 1, 3).await;
-    store.record(&lease, &answered(&lease, 0, 0..2)).await.unwrap();
+    store
+        .record(&lease, &answered(&lease, 0, 0..2))
+        .await
+        .unwrap();
     is_corrupt(store.record(&lease, &answered(&lease, 1, 1..3)).await);
-    assert_eq!(store.segments(&batch_id(1), None, 9).await.unwrap().len(), 1);
-    store.record(&lease, &answered(&lease, 1, 2..3)).await.unwrap();
+    assert_eq!(
+        store.segments(&batch_id(1), None, 9).await.unwrap().len(),
+        1
+    );
+    store
+        .record(&lease, &answered(&lease, 1, 2..3))
+        .await
+        .unwrap();
     let batch = store.batch(&project(), &batch_id(1)).await.unwrap();
     assert_eq!(batch.tally.completed, 3);
 }
@@ -85,13 +119,19 @@ pub async fn segments_are_read_page_by_page(subject: Subject) {
     let mut expected = Vec::new();
     for seq in 0..3 {
         expected.push(answered(&first, seq.into(), seq..seq + 1));
-        store.record(&first, expected.last().unwrap()).await.unwrap();
+        store
+            .record(&first, expected.last().unwrap())
+            .await
+            .unwrap();
     }
     store.release(&first).await.unwrap();
     let second = claim(store, "w1", 1).await;
     for seq in 0..2 {
         expected.push(answered(&second, seq.into(), 10 + seq..11 + seq));
-        store.record(&second, expected.last().unwrap()).await.unwrap();
+        store
+            .record(&second, expected.last().unwrap())
+            .await
+            .unwrap();
     }
     let mut found: Vec<Segment> = Vec::new();
     for length in [2, 2, 1, 0] {
@@ -112,15 +152,24 @@ pub async fn result_extents_lie_one_behind_the_other(subject: Subject) {
     store.record(&first, &unrun(&first, 1, 5..7)).await.unwrap();
     store.release(&first).await.unwrap();
     let second = claim(store, "w1", 1).await;
-    store.record(&second, &mixed(&second, 0, 10..13)).await.unwrap();
+    store
+        .record(&second, &mixed(&second, 0, 10..13))
+        .await
+        .unwrap();
 
     let output = Content::Results(batch_id(1), ResultFile::Output);
     let error = Content::Results(batch_id(1), ResultFile::Error);
     let ranges = |found: Vec<overnight_core::segment::PlacedExtent>| {
-        found.iter().map(|placed| (placed.at, placed.extent.length)).collect::<Vec<_>>()
+        found
+            .iter()
+            .map(|placed| (placed.at, placed.extent.length))
+            .collect::<Vec<_>>()
     };
     assert_eq!(ranges(extents(store, &output).await), [(0, 20), (20, 30)]);
-    assert_eq!(ranges(extents(store, &error).await), [(0, 7), (7, 14), (21, 7)]);
+    assert_eq!(
+        ranges(extents(store, &error).await),
+        [(0, 7), (7, 14), (21, 7)]
+    );
     for (from, limit, expected) in [
         (6, 9, vec![(0, 7), (7, 14), (21, 7)]),
         (7, 1, vec![(7, 14)]),
@@ -134,6 +183,12 @@ pub async fn result_extents_lie_one_behind_the_other(subject: Subject) {
     let nothing = Content::Results(batch_id(9), ResultFile::Output);
     assert_eq!(store.extents(&nothing, 0, 9).await.unwrap(), []);
     // Time goes on while a batch is read: what was read stays where it was.
-    store.record(&second, &answered(&second, 1, 15..16)).await.unwrap();
-    assert_eq!(ranges(store.extents(&output, 20, 9).await.unwrap()), [(20, 30), (50, 10)]);
+    store
+        .record(&second, &answered(&second, 1, 15..16))
+        .await
+        .unwrap();
+    assert_eq!(
+        ranges(store.extents(&output, 20, 9).await.unwrap()),
+        [(20, 30), (50, 10)]
+    );
 }

@@ -8,7 +8,11 @@ use super::fixture::{
 /// No lease has to lapse: the lock on the data folder tells that its holder is dead.
 pub async fn what_a_killed_process_held_is_free(subject: Subject) {
     let old = running(&*subject.store, 1, 9).await;
-    subject.store.record(&old, &answered(&old, 0, 0..1)).await.unwrap();
+    subject
+        .store
+        .record(&old, &answered(&old, 0, 0..1))
+        .await
+        .unwrap();
     let subject = subject.restart().await;
     let store = &*subject.store;
     assert_eq!(store.renew(&worker("w1"), at(9)).await.unwrap(), []);
