@@ -48,8 +48,8 @@ impl ContentReader {
         self
     }
 
-    /// A body of the range. The first piece is read before the answer begins, so that what cannot be
-    /// read at all is an error that the client understands and not a cut connection.
+    /// A body of the range. The first piece is read before the answer begins, so that what cannot
+    /// be read at all is an error that the client understands and not a cut connection.
     ///
     /// # Errors
     ///

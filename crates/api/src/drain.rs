@@ -1,8 +1,8 @@
 //! The rest of a refused upload.
 //!
-//! A server that answers and hangs up while its client is still sending makes the client see a reset
-//! instead of the answer. So the answer goes out at once, and what is still coming is read and
-//! thrown away beside it, up to a limit of bytes and of time.
+//! A server that answers and hangs up while its client is still sending makes the client see a
+//! reset instead of the answer. So the answer goes out at once, and what is still coming is read
+//! and thrown away beside it, up to a limit of bytes and of time.
 
 use axum::body::BodyDataStream;
 use futures_util::StreamExt as _;

@@ -2,6 +2,7 @@
 //! answers in the layout of the live service.
 
 use std::fmt;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
@@ -41,20 +42,23 @@ fn answer(json: serde_json::Result<Vec<u8>>) -> Result<Response, ApiError> {
 
 // === Requests ===
 
-/// Reads a body of at most `limit` bytes.
+/// Reads a body of at most `limit` bytes, which must all come before the time is over.
 ///
 /// # Errors
 ///
 /// 413 above the limit, 400 when the client stops in the middle.
-pub(crate) async fn read(body: Body, limit: usize) -> Result<Bytes, ApiError> {
-    match Limited::new(body, limit).collect().await {
+pub(crate) async fn read(body: Body, limit: usize, time: Duration) -> Result<Bytes, ApiError> {
+    let incomplete = || ApiError::bad_request("The request's body ended before it was complete.");
+    let collecting = Limited::new(body, limit).collect();
+    match tokio::time::timeout(time, collecting)
+        .await
+        .map_err(|_| incomplete())?
+    {
         Ok(collected) => Ok(collected.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => Err(ApiError::too_large(format!(
             "Maximum content size limit ({limit}) exceeded."
         ))),
-        Err(_) => Err(ApiError::bad_request(
-            "The request's body ended before it was complete.",
-        )),
+        Err(_) => Err(incomplete()),
     }
 }
 

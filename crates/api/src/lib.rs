@@ -1,7 +1,7 @@
 //! The HTTP surface: OpenAI's Files, Batches and Models, spoken so that their clients cannot tell,
 //! and a few routes of our own for what a running batch is doing.
 //!
-//! Start with [`router`](router()): every request passes the `surface` (tolerant paths, headers, the
+//! Start with [`router()`]: every request passes the `surface` (tolerant paths, headers, the
 //! rendering of errors, panics, one log line), then one route. `wire` holds the documented JSON,
 //! `errors` the documented refusals, `auth` says whose request it is. `files` and `batches` are
 //! thin: they check what a client may send, call one verb of the store, and show what it answers.

@@ -139,6 +139,7 @@ pub(crate) fn integer(
     range: RangeInclusive<u64>,
 ) -> Result<u64, ApiError> {
     let (start, end) = range.into_inner();
+    let quoted = shown(text);
     let digits = text.strip_prefix('-').unwrap_or(text);
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         let message =
@@ -151,7 +152,7 @@ pub(crate) fn integer(
     if negative || number < start {
         let message = format!(
             "Invalid '{param}': integer below minimum value. Expected a value >= {start}, but got \
-             {text} instead."
+             {quoted} instead."
         );
         return Err(ApiError::invalid_param(
             param,
@@ -162,7 +163,7 @@ pub(crate) fn integer(
     if number > end {
         let message = format!(
             "Invalid '{param}': integer above maximum value. Expected a value <= {end}, but got \
-             {text} instead."
+             {quoted} instead."
         );
         return Err(ApiError::invalid_param(
             param,

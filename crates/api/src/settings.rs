@@ -16,6 +16,8 @@ pub struct ApiSettings {
     pub upload_bytes_max: u64,
     /// The largest JSON body, in bytes; 1 MiB by default.
     pub json_bytes_max: usize,
+    /// For how long a client may send nothing in the middle of a body; 60 s by default.
+    pub body_idle_max: Duration,
     /// How much of a refused upload is still read so that its client sees the refusal, in bytes;
     /// 64 MiB by default.
     pub drain_bytes_max: u64,
@@ -46,6 +48,7 @@ impl ApiSettings {
         Self {
             upload_bytes_max: 512 * 1024 * 1024,
             json_bytes_max: 1024 * 1024,
+            body_idle_max: Duration::from_mins(1),
             drain_bytes_max: 64 * 1024 * 1024,
             drain_time_max: Duration::from_secs(5),
             windows: BTreeMap::from([("24h".to_owned(), Duration::from_hours(24))]),

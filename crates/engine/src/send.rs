@@ -97,7 +97,9 @@ async fn exchange(
         match Blame::of(&received.reply) {
             Blame::Nobody | Blame::Line => metrics.answered.inc(),
             Blame::Overload { .. } => metrics.refused.inc(),
-            Blame::Unreachable | Blame::Connection | Blame::Doubt { .. } => metrics.failed.inc(),
+            Blame::Unreachable | Blame::Connection | Blame::Ours | Blame::Doubt { .. } => {
+                metrics.failed.inc()
+            }
         };
     }
     Ok((custom_id, received, took))

@@ -177,10 +177,18 @@ impl ServeArgs {
     /// What the command line sets.
     pub(crate) fn flags(&self) -> Vec<Flag> {
         let flags = [
-            flag("listen", "--listen", self.listen.as_deref().map(Value::from)),
+            flag(
+                "listen",
+                "--listen",
+                self.listen.as_deref().map(Value::from),
+            ),
             flag("data", "--data", path_value(self.data.as_ref())),
             flag("upstreams", "--upstream", list_value(&self.upstream)),
-            flag("no_auth", "--no-auth", self.no_auth.then(|| Value::from(true))),
+            flag(
+                "no_auth",
+                "--no-auth",
+                self.no_auth.then(|| Value::from(true)),
+            ),
             flag("log.format", "--log-format", format_value(self.log_format)),
         ];
         flags.into_iter().flatten().collect()
@@ -208,10 +216,18 @@ impl SimArgs {
             flag("sim.queue", "--queue", self.queue.map(Value::from)),
             flag("sim.ttft_ms", "--ttft-ms", self.ttft_ms.map(Value::from)),
             flag("sim.tpot_ms", "--tpot-ms", self.tpot_ms.map(Value::from)),
-            flag("sim.faults", "--fail-rate", self.fail_rate.and_then(faults_value)),
+            flag(
+                "sim.faults",
+                "--fail-rate",
+                self.fail_rate.and_then(faults_value),
+            ),
             flag("sim.models", "--models", list_value(&self.models)),
             flag("sim.seed", "--seed", self.seed.map(Value::from)),
-            flag("sim.metrics", "--no-metrics", self.no_metrics.then(|| Value::from(false))),
+            flag(
+                "sim.metrics",
+                "--no-metrics",
+                self.no_metrics.then(|| Value::from(false)),
+            ),
             flag("sim.log", "--log", log),
         ];
         flags.into_iter().flatten().collect()

@@ -8,6 +8,8 @@ mod error;
 mod extent_reader;
 mod mount;
 mod staging;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 use std::collections::BTreeMap;

@@ -8,8 +8,13 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::missing_panics_doc,
+    clippy::panic,
     clippy::unwrap_used,
     reason = "a rule that is broken panics: that is how a test fails"
+)]
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "an answer that was checked is done with"
 )]
 
 pub mod batches;
@@ -105,13 +110,15 @@ macro_rules! conformance {
     ($($kind:ident $driver:ident => $make:expr),+ $(,)?) => {
         $(
             mod $driver {
-                #[allow(unused_imports, reason = "a driver may be made of paths alone")]
                 use super::*;
                 $crate::conformance!(@$kind $make);
             }
         )+
     };
-    (@volatile $make:expr) => { $crate::conformance!(@common $make); };
+    (@volatile $make:expr) => {
+        $crate::conformance!(@common $make);
+        $crate::conformance!(@model 100, $make);
+    };
     (@shared $make:expr) => {
         $crate::conformance!(@common $make);
         $crate::conformance!(@restart $make);
@@ -124,7 +131,16 @@ macro_rules! conformance {
             uploads_that_a_killed_process_announced_are_garbage,
         });
     };
+    (@model $cases:literal, $make:expr) => {
+        #[test]
+        fn random_verbs_do_what_a_simple_model_does() {
+            let rule = $crate::conformance::model::random_verbs_do_what_a_simple_model_does;
+            rule($cases, || $make);
+        }
+    };
     (@restart $make:expr) => {
+        // A place that lasts is slow: what the rules have in common is tried in memory.
+        $crate::conformance!(@model 5, $make);
         $crate::conformance!(@rules $make; restart: {
             files_batches_and_segments_are_as_they_were,
             epochs_go_on_growing,
@@ -214,15 +230,10 @@ macro_rules! conformance {
                 the_store_answers,
             }
         );
-        #[test]
-        fn random_verbs_do_what_a_simple_model_does() {
-            $crate::conformance::model::random_verbs_do_what_a_simple_model_does(|| $make);
-        }
     };
     (@rules $make:expr; $($room:ident: { $($rule:ident),+ $(,)? })+) => {
         $(
             mod $room {
-                #[allow(unused_imports, reason = "a driver may be made of paths alone")]
                 use super::*;
                 $(
                     #[test]
@@ -242,7 +253,6 @@ macro_rules! blob_conformance {
     ($($driver:ident => $make:expr),+ $(,)?) => {
         $(
             mod $driver {
-                #[allow(unused_imports, reason = "a driver may be made of paths alone")]
                 use super::*;
                 $crate::blob_conformance!(@rules $make; {
                     a_blob_is_read_back,

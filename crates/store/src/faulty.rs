@@ -266,3 +266,54 @@ impl<S: Store> Store for Faulty<S> {
         self.call("ping", self.store.ping()).await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Sqlite;
+    use crate::blocking::Blocking;
+    use crate::conformance::block_on;
+    use crate::conformance::fixture::{at, batch, batch_id, project};
+
+    fn faulty(plan: impl Fn(&'static str, u64) -> Fault + Send + Sync + 'static) -> Faulty<Sqlite> {
+        Faulty::new(Sqlite::memory(Blocking::Inline).unwrap(), plan)
+    }
+
+    #[test]
+    fn a_fault_hits_the_verb_and_the_call_that_were_planned() {
+        let store = faulty(|verb, call| match (verb, call) {
+            ("insert_batch", 0) => Fault::Fail,
+            ("insert_batch", 2) => Fault::DoThenFail,
+            _ => Fault::None,
+        });
+        block_on(async {
+            for (there, fails) in [(false, true), (true, true)] {
+                let inserted = store.insert_batch(&batch(1)).await;
+                assert_eq!(inserted.is_err(), fails);
+                let found = store.batch(&project(), &batch_id(1)).await;
+                assert_eq!(found.is_ok(), there);
+            }
+            store.insert_batch(&batch(1)).await.unwrap();
+            assert_eq!(store.calls(), 5);
+        });
+    }
+
+    #[test]
+    fn a_verb_that_hangs_does_not_happen() {
+        let store = faulty(|verb, _| {
+            if verb == "insert_batch" {
+                Fault::Hang
+            } else {
+                Fault::None
+            }
+        });
+        block_on(async {
+            let given = batch(1);
+            let hung = store.insert_batch(&given);
+            let waited = tokio::time::timeout(Duration::from_millis(1), hung).await;
+            assert!(waited.is_err());
+            assert_eq!(store.newest().await.unwrap(), None);
+            assert!(store.cancel(&project(), &batch_id(1), at(1)).await.is_err());
+        });
+    }
+}

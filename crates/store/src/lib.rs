@@ -11,6 +11,8 @@ pub mod blobs;
 pub mod blocking;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
+#[cfg(test)]
+mod drivers;
 #[cfg(any(test, feature = "conformance"))]
 pub mod faulty;
 pub mod folder;

@@ -20,6 +20,8 @@ mod row;
 mod running;
 mod seal;
 mod segments;
+#[cfg(test)]
+mod tests;
 mod verbs;
 mod writer;
 

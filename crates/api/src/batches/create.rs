@@ -24,8 +24,9 @@ pub(crate) async fn create(
     caller: Caller,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let body = json::read(body, api.settings.json_bytes_max).await?;
-    let spec = spec::parse(&body, &api.settings)?;
+    let settings = &api.settings;
+    let body = json::read(body, settings.json_bytes_max, settings.body_idle_max).await?;
+    let spec = spec::parse(&body, settings)?;
     refuse_other_purposes(&api, &caller, &spec.input_file).await?;
     let now = api.clock.now();
     let id = BatchId::new(now, api.entropy.draw());
@@ -38,8 +39,8 @@ pub(crate) async fn create(
     json::pretty(&BatchObject::from(&batch))
 }
 
-/// Refuses a file that is there for another purpose. A missing file is not refused: as with the live
-/// service, the batch is created and fails.
+/// Refuses a file that is there for another purpose. A missing file is not refused: as with the
+/// live service, the batch is created and fails.
 async fn refuse_other_purposes(api: &Api, caller: &Caller, id: &FileId) -> Result<(), ApiError> {
     match api.store.file(&caller.project, id, api.clock.now()).await {
         Ok(file) if file.purpose == Purpose::Batch => Ok(()),

@@ -1,4 +1,5 @@
-//! The pairs that a client attaches to a batch: few and short. Lengths are in characters, not bytes.
+//! The pairs that a client attaches to a batch: few and short. Lengths are in characters, not
+//! bytes.
 
 use overnight_core::metadata::Metadata;
 use serde_json::value::RawValue;

@@ -30,8 +30,9 @@ const NEXT_OFFSET: HeaderName = HeaderName::from_static("x-overnight-next-offset
 const EXTENTS_MAX: usize = 1_024;
 
 /// Answers what is recorded of one of the two files from a byte on. The header
-/// `x-overnight-next-offset` says from which byte to ask next, `x-overnight-status` what the batch's
-/// status was before the bytes were looked up: an empty answer with a status that is final is the end.
+/// `x-overnight-next-offset` says from which byte to ask next, `x-overnight-status` what the
+/// batch's status was before the bytes were looked up: an empty answer with a status that is final
+/// is the end.
 pub(crate) async fn results(
     State(api): State<Arc<Api>>,
     caller: Caller,

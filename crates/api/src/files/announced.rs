@@ -5,6 +5,7 @@
 //!     └────────────┴──► abandoned: refused, failed, or the client went away
 //! ```
 
+use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -15,8 +16,8 @@ use tokio::runtime::Handle;
 use crate::api::Api;
 use crate::errors::{ApiError, chain};
 
-/// An announced blob. Unless [`Announced::keep`] is called, dropping it abandons the blob in a task of
-/// its own: also when the request is dropped because its client went away.
+/// An announced blob. Unless [`Announced::keep`] is called, dropping it abandons the blob in a task
+/// of its own: also when the request is dropped because its client went away.
 pub(super) struct Announced {
     api: Arc<Api>,
     key: BlobKey,
@@ -45,19 +46,19 @@ impl Announced {
         })
     }
 
-    /// The bytes that come next; ignored when the blob is finished.
+    /// The bytes that come next, before [`Self::finish`].
     pub(super) async fn write(&mut self, bytes: Bytes) -> Result<(), ApiError> {
-        if let Stage::Writing(writer) = &mut self.stage {
-            writer.write(bytes).await?;
+        match &mut self.stage {
+            Stage::Writing(writer) => Ok(writer.write(bytes).await?),
+            Stage::Written | Stage::Kept => Err(finished_already()),
         }
-        Ok(())
     }
 
     /// The blob is there for good, though no row names it yet.
-    pub(super) async fn finish(&mut self) -> Result<Option<Extent>, ApiError> {
+    pub(super) async fn finish(&mut self) -> Result<Extent, ApiError> {
         match std::mem::replace(&mut self.stage, Stage::Written) {
-            Stage::Writing(writer) => Ok(Some(writer.finish().await?)),
-            Stage::Written | Stage::Kept => Ok(None),
+            Stage::Writing(writer) => Ok(writer.finish().await?),
+            Stage::Written | Stage::Kept => Err(finished_already()),
         }
     }
 
@@ -84,13 +85,19 @@ impl Drop for Announced {
     }
 }
 
+fn finished_already() -> ApiError {
+    ApiError::internal(io::Error::other("a blob was written after its end"))
+}
+
 async fn abandon(api: Arc<Api>, key: BlobKey, writer: Option<Box<BlobWriter>>) {
     if let Some(writer) = writer
         && let Err(error) = writer.abort().await
     {
-        tracing::warn!(blob.key = %key, error = chain(&error), "an unfinished blob was left behind");
+        let error = chain(&error);
+        tracing::warn!(blob.key = %key, error, "an unfinished blob was left behind");
     }
     if let Err(error) = api.store.abandon(&key, api.clock.now()).await {
-        tracing::warn!(blob.key = %key, error = chain(&error), "an announced blob is swept at the next start");
+        let error = chain(&error);
+        tracing::warn!(blob.key = %key, error, "an announced blob waits for the next start");
     }
 }

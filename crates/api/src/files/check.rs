@@ -6,7 +6,8 @@ use serde_json::value::RawValue;
 
 use crate::errors::ApiError;
 
-/// How much of the first line is kept to look at. A longer one is believed if it begins as an object.
+/// How much of the first line is kept to look at. A longer one is believed if it begins as an
+/// object.
 const FIRST_LINE_BYTES_MAX: usize = 1024 * 1024;
 
 const BOM: &[u8] = b"\xef\xbb\xbf";

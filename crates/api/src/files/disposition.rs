@@ -1,5 +1,5 @@
-//! Header values that are a word and parameters: `form-data; name="file"; filename*=utf-8''a.jsonl`.
-//! Clients write them quoted or not, and some write a file's name twice.
+//! Header values that are a word and parameters: `form-data; name="file";
+//! filename*=utf-8''a.jsonl`. Clients write them quoted or not, and some write a file's name twice.
 
 use percent_encoding::percent_decode;
 

@@ -28,8 +28,8 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'_')
     .remove(b'~');
 
-/// Hands out the bytes of a file, or a part of them. The strong `ETag` is the file's id: its bytes never
-/// change, so a client whose connection was cut goes on where it stopped.
+/// Hands out the bytes of a file, or a part of them. The strong `ETag` is the file's id: its bytes
+/// never change, so a client whose connection was cut goes on where it stopped.
 pub(crate) async fn content(
     State(api): State<Arc<Api>>,
     caller: Caller,

@@ -14,6 +14,7 @@ use crate::params::{duplicate, expiry, expiry_anchor, expiry_seconds, missing, s
 #[derive(Debug, Default)]
 pub(super) struct Fields {
     purpose: Option<Purpose>,
+    /// That the anchor came; there is only one that it can be.
     anchored: Option<()>,
     expires_after: Option<Duration>,
 }

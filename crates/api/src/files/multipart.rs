@@ -1,4 +1,5 @@
-//! `multipart/form-data`, read as it comes: a piece of the body is held at a time, whatever it says.
+//! `multipart/form-data`, read as it comes: a piece of the body is held at a time, whatever it
+//! says.
 //!
 //! ```text
 //! preamble ──► delimiter ──► headers ──► part ──┐
@@ -8,6 +9,8 @@
 //!
 //! Written by hand because of its bounds: libraries keep everything that comes before the first
 //! delimiter, or before the end of a part's headers, and that may be a whole upload.
+
+use std::time::Duration;
 
 use axum::body::{Body, BodyDataStream};
 use bytes::{Buf as _, Bytes, BytesMut};
@@ -24,6 +27,9 @@ const HEADERS_BYTES_MAX: usize = 16 * 1024;
 /// How many bytes may be passed over in a form: a preamble, and parts that nobody asked for.
 const SKIPPED_BYTES_MAX: usize = 1024 * 1024;
 
+/// How long a boundary may be; HTTP knows 70 bytes.
+const BOUNDARY_BYTES_MAX: usize = 200;
+
 /// How many parts a form may have.
 const PARTS_MAX: usize = 64;
 
@@ -36,6 +42,9 @@ pub(super) enum FormError {
     /// The body ended, or the client went away, before the form did.
     #[error("the body ended before the form was complete")]
     CutShort(#[source] Option<axum::Error>),
+    /// The client stopped sending, without going away.
+    #[error("the client sent nothing for too long")]
+    Stalled,
     /// The body is not what a form looks like, or is beyond a limit of this reader.
     #[error("{0}")]
     Malformed(&'static str),
@@ -54,6 +63,8 @@ pub(super) struct Part {
 #[derive(Debug)]
 pub(super) struct Form {
     body: BodyDataStream,
+    /// For how long nothing may come.
+    idle_max: Duration,
     buffer: BytesMut,
     /// Two hyphens and the boundary, at the beginning of a line.
     delimiter: Vec<u8>,
@@ -72,12 +83,17 @@ enum Place {
 
 impl Form {
     /// Begins to read a body. On failure the body is given back.
-    pub(super) fn new(content_type: Option<&HeaderValue>, body: Body) -> Result<Self, Body> {
+    pub(super) fn new(
+        content_type: Option<&HeaderValue>,
+        body: Body,
+        idle_max: Duration,
+    ) -> Result<Self, Body> {
         let Some(boundary) = content_type.and_then(boundary) else {
             return Err(body);
         };
         Ok(Self {
             body: body.into_data_stream(),
+            idle_max,
             // The first delimiter may stand at the very beginning, with no end of a line before it.
             buffer: BytesMut::from("\r\n"),
             delimiter: format!("\r\n--{boundary}").into_bytes(),
@@ -184,8 +200,8 @@ impl Form {
         named.ok_or(FormError::Malformed("a part of the form has no name"))
     }
 
-    /// The bytes before an end, which is taken as well. The closing delimiter may be the last of the
-    /// body, without an end of its line.
+    /// The bytes before an end, which is taken as well. The closing delimiter may be the last of
+    /// the body, without an end of its line.
     async fn until(&mut self, end: &[u8]) -> Result<Bytes, FormError> {
         loop {
             if let Some(at) = memmem::find(&self.buffer, end) {
@@ -217,7 +233,8 @@ impl Form {
     }
 
     async fn fill(&mut self) -> Result<(), FormError> {
-        match self.body.next().await {
+        let next = tokio::time::timeout(self.idle_max, self.body.next()).await;
+        match next.map_err(|_| FormError::Stalled)? {
             Some(Ok(bytes)) => {
                 self.buffer.extend_from_slice(&bytes);
                 Ok(())
@@ -230,10 +247,9 @@ impl Form {
 
 fn boundary(content_type: &HeaderValue) -> Option<String> {
     let parameters = Parameters::parse(content_type.as_bytes());
-    let boundary = parameters
-        .get("boundary")
-        .filter(|boundary| !boundary.is_empty());
-    boundary.filter(|_| parameters.word == "multipart/form-data")
+    let boundary = parameters.get("boundary")?;
+    let usable = (1..=BOUNDARY_BYTES_MAX).contains(&boundary.len());
+    (usable && parameters.word == "multipart/form-data").then_some(boundary)
 }
 
 #[cfg(test)]

@@ -17,9 +17,9 @@ pub(super) enum Wanted {
 }
 
 impl Wanted {
-    /// Reads the headers of a request for a file of that size and `ETag`. What is malformed, in other
-    /// units, or asks for several ranges at once is answered with the whole file, as HTTP allows; so
-    /// is a range of a file that is not the one that the client began to read.
+    /// Reads the headers of a request for a file of that size and `ETag`. What is malformed, in
+    /// other units, or asks for several ranges at once is answered with the whole file, as HTTP
+    /// allows; so is a range of a file that is not the one that the client began to read.
     pub(super) fn of(headers: &HeaderMap, etag: &str, size: u64) -> Self {
         if headers
             .get(IF_RANGE)
@@ -114,7 +114,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_part_always_lies_inside_of_the_file(range in "(bytes)?=?[0-9]{0,3}-?[0-9-]{0,3}", size in 0_u64..300) {
+        fn a_part_always_lies_inside_of_the_file(
+            range in "(bytes)?=?[0-9]{0,3}-?[0-9-]{0,3}",
+            size in 0_u64..300,
+        ) {
             if let Wanted::Part(part) = wanted(&range, size) {
                 prop_assert!(part.start < part.end && part.end <= size);
             }

@@ -28,6 +28,9 @@ use crate::wire::file::FileObject;
 /// How many bytes a form may have beside its file.
 const FORM_BYTES_MAX: u64 = 1024 * 1024;
 
+/// After how many bytes it is asked again whether there is room for more.
+const SPACE_LOOK_BYTES: u64 = 8 * 1024 * 1024;
+
 /// How many bytes a field of the form may have.
 const FIELD_BYTES_MAX: usize = 4 * 1024;
 
@@ -45,7 +48,7 @@ pub(crate) async fn upload(
         }
         return Err(refusal);
     }
-    let mut form = match Form::new(headers.get(CONTENT_TYPE), body) {
+    let mut form = match Form::new(headers.get(CONTENT_TYPE), body, api.settings.body_idle_max) {
         Ok(form) => form,
         Err(body) => {
             drain(&api, body.into_data_stream());
@@ -59,11 +62,7 @@ pub(crate) async fn upload(
 
 /// What can be told before a byte of the body was read.
 fn refuse_early(api: &Api, headers: &HeaderMap) -> Result<(), ApiError> {
-    if !(api.has_space)() {
-        return Err(ApiError::unavailable(
-            "The disk is almost full: no file can be uploaded before there is room again.",
-        ));
-    }
+    refuse_without_space(api)?;
     let length = headers
         .get(CONTENT_LENGTH)
         .and_then(|length| length.to_str().ok());
@@ -74,7 +73,16 @@ fn refuse_early(api: &Api, headers: &HeaderMap) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// A file whose bytes are there for good, though no row names them yet.
+fn refuse_without_space(api: &Api) -> Result<(), ApiError> {
+    if (api.has_space)() {
+        return Ok(());
+    }
+    Err(ApiError::unavailable(
+        "The disk is almost full: no file can be uploaded before there is room again.",
+    ))
+}
+
+/// A file whose bytes have all come, though no row names them yet.
 struct Received {
     filename: String,
     check: InputCheck,
@@ -108,9 +116,9 @@ async fn receive(api: &Arc<Api>, caller: &Caller, form: &mut Form) -> Result<Fil
         created_at,
         expires_at: fields.expires_at(created_at, api.settings.batch_file_expiry)?,
     };
-    let extents: Vec<_> = received.blob.finish().await?.into_iter().collect();
+    let extent = received.blob.finish().await?;
     api.store
-        .insert_file(&file, &extents)
+        .insert_file(&file, &[extent])
         .await
         .map_err(ApiError::store)?;
     received.blob.keep();
@@ -123,9 +131,13 @@ async fn receive_file(api: &Arc<Api>, part: Part, form: &mut Form) -> Result<Rec
     let mut check = InputCheck::default();
     let mut size_bytes: u64 = 0;
     while let Some(bytes) = form.chunk().await? {
+        let looked_at = size_bytes / SPACE_LOOK_BYTES;
         size_bytes += bytes.len() as u64;
         if size_bytes > api.settings.upload_bytes_max {
             return Err(too_large());
+        }
+        if size_bytes / SPACE_LOOK_BYTES > looked_at {
+            refuse_without_space(api)?;
         }
         check.feed(&bytes);
         blob.write(bytes).await?;

@@ -3,7 +3,7 @@ use overnight_core::file::{File, Purpose};
 use overnight_core::id::FileId;
 use overnight_core::segment::{BlobKey, Part, Segment};
 use overnight_core::usage::Usage;
-use overnight_store::status::{BatchProgress, ServedModel, UpstreamHealth, UpstreamStatus};
+use overnight_store::status::BatchProgress;
 use overnight_store::store::Sealing;
 
 use super::*;
@@ -52,14 +52,19 @@ impl Running {
     pub(super) async fn record(&self, server: &Server, completed: &[u32], failed: &[u32]) {
         let seq = self.recorded.fetch_add(1, Ordering::Relaxed);
         let put = async |part: Part, lines: &[u32]| {
-            let text: String = lines
+            let text: Vec<String> = lines
                 .iter()
-                .map(|line| format!("{{\"{line}\"}}\n"))
+                .map(|line| {
+                    format!(
+                        "{{\"{line}\"}}
+"
+                    )
+                })
                 .collect();
             let key = BlobKey::segment(&self.lease.batch, self.lease.epoch, seq, part, 1);
             let extent = server
                 .blobs
-                .put(&key, vec![Bytes::from(text)])
+                .put(&key, vec![Bytes::from(text.concat())])
                 .await
                 .expect("a blob");
             (!lines.is_empty()).then_some(extent)
@@ -251,79 +256,4 @@ async fn progress_says_why_a_batch_waits_until_it_has_ended() {
         (&ended["status"], &ended["reason"]),
         (&"completed".into(), &Value::Null)
     );
-}
-
-async fn with_upstreams() -> Server {
-    let server = Server::new();
-    let upstream = |name: &str, models: Vec<ServedModel>| UpstreamStatus {
-        worker: worker(),
-        name: name.to_owned(),
-        url: format!("http://{name}/v1"),
-        health: UpstreamHealth::Healthy,
-        reason: None,
-        models,
-        any_model: false,
-        in_flight: 2,
-        limit: 8,
-        updated_at: server.now(),
-    };
-    let model = |id: &str, created: Option<u64>, owner: Option<&str>| ServedModel {
-        id: id.to_owned(),
-        created,
-        owned_by: owner.map(str::to_owned),
-    };
-    let upstreams = [
-        upstream(
-            "a",
-            vec![model("org/m", None, None), model("b", None, None)],
-        ),
-        upstream("b", vec![model("org/m", Some(7), Some("vllm"))]),
-    ];
-    server
-        .store
-        .save_upstreams(&worker(), &upstreams)
-        .await
-        .expect("saved upstreams");
-    server
-}
-
-#[tokio::test]
-async fn the_models_are_those_of_all_upstreams_each_once() {
-    let answer = with_upstreams().await.get("/v1/models").await;
-    insta::assert_snapshot!(answer.text(), @r#"
-    {
-      "object": "list",
-      "data": [
-        {
-          "id": "b",
-          "object": "model",
-          "created": 1761896208,
-          "owned_by": "system"
-        },
-        {
-          "id": "org/m",
-          "object": "model",
-          "created": 7,
-          "owned_by": "vllm"
-        }
-      ]
-    }
-    "#);
-}
-
-#[tokio::test]
-async fn a_model_is_found_by_a_name_with_slashes_encoded_or_not() {
-    let server = with_upstreams().await;
-    for path in ["/v1/models/org/m", "/v1/models/org%2Fm"] {
-        assert_eq!(server.get(path).await.json()["id"], "org/m", "{path}");
-    }
-    let answer = server.get("/v1/models/fake_id").await;
-    let message = "The model 'fake_id' does not exist";
-    answer.is_refusal(404, message, Some("model"), Some("model_not_found"));
-}
-
-#[tokio::test]
-async fn upstreams_are_shown_to_whoever_runs_the_server() {
-    let answer = with_upstreams().await.get("/admin/upstreams").await.json();
-    insta::assert_snapshot!(serde_json::to_string(&answer["data"][0]).expect("JSON"), @r#"{"any_model":false,"health":"healthy","in_flight":2,"limit":8,"models":["org/m","b"],"name":"a","object":"upstream","reason":null,"updated_at":1761896208,"url":"http://a/v1","worker":"worker_1"}"#);
 }

@@ -7,6 +7,10 @@ mod downloads;
 mod engine;
 mod files;
 mod loopback;
+mod metadata;
+mod models;
+mod refused_uploads;
+mod sockets;
 mod surface;
 mod uploads;
 

@@ -1,3 +1,5 @@
+use overnight_store::faulty::{Fault, Faulty};
+
 use super::*;
 
 #[tokio::test]
@@ -155,4 +157,25 @@ async fn another_projects_objects_are_missing() {
             .status,
         404
     );
+}
+
+#[tokio::test]
+async fn a_database_that_does_not_answer_makes_clients_wait() {
+    let server = Server::with(|api| {
+        let store = Sqlite::memory(Blocking::Pool).expect("a database in memory");
+        api.store = Arc::new(Faulty::new(store, |_, _| Fault::Fail));
+    });
+    for path in ["/v1/files", "/v1/batches/batch_x", "/v1/models", "/ready"] {
+        let answer = server.get(path).await;
+        assert_eq!(
+            (answer.status, answer.header("retry-after")),
+            (503, "5"),
+            "{path}"
+        );
+        assert_eq!(answer.json()["error"]["type"], "server_error");
+    }
+    let upload = server
+        .submit(form(&[("purpose", "batch")], "in.jsonl", LINE))
+        .await;
+    assert_eq!(upload.status, 503);
 }

@@ -77,126 +77,6 @@ async fn expires_after_is_also_taken_as_one_json_part() {
 }
 
 #[tokio::test]
-async fn every_wrong_field_is_refused_with_its_documented_error() {
-    let cases: [(&[(&str, &str)], &str, Option<&str>, Option<&str>); 8] = [
-        (
-            &[("purpose", "world_domination")],
-            "'world_domination' is not one of ['fine-tune', 'assistants', 'batch', 'user_data', \
-             'vision', 'evals'] - 'purpose'",
-            Some("purpose"),
-            None,
-        ),
-        (
-            &[],
-            "'purpose' is a required property",
-            Some("purpose"),
-            None,
-        ),
-        (
-            &[("purpose", "batch"), ("purpose", "batch")],
-            "Duplicate parameter: 'purpose'. You provided multiple values for this parameter, \
-             whereas only one is allowed.",
-            Some("purpose"),
-            Some("duplicate_parameter"),
-        ),
-        (
-            &[("purpose", "batch"), ("expires_after[anchor]", "now")],
-            "Invalid value: 'now'. Supported values are: 'created_at'.",
-            Some("expires_after.anchor"),
-            Some("invalid_value"),
-        ),
-        (
-            &[("purpose", "batch"), ("expires_after[seconds]", "3599")],
-            "Invalid 'expires_after.seconds': integer below minimum value. Expected a value >= \
-             3600, but got 3599 instead.",
-            Some("expires_after.seconds"),
-            Some("integer_below_min_value"),
-        ),
-        (
-            &[("purpose", "batch"), ("expires_after[seconds]", "2592001")],
-            "Invalid 'expires_after.seconds': integer above maximum value. Expected a value <= \
-             2592000, but got 2592001 instead.",
-            Some("expires_after.seconds"),
-            Some("integer_above_max_value"),
-        ),
-        (
-            &[("purpose", "batch"), ("expires_after[seconds]", "soon")],
-            "Invalid type for 'expires_after.seconds': expected an integer, but got a string \
-             instead.",
-            Some("expires_after.seconds"),
-            Some("invalid_type"),
-        ),
-        (
-            &[
-                ("purpose", "batch"),
-                ("expires_after[anchor]", "created_at"),
-            ],
-            "Missing required parameter: 'expires_after.seconds'.",
-            Some("expires_after.seconds"),
-            Some("missing_required_parameter"),
-        ),
-    ];
-    for (fields, message, param, code) in cases {
-        let server = Server::new();
-        let answer = server.submit(form(fields, "in.jsonl", LINE)).await;
-        answer.is_refusal(400, message, param, code);
-        server.sweep().await;
-        assert_eq!(server.blob_count().await, 0, "{message}");
-    }
-}
-
-#[tokio::test]
-async fn what_is_no_input_of_a_batch_is_refused_and_leaves_nothing_behind() {
-    let cases: [(&str, &[u8], &str); 6] = [
-        (
-            "notes.txt",
-            LINE.as_bytes(),
-            "Invalid file format for Batch API. Must be .jsonl",
-        ),
-        (
-            "in.jsonl",
-            b"{\"a\":\"\xff\"}",
-            "Invalid file for Batch API. Must be utf-8 encoded",
-        ),
-        (
-            "in.jsonl",
-            b"{}\n\xe4\xbd",
-            "Invalid file for Batch API. Must be utf-8 encoded",
-        ),
-        (
-            "in.jsonl",
-            b"",
-            "Invalid file format. The file is empty: a jsonl file with one request a line is \
-             expected.",
-        ),
-        (
-            "in.jsonl",
-            b"\xef\xbb\xbf \r\n\n",
-            "Invalid file format. The file is empty: a jsonl file with one request a line is \
-             expected.",
-        ),
-        (
-            "in.jsonl",
-            b"custom_id,method\n{}",
-            "Invalid file format. The file is not jsonl: its first line is not valid JSON.",
-        ),
-    ];
-    for (filename, content, message) in cases {
-        let server = Server::new();
-        let answer = server
-            .submit(form(&[("purpose", "batch")], filename, content))
-            .await;
-        answer.is_refusal(400, message, None, None);
-        server.sweep().await;
-        assert_eq!(server.blob_count().await, 0, "{message}");
-        assert_eq!(
-            server.get("/v1/files").await.json()["data"],
-            Value::Array(Vec::new())
-        );
-    }
-}
-
-#[tokio::test]
 async fn later_lines_and_names_without_an_extension_are_not_judged_at_upload() {
     let server = Server::new();
     let content = "\u{feff}\r\n{\"a\":1}\r\nnot json";
@@ -205,48 +85,6 @@ async fn later_lines_and_names_without_an_extension_are_not_judged_at_upload() {
         .await;
     assert_eq!(answer.status, 200, "{}", answer.text());
     assert_eq!(answer.json()["filename"], "test-batch-file");
-}
-
-#[tokio::test]
-async fn a_form_without_a_file_is_refused() {
-    let server = Server::new();
-    let mut form = fields_of(&[("purpose", "batch"), ("file", "text")]);
-    form.extend(b"--B--");
-    let answer = server.submit(form).await;
-    answer.is_refusal(400, "'file' is a required property", Some("file"), None);
-    let mut form = fields_of(&[("purpose", "batch")]);
-    form.extend(b"--B--");
-    let answer = server.submit(form).await;
-    answer.is_refusal(400, "'file' is a required property", Some("file"), None);
-}
-
-#[tokio::test]
-async fn what_is_not_multipart_is_refused() {
-    let server = Server::new();
-    let answer = server.post("/v1/files", "{}").await;
-    let message = "We could not read the form of your request: the body must be \
-                   multipart/form-data with a boundary.";
-    answer.is_refusal(400, message, None, None);
-}
-
-#[tokio::test]
-async fn errors_of_the_files_api_carry_their_second_copy() {
-    let answer = Server::new().get("/v1/files/fake_id").await;
-    assert_eq!(answer.status, 404);
-    insta::assert_snapshot!(answer.text(), @r#"
-    {
-      "error": {
-        "message": "No such File object: fake_id",
-        "type": "invalid_request_error",
-        "param": "id",
-        "code": null
-      },
-      "detail": {
-        "message": "No such File object: fake_id",
-        "code": null
-      }
-    }
-    "#);
 }
 
 #[tokio::test]
@@ -358,6 +196,35 @@ async fn a_client_that_goes_away_leaves_nothing_behind() {
 }
 
 #[tokio::test]
+async fn a_client_that_sends_nothing_more_is_refused() {
+    let server = Server::with(|api| {
+        api.settings.body_idle_max = std::time::Duration::from_millis(20);
+        api.settings.drain_time_max = std::time::Duration::from_millis(20);
+    });
+    let begun = Bytes::from(file_part("in.jsonl", LINE.as_bytes()));
+    let pieces = stream::once(async { Ok::<_, io::Error>(begun) }).chain(stream::pending());
+    let refused = server.send(form_request(Body::from_stream(pieces))).await;
+    let message = "We could not read the form of your request: the client sent nothing for too \
+                   long.";
+    refused.is_refusal(400, message, None, None);
+    server.sweep().await;
+    assert_eq!(server.blob_count().await, 0);
+}
+
+#[tokio::test]
+async fn a_disk_that_fills_up_ends_an_upload() {
+    let asked = AtomicU64::new(0);
+    let server = Server::with(|api| {
+        api.has_space = Arc::new(move || asked.fetch_add(1, Ordering::Relaxed) == 0);
+    });
+    let content = format!("{LINE}\n").repeat(100_000);
+    let answer = server
+        .submit(form(&[("purpose", "batch")], "in.jsonl", content))
+        .await;
+    assert_eq!(answer.status, 503, "{}", answer.text());
+}
+
+#[tokio::test]
 async fn a_full_disk_refuses_uploads_and_nothing_else() {
     let server = Server::with(|api| api.has_space = Arc::new(|| false));
     let answer = server
@@ -380,7 +247,8 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         runtime.expect("a runtime").block_on(async {
             let server = Server::new();
-            let form = form(&[("purpose", "batch")], "in.jsonl", [b"{}\n", content.as_slice()].concat());
+            let file = [b"{}\n", content.as_slice()].concat();
+            let form = form(&[("purpose", "batch")], "in.jsonl", file);
             let mut rest = form.as_slice();
             let mut pieces = Vec::new();
             for cut in cuts {

@@ -17,6 +17,9 @@ const LONE_PROBES: u8 = 5;
 /// Lost in flight with its upstream so often, a line runs alone.
 const LOSSES_SUSPECT: u8 = 2;
 
+/// A connection that is lost so often in a row over the same line was not idle by chance.
+const STALE_MAX: u8 = 3;
+
 /// How a line's failures are counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AttemptRules {
@@ -52,6 +55,10 @@ pub struct Trial {
     lone_probes: u8,
     /// When the first of them was, on the engine's own clock.
     lone_since: Option<Duration>,
+    /// Idle connections in a row that were lost over it.
+    stale: u8,
+    /// Failures that were this server's.
+    ours: u8,
     /// How often its upstream was lost while it was in flight, others being answered in between.
     losses: u8,
 }
@@ -72,6 +79,21 @@ impl Trial {
     #[must_use]
     pub const fn is_suspect(&self) -> bool {
         self.losses >= LOSSES_SUSPECT
+    }
+
+    /// Whose fault a reply to this line is at first sight. A connection that was lost while idle is
+    /// nobody's, but not time after time: then the line may be what kills the upstream.
+    pub fn blame(&mut self, reply: &Reply) -> Blame {
+        let blame = Blame::of(reply);
+        if blame != Blame::Connection {
+            self.stale = 0;
+            return blame;
+        }
+        self.stale = self.stale.saturating_add(1);
+        if self.stale <= STALE_MAX {
+            return blame;
+        }
+        Blame::Doubt { failures_max: None, lost: true }
     }
 
     /// Notes a failure that is not settled yet.
@@ -129,13 +151,20 @@ pub enum Verdict {
 
 /// Judges one attempt. The caller has told [`Standing`] of it and settled the [`Trial`] before.
 pub fn judge(
-    reply: &Reply,
+    blame: Blame,
     trial: &mut Trial,
     circumstances: &Circumstances,
     rules: &AttemptRules,
 ) -> Verdict {
-    match Blame::of(reply) {
+    match blame {
         Blame::Nobody | Blame::Line => Verdict::Final,
+        Blame::Ours => {
+            trial.ours = trial.ours.saturating_add(1);
+            if trial.ours >= rules.attempts_max {
+                return Verdict::Final;
+            }
+            Verdict::Retry { backoff: backoff(trial.ours) }
+        }
         Blame::Overload { .. } | Blame::Unreachable | Blame::Connection => Verdict::Again,
         Blame::Doubt { failures_max, lost } => {
             let failures_max = failures_max.unwrap_or(rules.attempts_max);
@@ -193,7 +222,8 @@ pub const fn timed_out(reply: &Reply) -> bool {
             | NoAnswer::StaleConnection
             | NoAnswer::Reset
             | NoAnswer::CutBody
-            | NoAnswer::TooLarge => false,
+            | NoAnswer::TooLarge
+            | NoAnswer::Ours => false,
         },
     }
 }
@@ -223,7 +253,7 @@ mod tests {
             standing.send();
             let suspicion = standing.failed(false, 8);
             trial.settle(|_| Some(&standing));
-            if judge(reply, &mut trial, &WELL, &AttemptRules::default()) == Verdict::Final {
+            if judge(Blame::of(reply), &mut trial, &WELL, &AttemptRules::default()) == Verdict::Final {
                 return attempt;
             }
             trial.suspect(0, suspicion);
@@ -237,7 +267,7 @@ mod tests {
     fn a_line_of_its_own_fault_ends_at_once() {
         for status in [200, 400, 413, 415, 422] {
             let verdict =
-                judge(&answered(status), &mut Trial::default(), &WELL, &AttemptRules::default());
+                judge(Blame::of(&answered(status)), &mut Trial::default(), &WELL, &AttemptRules::default());
             assert_eq!(verdict, Verdict::Final, "{status}");
         }
     }
@@ -251,7 +281,7 @@ mod tests {
             Reply::NoAnswer(NoAnswer::StaleConnection),
         ] {
             let verdict =
-                judge(&reply, &mut Trial::default(), &WELL, &AttemptRules::default());
+                judge(Blame::of(&reply), &mut Trial::default(), &WELL, &AttemptRules::default());
             assert_eq!(verdict, Verdict::Again, "{reply:?}");
         }
     }
@@ -277,14 +307,14 @@ mod tests {
             Circumstances { health: Health::Parked, has_company: false, ever_good: false, ..WELL };
         for probe in 0..5_u64 {
             circumstances.now = Duration::from_secs(probe * 100);
-            let verdict = judge(&answered(500), &mut trial, &circumstances, &rules);
+            let verdict = judge(Blame::of(&answered(500)), &mut trial, &circumstances, &rules);
             assert_ne!(verdict, Verdict::Final, "probe {probe}");
         }
         circumstances.now = Duration::from_secs(600);
         circumstances.vouched = false;
-        assert_ne!(judge(&answered(500), &mut trial, &circumstances, &rules), Verdict::Final);
+        assert_ne!(judge(Blame::of(&answered(500)), &mut trial, &circumstances, &rules), Verdict::Final);
         circumstances.vouched = true;
-        assert_eq!(judge(&answered(500), &mut trial, &circumstances, &rules), Verdict::Final);
+        assert_eq!(judge(Blame::of(&answered(500)), &mut trial, &circumstances, &rules), Verdict::Final);
     }
 
     #[test]
@@ -302,7 +332,29 @@ mod tests {
         let reset = Reply::NoAnswer(NoAnswer::Reset);
         assert!(trial.is_suspect());
         let alone = Circumstances { health: Health::Parked, alone: true, ..WELL };
-        let verdict = judge(&reset, &mut trial, &alone, &AttemptRules::default());
+        let verdict = judge(Blame::of(&reset), &mut trial, &alone, &AttemptRules::default());
+        assert_eq!(verdict, Verdict::Final);
+    }
+
+    #[test]
+    fn a_line_over_which_idle_connections_are_lost_time_after_time_is_in_doubt() {
+        let (stale, mut trial) = (Reply::NoAnswer(NoAnswer::StaleConnection), Trial::default());
+        for _ in 0..STALE_MAX {
+            assert_eq!(trial.blame(&stale), Blame::Connection);
+        }
+        assert_eq!(trial.blame(&stale), Blame::Doubt { failures_max: None, lost: true });
+        trial.blame(&answered(429));
+        assert_eq!(trial.blame(&stale), Blame::Connection, "not in a row");
+    }
+
+    #[test]
+    fn a_fault_of_our_own_ends_a_line_after_a_few_tries() {
+        let mut trial = Trial::default();
+        for _ in 1..5 {
+            let verdict = judge(Blame::Ours, &mut trial, &WELL, &AttemptRules::default());
+            assert_ne!(verdict, Verdict::Final);
+        }
+        let verdict = judge(Blame::Ours, &mut trial, &WELL, &AttemptRules::default());
         assert_eq!(verdict, Verdict::Final);
     }
 

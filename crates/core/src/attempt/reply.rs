@@ -46,6 +46,8 @@ pub enum NoAnswer {
     IdleTimeout,
     /// The body is larger than `answer_bytes_max`.
     TooLarge,
+    /// Not the upstream's doing: the line's body could not be read here, or the answer not kept.
+    Ours,
 }
 
 impl fmt::Display for NoAnswer {
@@ -58,6 +60,7 @@ impl fmt::Display for NoAnswer {
             Self::HeadTimeout => "did not begin to answer in time",
             Self::IdleTimeout => "stopped in the middle of its answer",
             Self::TooLarge => "answered more than `answer_bytes_max`",
+            Self::Ours => "was not asked, or its answer was lost, for a fault of this server",
         })
     }
 }
@@ -78,6 +81,8 @@ pub enum Blame {
     Unreachable,
     /// The connection's: send again at once.
     Connection,
+    /// This server's: send again after a pause, a few times.
+    Ours,
     /// The line's if the upstream is otherwise well, after that many failures; else the upstream's.
     Doubt {
         /// How many charged failures end the line; `None` for the setting `attempts_max`.
@@ -120,6 +125,7 @@ impl Blame {
             NoAnswer::HeadTimeout => Self::Doubt { failures_max: Some(2), lost: false },
             NoAnswer::IdleTimeout => Self::Doubt { failures_max: None, lost: false },
             NoAnswer::TooLarge => Self::Line,
+            NoAnswer::Ours => Self::Ours,
         }
     }
 }

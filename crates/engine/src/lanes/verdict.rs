@@ -25,18 +25,24 @@ impl Lanes {
         let now = self.now();
         let mut state = lock(&self.state);
         state.give_back(&flight, news.tokens);
-        let suspicion = state.learn(&flight, reply, news.detail, now);
+        let mut flight = flight;
+        let blame = match &mut flight.line.trial {
+            Some(trial) => trial.blame(reply),
+            None => Blame::of(reply),
+        };
+        let suspicion = state.learn(&flight, blame, reply, news.detail, now);
         let Flight { mut line, run, lane, place, alone, .. } = flight;
-        let verdict = match Blame::of(reply) {
+        let verdict = match blame {
             Blame::Nobody | Blame::Line => Verdict::Final,
             Blame::Overload { .. }
             | Blame::Unreachable
             | Blame::Connection
+            | Blame::Ours
             | Blame::Doubt { .. } => {
                 let circumstances = state.circumstances(place, lane, alone, now);
                 let trial = line.trial_mut();
                 trial.settle(|place| Some(&state.places.get(place)?.posts.get(&lane)?.standing));
-                judge(reply, trial, &circumstances, &self.rules)
+                judge(blame, trial, &circumstances, &self.rules)
             }
         };
         let due = match verdict {
@@ -93,6 +99,7 @@ impl State {
     fn learn(
         &mut self,
         flight: &Flight,
+        blame: Blame,
         reply: &Reply,
         detail: Option<&str>,
         now: Duration,
@@ -102,7 +109,7 @@ impl State {
         let in_flight = place.in_flight + 1;
         let post = place.posts.get_mut(&flight.lane)?;
         let mut suspicion = None;
-        match Blame::of(reply) {
+        match blame {
             Blame::Nobody | Blame::Line => {
                 place.limiter.answered(flight.round, now);
                 if post.standing.answered(flight.sent) {
@@ -119,7 +126,7 @@ impl State {
                     post.schedule_probe(now);
                 }
             }
-            Blame::Connection => return None,
+            Blame::Connection | Blame::Ours => return None,
             Blame::Doubt { lost, .. } => {
                 if matches!(reply, Reply::NoAnswer(_)) {
                     place.limiter.refused(flight.round, in_flight, Some(Duration::ZERO), now);

@@ -122,5 +122,5 @@ pub(super) fn no_answer(why: NoAnswer, detail: Option<String>) -> Received {
 
 fn spool_failed(error: &std::io::Error) -> Received {
     let detail = format!("its answer could not be kept in a spool file: {error}");
-    no_answer(NoAnswer::CutBody, Some(detail))
+    no_answer(NoAnswer::Ours, Some(detail))
 }

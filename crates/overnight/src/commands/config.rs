@@ -8,6 +8,8 @@ use crate::config::show::effective;
 
 /// Prints the settings; they passed every check when they were loaded.
 pub(super) fn check(loaded: &Loaded) -> anyhow::Result<ExitCode> {
-    std::io::stdout().lock().write_all(effective(loaded).as_bytes())?;
+    std::io::stdout()
+        .lock()
+        .write_all(effective(loaded).as_bytes())?;
     Ok(ExitCode::SUCCESS)
 }

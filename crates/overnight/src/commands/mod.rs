@@ -25,27 +25,41 @@ pub(crate) fn start(
 ) -> anyhow::Result<ExitCode> {
     match command {
         Command::Serve(args) => {
-            let sources = Sources { flags: args.flags(), environment, file: args.config };
+            let sources = Sources {
+                flags: args.flags(),
+                environment,
+                file: args.config,
+            };
             let loaded = load(&sources)?;
             logs::start(&loaded.settings.log, logs::To::Stderr);
             block_on(serve::serve(loaded.settings, sources.environment))
         }
         Command::Run(args) => {
-            let sources =
-                Sources { flags: args.flags(), environment, file: args.config.clone() };
+            let sources = Sources {
+                flags: args.flags(),
+                environment,
+                file: args.config.clone(),
+            };
             let loaded = load(&sources)?;
             block_on(run::run(args, loaded, sources.environment))
         }
         Command::Sim(args) => {
-            let sources =
-                Sources { flags: args.flags(), environment, file: args.config.clone() };
+            let sources = Sources {
+                flags: args.flags(),
+                environment,
+                file: args.config.clone(),
+            };
             let loaded = load(&sources)?;
             logs::start(&loaded.settings.log, logs::To::Stderr);
             block_on(sim::sim(args.listen, loaded.settings.sim.0))
         }
         Command::Config(args) => match args.command {
             ConfigCommand::Check { config } => {
-                let loaded = load(&Sources { flags: Vec::new(), environment, file: config })?;
+                let loaded = load(&Sources {
+                    flags: Vec::new(),
+                    environment,
+                    file: config,
+                })?;
                 config::check(&loaded)
             }
         },
@@ -54,9 +68,7 @@ pub(crate) fn start(
 
 /// Runs a command to its end. Work that is still going on then (a second Ctrl-C) is left behind: everything
 /// that must survive is on the disk already.
-fn block_on(
-    command: impl Future<Output = anyhow::Result<ExitCode>>,
-) -> anyhow::Result<ExitCode> {
+fn block_on(command: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

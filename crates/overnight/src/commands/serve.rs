@@ -19,7 +19,7 @@ use tokio_util::task::TaskTracker;
 use crate::config::settings::Settings;
 use crate::failure::INTERRUPTED;
 use crate::wiring::signals::Stop;
-use crate::wiring::upstreams::UpstreamMaker;
+use crate::wiring::upstreams::{self, UpstreamMaker};
 use crate::wiring::{api, engine, listen, system};
 
 /// Everything that the parts of a server share.
@@ -37,6 +37,7 @@ pub(super) async fn serve(
     settings: Settings,
     environment: BTreeMap<String, String>,
 ) -> anyhow::Result<ExitCode> {
+    upstreams::require(&settings)?;
     let stop = Stop::on_signals()?;
     let listener = listen::bind(&settings.listen).await?;
     let data = Arc::new(lock(&settings.data)?);
@@ -47,7 +48,14 @@ pub(super) async fn serve(
         .with_context(|| format!("the database {} cannot be used", data.database().display()))?;
     let blobs = Blobs::folder(&data.blobs())
         .with_context(|| format!("the folder {} cannot be used", data.blobs().display()))?;
-    let server = Server { settings, stop, tasks: TaskTracker::new(), data, store, blobs };
+    let server = Server {
+        settings,
+        stop,
+        tasks: TaskTracker::new(),
+        data,
+        store,
+        blobs,
+    };
     // Upstreams outlive the engine, which ends what is in flight with them.
     let after_all = CancellationToken::new();
     let insisted = server.stop.clone();
@@ -128,7 +136,9 @@ impl Server {
         let asked = self.stop.asked();
         let running = self.tasks.spawn(async move { engine.run(asked).await });
         listen::announce(&format!("overnight is ready on {url}"))?;
-        listen::announce(&format!("  point an OpenAI client at base_url=\"{url}/v1\""))?;
+        listen::announce(&format!(
+            "  point an OpenAI client at base_url=\"{url}/v1\""
+        ))?;
         tracing::info!(url, data = %self.data.path().display(), "ready");
         let engine = async {
             let ended = running.await;

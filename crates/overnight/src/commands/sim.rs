@@ -14,7 +14,9 @@ pub(super) async fn sim(address: String, settings: SimSettings) -> anyhow::Resul
     let sim = Sim::new(settings)?;
     let listener = listen::bind(&address).await?;
     let url = listen::url(&listener)?;
-    listen::announce(&format!("overnight sim is ready on {url} (models: {models})"))?;
+    listen::announce(&format!(
+        "overnight sim is ready on {url} (models: {models})"
+    ))?;
     tokio::select! {
         served = sim.serve(listener, stop.asked()) => served?,
         () = stop.insisted() => {}

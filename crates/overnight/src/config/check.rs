@@ -42,7 +42,10 @@ pub(crate) fn check(
         if let Some(name) = &upstream.name
             && !names.insert(name)
         {
-            found.add(format!("{key}.name"), format!("\"{name}\" is the name of another upstream"));
+            found.add(
+                format!("{key}.name"),
+                format!("\"{name}\" is the name of another upstream"),
+            );
         }
     }
     if let Err(SimError::Setting { key, message }) = settings.sim.0.check() {
@@ -63,7 +66,9 @@ pub(crate) fn is_loopback(listen: &str) -> bool {
 
 fn check_listen(settings: &Settings, found: &mut Found) {
     let listen = &settings.listen;
-    let port = listen.rsplit_once(':').map(|(host, port)| (host, port.parse::<u16>()));
+    let port = listen
+        .rsplit_once(':')
+        .map(|(host, port)| (host, port.parse::<u16>()));
     if !matches!(port, Some((host, Ok(_))) if !host.is_empty()) {
         let message = format!("must be HOST:PORT, such as 127.0.0.1:8080, not \"{listen}\"");
         found.add("listen", message);
@@ -78,7 +83,10 @@ fn check_listen(settings: &Settings, found: &mut Found) {
 
 fn check_windows(settings: &Settings, found: &mut Found) {
     if settings.windows.0.is_empty() {
-        found.add("windows", "must hold at least one completion window, such as \"24h\"");
+        found.add(
+            "windows",
+            "must hold at least one completion window, such as \"24h\"",
+        );
     }
     for (index, window) in settings.windows.0.iter().enumerate() {
         if Span::parse(window).is_none_or(|span| span.0.is_zero()) {
@@ -87,7 +95,8 @@ fn check_windows(settings: &Settings, found: &mut Found) {
         }
     }
     for (index, endpoint) in settings.endpoints.0.iter().enumerate() {
-        let is_path = endpoint.starts_with('/') && endpoint.parse::<http::uri::PathAndQuery>().is_ok();
+        let is_path =
+            endpoint.starts_with('/') && endpoint.parse::<http::uri::PathAndQuery>().is_ok();
         if !is_path || endpoint.contains(['?', '#']) {
             let message = format!("must be a path such as \"/v1/rerank\", not \"{endpoint}\"");
             found.add(format!("endpoints.{index}"), message);
@@ -127,9 +136,10 @@ fn check_bounds(settings: &Settings, found: &mut Found) {
         );
         found.add("log.level", message);
     }
-    for (key, text) in
-        [("organization", Some(&settings.organization)), ("project", settings.project.as_ref())]
-    {
+    for (key, text) in [
+        ("organization", Some(&settings.organization)),
+        ("project", settings.project.as_ref()),
+    ] {
         if text.is_some_and(|text| HeaderValue::from_str(text).is_err()) {
             found.add(key, "must be a text that can stand in an HTTP header");
         }
@@ -148,13 +158,14 @@ fn check_upstream(
         found.add(format!("{key}.url"), "is missing: say where the server is");
     } else if !upstream.is_sim() && !schemes.iter().any(|scheme| url.starts_with(scheme)) {
         let masked = upstream.url.masked();
-        let message = format!(
-            "must begin with http://, https:// or unix:, or be sim, not \"{masked}\""
-        );
+        let message =
+            format!("must begin with http://, https:// or unix:, or be sim, not \"{masked}\"");
         found.add(format!("{key}.url"), message);
     }
     if let Some(variable) = &upstream.api_key_env
-        && environment.get(variable).is_none_or(|value| value.trim().is_empty())
+        && environment
+            .get(variable)
+            .is_none_or(|value| value.trim().is_empty())
     {
         let message = format!("the environment variable {variable} is not set");
         found.add(format!("{key}.api_key_env"), message);

@@ -25,7 +25,11 @@ impl Problem {
     /// A problem with the value of that key.
     pub(crate) fn at(layers: &Layers, key: &str, message: String) -> Self {
         let path: Vec<_> = key.split('.').map(str::to_owned).collect();
-        Self { origin: layers.origin(&path), key: key.to_owned(), message }
+        Self {
+            origin: layers.origin(&path),
+            key: key.to_owned(),
+            message,
+        }
     }
 
     /// A problem that was found while the layers were read into the settings.

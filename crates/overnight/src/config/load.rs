@@ -60,7 +60,10 @@ pub(crate) struct Loaded {
 pub(crate) fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
     let mut layers = Layers::default();
     let mut figment = Figment::new();
-    let named = sources.file.clone().or_else(|| sources.environment.get(FILE_VARIABLE).map(PathBuf::from));
+    let named = sources
+        .file
+        .clone()
+        .or_else(|| sources.environment.get(FILE_VARIABLE).map(PathBuf::from));
     if let Some((path, text)) = read_file(named)? {
         figment = figment.merge(Layer("file", parse_file(&path, &text)?));
         layers.file = Some((path, text));
@@ -71,17 +74,26 @@ pub(crate) fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
     let mut flags = Dict::new();
     for flag in &sources.flags {
         insert(&mut flags, flag.key, flag.value.clone());
-        layers.flags.insert(flag.key.to_owned(), flag.name.to_owned());
+        layers
+            .flags
+            .insert(flag.key.to_owned(), flag.name.to_owned());
     }
     figment = figment.merge(Layer("flags", flags));
     let settings: Settings = figment.extract().map_err(|errors| {
-        ConfigError(errors.into_iter().map(|error| Problem::read(&layers, &error)).collect())
+        ConfigError(
+            errors
+                .into_iter()
+                .map(|error| Problem::read(&layers, &error))
+                .collect(),
+        )
     })?;
     let problems = check(&settings, &sources.environment);
     if problems.is_empty() {
         return Ok(Loaded { settings, layers });
     }
-    let located = problems.into_iter().map(|(key, message)| Problem::at(&layers, &key, message));
+    let located = problems
+        .into_iter()
+        .map(|(key, message)| Problem::at(&layers, &key, message));
     Err(ConfigError(located.collect()))
 }
 
@@ -105,14 +117,22 @@ fn read_file(named: Option<PathBuf>) -> Result<Option<(PathBuf, String)>, Config
     match std::fs::read_to_string(&path) {
         Ok(text) => Ok(Some((path, text))),
         Err(error) if error.kind() == ErrorKind::NotFound && !is_named => Ok(None),
-        Err(error) => Err(file_problem(&path, None, format!("cannot be read: {error}"))),
+        Err(error) => Err(file_problem(
+            &path,
+            None,
+            format!("cannot be read: {error}"),
+        )),
     }
 }
 
 fn parse_file(path: &Path, text: &str) -> Result<Dict, ConfigError> {
     if let Err(error) = DeTable::parse(text) {
         let line = error.span().map(|span| line_at(text, span.start));
-        return Err(file_problem(path, line, format!("is not TOML: {}", error.message())));
+        return Err(file_problem(
+            path,
+            line,
+            format!("is not TOML: {}", error.message()),
+        ));
     }
     let table: toml::Table = toml::from_str(text)
         .map_err(|error| file_problem(path, None, format!("is not TOML: {}", error.message())))?;
@@ -125,7 +145,11 @@ fn parse_file(path: &Path, text: &str) -> Result<Dict, ConfigError> {
 
 fn file_problem(path: &Path, line: Option<usize>, message: String) -> ConfigError {
     let origin = Origin::File(path.to_owned(), line);
-    ConfigError(vec![Problem { origin, key: String::new(), message }])
+    ConfigError(vec![Problem {
+        origin,
+        key: String::new(),
+        message,
+    }])
 }
 
 /// The values of all variables that set something, and the variables by the key they set.
@@ -133,17 +157,25 @@ fn read_variables(environment: &BTreeMap<String, String>) -> (Dict, BTreeMap<Str
     let mut entries = Vec::new();
     Settings::default().list("", "", &mut entries);
     let is_text = |key: &str| {
-        entries.iter().any(|entry| entry.key == key && matches!(entry.kind, "text" | "path"))
+        entries
+            .iter()
+            .any(|entry| entry.key == key && matches!(entry.kind, "text" | "path"))
     };
     let mut values = Dict::new();
     let mut names = BTreeMap::new();
     for (name, text) in environment {
-        let Some(rest) = name.strip_prefix(VARIABLE_PREFIX) else { continue };
+        let Some(rest) = name.strip_prefix(VARIABLE_PREFIX) else {
+            continue;
+        };
         if name == FILE_VARIABLE {
             continue;
         }
         let key = rest.to_lowercase().replace("__", ".");
-        let value = if is_text(&key) { Value::from(text.as_str()) } else { parse_value(text) };
+        let value = if is_text(&key) {
+            Value::from(text.as_str())
+        } else {
+            parse_value(text)
+        };
         insert(&mut values, &key, value);
         names.insert(key, name.clone());
     }
@@ -153,7 +185,9 @@ fn read_variables(environment: &BTreeMap<String, String>) -> (Dict, BTreeMap<Str
 /// A variable's value: what it would be in the file (`true`, `5`, `["a", "b"]`), or just a text.
 fn parse_value(text: &str) -> Value {
     let table = toml::from_str::<toml::Table>(&format!("value = {text}")).ok();
-    let parsed = table.filter(|table| table.len() == 1).and_then(|mut table| table.remove("value"));
+    let parsed = table
+        .filter(|table| table.len() == 1)
+        .and_then(|mut table| table.remove("value"));
     let value = parsed.and_then(|value| Value::serialize(value).ok());
     value.unwrap_or_else(|| Value::from(text))
 }
@@ -164,7 +198,9 @@ fn insert(values: &mut Dict, key: &str, value: Value) {
         values.insert(key.to_owned(), value);
         return;
     };
-    let inner = values.entry(section.to_owned()).or_insert_with(|| Value::from(Dict::new()));
+    let inner = values
+        .entry(section.to_owned())
+        .or_insert_with(|| Value::from(Dict::new()));
     if !matches!(inner, Value::Dict(..)) {
         *inner = Value::from(Dict::new());
     }

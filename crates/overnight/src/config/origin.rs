@@ -65,7 +65,11 @@ impl Layers {
         if let Some(name) = named(&self.variables) {
             return Origin::Variable(name);
         }
-        match self.file.as_ref().and_then(|(file, text)| Some((file, line_of(text, path)?))) {
+        match self
+            .file
+            .as_ref()
+            .and_then(|(file, text)| Some((file, line_of(text, path)?)))
+        {
             Some((file, line)) => Origin::File(file.clone(), Some(line)),
             None => Origin::Default,
         }
@@ -74,7 +78,11 @@ impl Layers {
 
 /// The line, from 1, of the byte at that offset.
 pub(crate) fn line_at(text: &str, offset: usize) -> usize {
-    text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1
+    text.bytes()
+        .take(offset)
+        .filter(|byte| *byte == b'\n')
+        .count()
+        + 1
 }
 
 /// The line on which a TOML text sets the value at that path; `None` when it does not. A path into an array
@@ -82,13 +90,18 @@ pub(crate) fn line_at(text: &str, offset: usize) -> usize {
 fn line_of(text: &str, path: &[String]) -> Option<usize> {
     let root = DeTable::parse(text).ok()?;
     let (first, rest) = path.split_first()?;
-    let (key, value) = root.get_ref().iter().find(|(key, _)| key.get_ref() == first)?;
+    let (key, value) = root
+        .get_ref()
+        .iter()
+        .find(|(key, _)| key.get_ref() == first)?;
     let offset = offset_of(value, rest, key.span().start)?;
     Some(line_at(text, offset))
 }
 
 fn offset_of(value: &Spanned<DeValue<'_>>, path: &[String], at: usize) -> Option<usize> {
-    let Some((first, rest)) = path.split_first() else { return Some(at) };
+    let Some((first, rest)) = path.split_first() else {
+        return Some(at);
+    };
     match value.get_ref() {
         DeValue::Table(table) => {
             let (key, value) = table.iter().find(|(key, _)| key.get_ref() == first)?;
@@ -143,9 +156,14 @@ limit = 3
     #[test]
     fn the_strongest_layer_is_named() {
         let path = ["listen".to_owned()];
-        let mut layers = Layers { file: Some(("o.toml".into(), TEXT.into())), ..Layers::default() };
+        let mut layers = Layers {
+            file: Some(("o.toml".into(), TEXT.into())),
+            ..Layers::default()
+        };
         assert_eq!(layers.origin(&path).to_string(), "o.toml:1");
-        layers.variables.insert("listen".into(), "OVERNIGHT_LISTEN".into());
+        layers
+            .variables
+            .insert("listen".into(), "OVERNIGHT_LISTEN".into());
         assert_eq!(layers.origin(&path).to_string(), "OVERNIGHT_LISTEN");
         layers.flags.insert("listen".into(), "--listen".into());
         assert_eq!(layers.origin(&path).to_string(), "--listen");

@@ -37,7 +37,11 @@ pub(crate) trait Value {
 
 /// The key of a setting in a section.
 pub(crate) fn join(section: &str, name: &str) -> String {
-    if section.is_empty() { name.to_owned() } else { format!("{section}.{name}") }
+    if section.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{section}.{name}")
+    }
 }
 
 /// A text as TOML.
@@ -47,7 +51,12 @@ pub(crate) fn quote(text: &str) -> String {
 
 fn entry<V: Value>(key: &str, meaning: &str, value: Option<&V>) -> Entry {
     let meaning = meaning.split_whitespace().collect::<Vec<_>>().join(" ");
-    Entry { key: key.to_owned(), kind: V::KIND, value: value.map(Value::show), meaning }
+    Entry {
+        key: key.to_owned(),
+        kind: V::KIND,
+        value: value.map(Value::show),
+        meaning,
+    }
 }
 
 impl<V: Value> Setting for V {
@@ -81,7 +90,9 @@ value!(u8, "number", |value: &u8| value.to_string());
 value!(u32, "number", |value: &u32| value.to_string());
 value!(u64, "number", |value: &u64| value.to_string());
 value!(String, "text", |value: &String| quote(value));
-value!(PathBuf, "path", |value: &PathBuf| quote(&value.display().to_string()));
+value!(PathBuf, "path", |value: &PathBuf| quote(
+    &value.display().to_string()
+));
 value!(Span, "time", |value: &Span| quote(&value.to_string()));
 value!(Size, "size", |value: &Size| quote(&value.to_string()));
 

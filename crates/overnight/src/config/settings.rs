@@ -168,9 +168,19 @@ impl LogFormat {
     }
 }
 
-value!(LogFormat, "`text` or `json`", |format: &LogFormat| quote(format.as_str()));
+value!(LogFormat, "`text` or `json`", |format: &LogFormat| quote(
+    format.as_str()
+));
 value!(Words, "list of texts", |words: &Words| {
-    format!("[{}]", words.0.iter().map(|word| quote(word)).collect::<Vec<_>>().join(", "))
+    format!(
+        "[{}]",
+        words
+            .0
+            .iter()
+            .map(|word| quote(word))
+            .collect::<Vec<_>>()
+            .join(", ")
+    )
 });
 
 /// A list of texts; one text with commas between them, as a variable has it, is understood as well.
@@ -193,7 +203,10 @@ impl<'de> Visitor<'de> for WordsVisitor {
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Words, E> {
-        let words = text.split(',').map(str::trim).filter(|word| !word.is_empty());
+        let words = text
+            .split(',')
+            .map(str::trim)
+            .filter(|word| !word.is_empty());
         Ok(Words(words.map(str::to_owned).collect()))
     }
 

@@ -16,8 +16,9 @@ const COMMENT_COLUMN: usize = 44;
 pub(crate) fn effective(loaded: &Loaded) -> String {
     let mut entries = Vec::new();
     loaded.settings.list("", "", &mut entries);
-    let (upstreams, others): (Vec<_>, Vec<_>) =
-        entries.into_iter().partition(|entry| entry.key.starts_with("upstreams."));
+    let (upstreams, others): (Vec<_>, Vec<_>) = entries
+        .into_iter()
+        .partition(|entry| entry.key.starts_with("upstreams."));
     let mut text = String::new();
     for entry in others {
         push_line(&mut text, &entry.key, &entry, loaded);
@@ -25,7 +26,10 @@ pub(crate) fn effective(loaded: &Loaded) -> String {
     let mut table = None;
     for entry in upstreams {
         let mut parts = entry.key.splitn(3, '.').skip(1);
-        let (index, name) = (parts.next().map(str::to_owned), parts.next().unwrap_or_default());
+        let (index, name) = (
+            parts.next().map(str::to_owned),
+            parts.next().unwrap_or_default(),
+        );
         if table != index {
             text.push_str("\n[[upstreams]]\n");
             table = index;
@@ -49,8 +53,10 @@ fn push_line(text: &mut String, name: &str, entry: &Entry, loaded: &Loaded) {
 /// The reference: a row for each setting with its kind, default and meaning.
 #[cfg(test)]
 fn reference() -> String {
-    let settings =
-        Settings { upstreams: Upstreams(vec![UpstreamSection::default()]), ..Settings::default() };
+    let settings = Settings {
+        upstreams: Upstreams(vec![UpstreamSection::default()]),
+        ..Settings::default()
+    };
     let mut entries = Vec::new();
     settings.list("", "", &mut entries);
     let mut text = "| key | kind | default | meaning |\n| --- | --- | --- | --- |\n".to_owned();
@@ -61,7 +67,11 @@ fn reference() -> String {
             Some(value) => format!("`{value}`"),
             None => "not set".to_owned(),
         };
-        let _ = writeln!(text, "| `{key}` | {} | {value} | {} |", entry.kind, entry.meaning);
+        let _ = writeln!(
+            text,
+            "| `{key}` | {} | {value} | {} |",
+            entry.kind, entry.meaning
+        );
     }
     text
 }
@@ -80,7 +90,15 @@ mod tests {
     fn the_reference_in_the_documentation_is_that_of_the_code() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/configuration.md");
         let text = std::fs::read_to_string(&path).unwrap();
-        let table = text.split_once(BEGIN).and_then(|(_, rest)| rest.split_once(END)).unwrap().0;
-        assert_eq!(table.trim(), reference().trim(), "copy the right side into {path:?}");
+        let table = text
+            .split_once(BEGIN)
+            .and_then(|(_, rest)| rest.split_once(END))
+            .unwrap()
+            .0;
+        assert_eq!(
+            table.trim(),
+            reference().trim(),
+            "copy the right side into {path:?}"
+        );
     }
 }

@@ -14,23 +14,59 @@ const MEANINGS: [(&str, &str); 22] = [
     ("list_models", "Answers `GET /v1/models`."),
     ("metrics", "Answers `GET /metrics` with vLLM's gauges."),
     ("slots", "Requests that run at a time."),
-    ("queue", "Requests that wait for a slot; one more is answered 429."),
-    ("retry_after_seconds", "The `Retry-After` header of its 429s, in seconds."),
+    (
+        "queue",
+        "Requests that wait for a slot; one more is answered 429.",
+    ),
+    (
+        "retry_after_seconds",
+        "The `Retry-After` header of its 429s, in seconds.",
+    ),
     ("ttft_ms", "Milliseconds to the first token."),
     ("tpot_ms", "Milliseconds for each further token."),
-    ("jitter", "How far these two times are from their settings at most, from 0 to 1."),
+    (
+        "jitter",
+        "How far these two times are from their settings at most, from 0 to 1.",
+    ),
     ("output_tokens.min", "The fewest tokens of an answer."),
     ("output_tokens.max", "The most tokens of an answer."),
-    ("dimensions", "The length of an embedding when its request names none."),
-    ("faults.error", "The share of attempts that are answered 500."),
-    ("faults.timeout", "The share of attempts that are never answered."),
+    (
+        "dimensions",
+        "The length of an embedding when its request names none.",
+    ),
+    (
+        "faults.error",
+        "The share of attempts that are answered 500.",
+    ),
+    (
+        "faults.timeout",
+        "The share of attempts that are never answered.",
+    ),
     ("faults.cut", "The share of attempts whose answer is cut."),
-    ("faults.garbage", "The share of attempts whose answer is not JSON."),
-    ("faults.busy", "The share of attempts that are answered 429 at once."),
-    ("seed", "Decides durations, answers and faults, together with a body's bytes."),
-    ("created", "The `created` of every answer, in seconds since 1970."),
-    ("body_bytes_max", "The bytes of a body; a larger one is answered 413."),
-    ("log", "Where a line for each request goes: `off` or a table `{ file = PATH }`."),
+    (
+        "faults.garbage",
+        "The share of attempts whose answer is not JSON.",
+    ),
+    (
+        "faults.busy",
+        "The share of attempts that are answered 429 at once.",
+    ),
+    (
+        "seed",
+        "Decides durations, answers and faults, together with a body's bytes.",
+    ),
+    (
+        "created",
+        "The `created` of every answer, in seconds since 1970.",
+    ),
+    (
+        "body_bytes_max",
+        "The bytes of a body; a larger one is answered 413.",
+    ),
+    (
+        "log",
+        "Where a line for each request goes: `off` or a table `{ file = PATH }`.",
+    ),
 ];
 
 /// The section `[sim]`.
@@ -64,7 +100,9 @@ fn kind_of(value: &Json) -> &'static str {
 }
 
 fn toml_of(value: &Json) -> Option<String> {
-    toml::Value::try_from(value).ok().map(|value| value.to_string())
+    toml::Value::try_from(value)
+        .ok()
+        .map(|value| value.to_string())
 }
 
 #[cfg(test)]
@@ -76,7 +114,8 @@ mod tests {
     fn keys_of(prefix: &str, value: &Json, keys: &mut BTreeSet<String>) {
         match value {
             Json::Object(map) => {
-                map.iter().for_each(|(name, value)| keys_of(&join(prefix, name), value, keys));
+                map.iter()
+                    .for_each(|(name, value)| keys_of(&join(prefix, name), value, keys));
             }
             _ => {
                 keys.insert(prefix.to_owned());
@@ -87,7 +126,11 @@ mod tests {
     #[test]
     fn every_setting_of_the_simulator_has_a_meaning() {
         let mut keys = BTreeSet::new();
-        keys_of("", &serde_json::to_value(SimSettings::default()).unwrap(), &mut keys);
+        keys_of(
+            "",
+            &serde_json::to_value(SimSettings::default()).unwrap(),
+            &mut keys,
+        );
         let meant: BTreeSet<_> = MEANINGS.iter().map(|(key, _)| (*key).to_owned()).collect();
         assert_eq!(meant, keys);
     }

@@ -17,8 +17,13 @@ pub(crate) struct Span(pub(crate) Duration);
 pub(crate) struct Size(pub(crate) u64);
 
 /// Units of time, the largest first, in milliseconds.
-const TIME_UNITS: [(&str, u64); 5] =
-    [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
+const TIME_UNITS: [(&str, u64); 5] = [
+    ("d", 86_400_000),
+    ("h", 3_600_000),
+    ("m", 60_000),
+    ("s", 1000),
+    ("ms", 1),
+];
 
 /// Units of size that a value is shown in, the largest first, then those that are understood as well.
 const SIZE_UNITS: [(&str, u64); 9] = [
@@ -65,7 +70,9 @@ impl Span {
         let mut sum = Duration::ZERO;
         while !rest.is_empty() {
             let (number, after) = split_number(rest)?;
-            let letters = after.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(after.len());
+            let letters = after
+                .find(|c: char| !c.is_ascii_alphabetic())
+                .unwrap_or(after.len());
             let (unit, after) = after.split_at(letters);
             let (_, millis) = TIME_UNITS.into_iter().find(|(name, _)| *name == unit)?;
             let unit_seconds = Duration::from_millis(millis).as_secs_f64();
@@ -76,7 +83,9 @@ impl Span {
     }
 
     fn from_seconds(seconds: f64) -> Option<Self> {
-        (0.0..=SECONDS_MAX).contains(&seconds).then(|| Self(Duration::from_secs_f64(seconds)))
+        (0.0..=SECONDS_MAX)
+            .contains(&seconds)
+            .then(|| Self(Duration::from_secs_f64(seconds)))
     }
 }
 
@@ -104,8 +113,9 @@ impl Size {
         }
         let (number, unit) = split_number(text)?;
         let unit = unit.trim();
-        let (_, factor) =
-            SIZE_UNITS.into_iter().find(|(name, _)| name.eq_ignore_ascii_case(unit))?;
+        let (_, factor) = SIZE_UNITS
+            .into_iter()
+            .find(|(name, _)| name.eq_ignore_ascii_case(unit))?;
         let bytes = (number * factor as f64).round();
         ((0.0..9.0e15).contains(&bytes)).then_some(Self(bytes as u64))
     }
@@ -113,7 +123,9 @@ impl Size {
 
 /// The decimal number that a text begins with, and what follows it.
 fn split_number(text: &str) -> Option<(f64, &str)> {
-    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let digits = text
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .unwrap_or(text.len());
     let (number, rest) = text.split_at(digits);
     Some((number.parse().ok()?, rest))
 }
@@ -124,7 +136,10 @@ impl fmt::Display for Span {
         if millis == 0 {
             return f.write_str("0s");
         }
-        match TIME_UNITS.into_iter().find(|(_, unit)| millis.is_multiple_of(*unit)) {
+        match TIME_UNITS
+            .into_iter()
+            .find(|(_, unit)| millis.is_multiple_of(*unit))
+        {
             Some((name, unit)) => write!(f, "{}{name}", millis / unit),
             None => write!(f, "{millis}ms"),
         }
@@ -134,7 +149,10 @@ impl fmt::Display for Span {
 impl fmt::Display for Size {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let units = SIZE_UNITS.into_iter().take(4);
-        match units.into_iter().find(|(_, unit)| self.0 != 0 && self.0.is_multiple_of(*unit)) {
+        match units
+            .into_iter()
+            .find(|(_, unit)| self.0 != 0 && self.0.is_multiple_of(*unit))
+        {
             Some((name, unit)) => write!(f, "{}{name}", self.0 / unit),
             None => write!(f, "{}", self.0),
         }
@@ -209,7 +227,11 @@ mod tests {
     use super::*;
 
     fn check_span(text: &str, seconds: Option<f64>) {
-        assert_eq!(Span::parse(text).map(|span| span.0.as_secs_f64()), seconds, "{text}");
+        assert_eq!(
+            Span::parse(text).map(|span| span.0.as_secs_f64()),
+            seconds,
+            "{text}"
+        );
     }
 
     #[test]
@@ -226,7 +248,9 @@ mod tests {
 
     #[test]
     fn what_is_no_length_of_time_is_refused() {
-        for text in ["", "h", "10", "-1s", "5 weeks", "1h30", "NaN", "inf", "1e99"] {
+        for text in [
+            "", "h", "10", "-1s", "5 weeks", "1h30", "NaN", "inf", "1e99",
+        ] {
             check_span(text, if text == "10" { Some(10.0) } else { None });
         }
     }

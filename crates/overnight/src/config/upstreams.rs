@@ -53,7 +53,10 @@ section! {
 impl UpstreamSection {
     /// The server at that address, with every other setting at its default.
     pub(crate) fn at(url: &str) -> Self {
-        Self { url: Url(url.to_owned()), ..Self::default() }
+        Self {
+            url: Url(url.to_owned()),
+            ..Self::default()
+        }
     }
 
     /// Whether it is the simulator inside the process.
@@ -70,11 +73,16 @@ pub(crate) struct Url(pub(crate) String);
 impl Url {
     /// The address with a password masked.
     pub(crate) fn masked(&self) -> String {
-        let Some((scheme, rest)) = self.0.split_once("://") else { return self.0.clone() };
+        let Some((scheme, rest)) = self.0.split_once("://") else {
+            return self.0.clone();
+        };
         let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
         match authority.rsplit_once('@') {
             Some((credentials, _)) => {
-                format!("{scheme}://{MASK}{}", rest.get(credentials.len()..).unwrap_or_default())
+                format!(
+                    "{scheme}://{MASK}{}",
+                    rest.get(credentials.len()..).unwrap_or_default()
+                )
             }
             None => self.0.clone(),
         }
@@ -108,12 +116,23 @@ value!(Headers, "table of texts", |headers: &Headers| {
     table(headers.0.keys().map(|name| (name.as_str(), MASK)))
 });
 value!(Aliases, "table of texts", |aliases: &Aliases| {
-    table(aliases.0.iter().map(|(from, to)| (from.as_str(), to.as_str())))
+    table(
+        aliases
+            .0
+            .iter()
+            .map(|(from, to)| (from.as_str(), to.as_str())),
+    )
 });
 
 fn table<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> String {
-    let pairs: Vec<_> = pairs.map(|(key, value)| format!("{} = {}", quote(key), quote(value))).collect();
-    if pairs.is_empty() { "{}".to_owned() } else { format!("{{ {} }}", pairs.join(", ")) }
+    let pairs: Vec<_> = pairs
+        .map(|(key, value)| format!("{} = {}", quote(key), quote(value)))
+        .collect();
+    if pairs.is_empty() {
+        "{}".to_owned()
+    } else {
+        format!("{{ {} }}", pairs.join(", "))
+    }
 }
 
 /// The list of upstreams: tables, or just addresses.
@@ -191,7 +210,10 @@ mod tests {
     #[test]
     fn a_password_in_an_address_is_never_shown() {
         let shown = |url: &str| Url(url.to_owned()).masked();
-        assert_eq!(shown("http://me:secret@host:80/v1"), "http://***@host:80/v1");
+        assert_eq!(
+            shown("http://me:secret@host:80/v1"),
+            "http://***@host:80/v1"
+        );
         assert_eq!(shown("http://host/a@b"), "http://host/a@b");
         assert_eq!(shown("unix:/run/a.sock"), "unix:/run/a.sock");
         let debugged = format!("{:?}", UpstreamSection::at("http://me:secret@host"));

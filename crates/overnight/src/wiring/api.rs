@@ -20,15 +20,26 @@ pub(crate) fn api_settings(settings: &Settings, at: Timestamp) -> anyhow::Result
     let windows = settings.windows.0.iter();
     let is_local = is_loopback(&settings.listen) && !settings.no_auth;
     Ok(ApiSettings {
-        upload_bytes_max: settings.limits.upload_bytes_max.unless_zero().unwrap_or(u64::MAX),
+        upload_bytes_max: settings
+            .limits
+            .upload_bytes_max
+            .unless_zero()
+            .unwrap_or(u64::MAX),
         windows: windows
             .filter_map(|text| Some((text.clone(), Span::parse(text)?.0)))
             .collect(),
         extra_endpoints: settings.endpoints.0.clone(),
         batch_file_expiry: settings.retention.files.unless_zero(),
         organization: header(&settings.organization)?,
-        project: settings.project.as_deref().map_or_else(|| Ok(defaults.project.clone()), header)?,
-        browsers: if is_local { Browsers::LoopbackOnly } else { Browsers::Trusted },
+        project: settings
+            .project
+            .as_deref()
+            .map_or_else(|| Ok(defaults.project.clone()), header)?,
+        browsers: if is_local {
+            Browsers::LoopbackOnly
+        } else {
+            Browsers::Trusted
+        },
         ..defaults
     })
 }

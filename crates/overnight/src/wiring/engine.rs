@@ -18,7 +18,10 @@ pub(crate) fn engine_settings(settings: &Settings) -> EngineSettings {
             models_max: bytes(u64::from(settings.limits.models_max)),
         },
         single_model: settings.limits.single_model,
-        attempts: AttemptRules { attempts_max: settings.attempts_max, ..AttemptRules::default() },
+        attempts: AttemptRules {
+            attempts_max: settings.attempts_max,
+            ..AttemptRules::default()
+        },
         cancel_grace: settings.grace.cancel.0,
         expiry_grace: settings.grace.expiry.0,
         shutdown_grace: settings.grace.shutdown.0,

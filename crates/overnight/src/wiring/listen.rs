@@ -49,7 +49,9 @@ pub(crate) async fn bind(address: &str) -> anyhow::Result<TcpListener> {
 
 /// The URL that reaches the listener from this machine.
 pub(crate) fn url(listener: &TcpListener) -> anyhow::Result<String> {
-    let address = listener.local_addr().context("the listener has no address")?;
+    let address = listener
+        .local_addr()
+        .context("the listener has no address")?;
     let port = address.port();
     Ok(match address {
         address if !address.ip().is_unspecified() => format!("http://{address}"),
@@ -61,7 +63,9 @@ pub(crate) fn url(listener: &TcpListener) -> anyhow::Result<String> {
 /// Prints a line to stdout, at once: scripts wait for it.
 pub(crate) fn announce(line: &str) -> anyhow::Result<()> {
     let mut stdout = io::stdout().lock();
-    writeln!(stdout, "{line}").and_then(|()| stdout.flush()).context("stdout cannot be written")
+    writeln!(stdout, "{line}")
+        .and_then(|()| stdout.flush())
+        .context("stdout cannot be written")
 }
 
 /// Serves until `stop`, then accepts nothing more and gives requests that are under way the grace.
@@ -71,7 +75,11 @@ pub(crate) async fn serve(
     stop: CancellationToken,
     grace: Duration,
 ) {
-    let server = Server { router, stop: stop.clone(), connections: TaskTracker::new() };
+    let server = Server {
+        router,
+        stop: stop.clone(),
+        connections: TaskTracker::new(),
+    };
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
         let accepted = tokio::select! {
@@ -94,9 +102,15 @@ pub(crate) async fn serve(
     }
     drop(listener);
     server.connections.close();
-    if tokio::time::timeout(grace, server.connections.wait()).await.is_err() {
+    if tokio::time::timeout(grace, server.connections.wait())
+        .await
+        .is_err()
+    {
         let open = server.connections.len();
-        tracing::warn!(connections.open = open, "requests were cut off by the end of the process");
+        tracing::warn!(
+            connections.open = open,
+            "requests were cut off by the end of the process"
+        );
     }
 }
 
@@ -105,7 +119,10 @@ async fn accept(
     listener: &TcpListener,
     places: &Arc<Semaphore>,
 ) -> io::Result<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
-    let place = Arc::clone(places).acquire_owned().await.map_err(io::Error::other)?;
+    let place = Arc::clone(places)
+        .acquire_owned()
+        .await
+        .map_err(io::Error::other)?;
     let (stream, _) = listener.accept().await?;
     stream.set_nodelay(true)?;
     Ok((stream, place))
@@ -121,7 +138,10 @@ struct Server {
 impl Server {
     async fn connection(self, stream: TcpStream) {
         let mut builder = Builder::new(TokioExecutor::new());
-        builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
+        builder
+            .http1()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD_TIMEOUT);
         builder.http2().timer(TokioTimer::new());
         let service = TowerToHyperService::new(self.router);
         let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));

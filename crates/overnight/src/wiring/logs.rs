@@ -1,6 +1,6 @@
 //! The log: lines on stderr, as text or JSON. Bodies and keys never get here: no room logs them.
 
-use std::io;
+use std::io::{self, IsTerminal as _};
 
 use indicatif::MultiProgress;
 use tracing_subscriber::EnvFilter;
@@ -22,15 +22,24 @@ pub(crate) fn start(settings: &LogSection, to: To) {
     // The level was checked with the settings.
     let filter = EnvFilter::try_new(&settings.level).unwrap_or_else(|_| EnvFilter::new("info"));
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(to);
+    // Colours would be rubbish in a file; on a terminal, `NO_COLOR` is heeded.
+    let lines = if io::stderr().is_terminal() { lines } else { lines.with_ansi(false) };
     // Only a log that was started before could stand in the way, and then that one goes on.
     let _ = match settings.format {
         LogFormat::Text => lines.with_target(false).try_init(),
         LogFormat::Json => lines.json().flatten_event(true).try_init(),
     };
     std::panic::set_hook(Box::new(|panic| {
-        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        let place = panic
+            .location()
+            .map(ToString::to_string)
+            .unwrap_or_default();
         let message = panic.payload_as_str().unwrap_or("no message");
-        tracing::error!(panic.place = place, panic.message = message, "a panic: this is a bug");
+        tracing::error!(
+            panic.place = place,
+            panic.message = message,
+            "a panic: this is a bug"
+        );
     }));
 }
 

@@ -20,9 +20,14 @@ impl Stop {
     /// The system does not let the process listen.
     pub(crate) fn on_signals() -> anyhow::Result<Self> {
         let listen = |kind| signal(kind).context("signals cannot be received");
-        let (terminate, interrupt) =
-            (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
-        let stop = Self { asked: CancellationToken::new(), insisted: CancellationToken::new() };
+        let (terminate, interrupt) = (
+            listen(SignalKind::terminate())?,
+            listen(SignalKind::interrupt())?,
+        );
+        let stop = Self {
+            asked: CancellationToken::new(),
+            insisted: CancellationToken::new(),
+        };
         let told = stop.clone();
         // The task ends with the process: after the second signal there is nothing to wait for.
         TaskTracker::new().spawn(told.listen(terminate, interrupt));

@@ -8,8 +8,13 @@ use overnight_core::time::{Clock, Timestamp};
 /// The system's time of day.
 pub(crate) fn clock() -> Clock {
     Clock::new(|| {
-        #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the clock")]
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "this is the one place that reads the clock"
+        )]
+        let since = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
         Timestamp::from_micros(u64::try_from(since.as_micros()).unwrap_or(u64::MAX))
     })
 }
@@ -23,7 +28,10 @@ pub(crate) fn entropy() -> anyhow::Result<Entropy> {
     draw().map_err(|error| anyhow::anyhow!("the system gives no random bits: {error}"))?;
     Ok(Entropy::new(|| {
         // It gave some at the start, and a system's source does not dry up.
-        #[expect(clippy::expect_used, reason = "an id that is not random would be worse than a panic")]
+        #[expect(
+            clippy::expect_used,
+            reason = "an id that is not random would be worse than a panic"
+        )]
         draw().expect("random bits")
     }))
 }
@@ -38,7 +46,11 @@ fn draw() -> Result<u128, getrandom::Error> {
 pub(crate) fn command_line() -> String {
     let words = std::env::args_os().enumerate().map(|(index, word)| {
         let word = word.to_string_lossy().into_owned();
-        if index == 0 { "overnight".to_owned() } else { shell_word(word) }
+        if index == 0 {
+            "overnight".to_owned()
+        } else {
+            shell_word(word)
+        }
     });
     words.collect::<Vec<_>>().join(" ")
 }
@@ -58,7 +70,10 @@ mod tests {
     #[test]
     fn words_are_quoted_when_a_shell_would_split_them() {
         let quoted = |word: &str| shell_word(word.to_owned());
-        assert_eq!(quoted("http://localhost:8000/v1"), "http://localhost:8000/v1");
+        assert_eq!(
+            quoted("http://localhost:8000/v1"),
+            "http://localhost:8000/v1"
+        );
         assert_eq!(quoted("my file"), "'my file'");
         assert_eq!(quoted("it's"), r"'it'\''s'");
     }

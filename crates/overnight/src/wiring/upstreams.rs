@@ -22,6 +22,20 @@ use crate::config::settings::Settings;
 use crate::config::upstreams::{SIM, UpstreamSection};
 use crate::failure::UsageError;
 
+/// Refuses to begin without any upstream.
+///
+/// # Errors
+///
+/// A sentence that says how to name one.
+pub(crate) fn require(settings: &Settings) -> Result<(), UsageError> {
+    if settings.upstreams.0.is_empty() {
+        let message = "there is no upstream to send requests to: say \
+                       `--upstream http://localhost:8000`, or `--upstream sim` for a simulated one";
+        return Err(UsageError(message.to_owned()));
+    }
+    Ok(())
+}
+
 /// Makes the upstreams. Answers that do not fit in memory are spooled in a folder.
 pub(crate) struct UpstreamMaker<'a> {
     /// What was set.
@@ -39,14 +53,9 @@ pub(crate) struct UpstreamMaker<'a> {
 impl UpstreamMaker<'_> {
     /// # Errors
     ///
-    /// There is no upstream, or a setting of one does not hold.
+    /// A setting of an upstream does not hold.
     pub(crate) async fn make(&self) -> anyhow::Result<Vec<UpstreamPart>> {
         let sections = &self.settings.upstreams.0;
-        if sections.is_empty() {
-            let message = "there is no upstream to send requests to: say \
-                           `--upstream http://localhost:8000`, or `--upstream sim` for a simulated one";
-            return Err(UsageError(message.to_owned()).into());
-        }
         let budget = AnswerBudget::new(AnswerLimits {
             memory_bytes: self.settings.memory.answers.0,
             answer_bytes_max: self.settings.memory.answer_bytes_max.0,
@@ -55,7 +64,11 @@ impl UpstreamMaker<'_> {
         let mut names = BTreeSet::new();
         let mut parts = Vec::with_capacity(sections.len());
         for section in sections {
-            let url = if section.is_sim() { self.start_sim().await? } else { section.url.0.clone() };
+            let url = if section.is_sim() {
+                self.start_sim().await?
+            } else {
+                section.url.0.clone()
+            };
             parts.push(self.part(section, url, budget.clone(), &mut names)?);
         }
         Ok(parts)
@@ -75,8 +88,14 @@ impl UpstreamMaker<'_> {
             tpm: section.tpm,
         };
         let is_sim = section.is_sim();
-        let name = section.name.clone().or_else(|| is_sim.then(|| SIM.to_owned()));
-        let api_key = section.api_key_env.as_ref().and_then(|name| self.environment.get(name));
+        let name = section
+            .name
+            .clone()
+            .or_else(|| is_sim.then(|| SIM.to_owned()));
+        let api_key = section
+            .api_key_env
+            .as_ref()
+            .and_then(|name| self.environment.get(name));
         let settings = UpstreamSettings {
             name,
             api_key: api_key.map(|key| Secret::new(key.trim().to_owned())),
@@ -127,7 +146,9 @@ impl UpstreamMaker<'_> {
 fn unique(name: &str, names: &mut BTreeSet<String>) -> String {
     let numbered = (2_u32..).map(|number| format!("{name}#{number}"));
     let mut choices = std::iter::once(name.to_owned()).chain(numbered);
-    choices.find(|choice| names.insert(choice.clone())).unwrap_or_else(|| name.to_owned())
+    choices
+        .find(|choice| names.insert(choice.clone()))
+        .unwrap_or_else(|| name.to_owned())
 }
 
 #[cfg(test)]
@@ -137,7 +158,9 @@ mod tests {
     #[test]
     fn two_upstreams_at_one_address_have_different_names() {
         let mut names = BTreeSet::new();
-        let given: Vec<_> = ["a", "a", "b", "a"].map(|name| unique(name, &mut names)).into();
+        let given: Vec<_> = ["a", "a", "b", "a"]
+            .map(|name| unique(name, &mut names))
+            .into();
         assert_eq!(given, ["a", "a#2", "b", "a#3"]);
     }
 }

@@ -6,8 +6,8 @@ use overnight_core::batch::{Batch, Event, Lease, Status};
 
 use super::Subject;
 use super::fixture::{
-    answered, at, batch, batch_id, claim, claimed, completed, is_fenced, is_missing, project,
-    running, sealing, spec, worker,
+    answered, at, batch_id, claim, claimed, completed, is_fenced, is_missing, project, running,
+    sealing, spec, worker,
 };
 use crate::store::Held;
 

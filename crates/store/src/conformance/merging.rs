@@ -116,7 +116,7 @@ pub async fn a_merged_segment_still_counts_as_recorded(subject: Subject) {
     }
     assert_eq!(store.segments(&batch_id(1), None, 9).await.unwrap(), [all]);
     let batch = store.batch(&project(), &batch_id(1)).await.unwrap();
-    assert_eq!(batch.tally.ended(), 8);
+    assert_eq!(batch.tally.ended(), 9);
     is_corrupt(store.record(&lease, &answered(&lease, 5, 5..7)).await);
 }
 

@@ -36,6 +36,8 @@ pub(super) struct ModelFile {
     pub(super) file: File,
     pub(super) blobs: Vec<BlobKey>,
     pub(super) deleted_at: Option<Timestamp>,
+    /// Whether nobody reads the bytes any more, nor ever will.
+    purged: bool,
 }
 
 impl ModelFile {
@@ -44,6 +46,7 @@ impl ModelFile {
             file,
             blobs,
             deleted_at: None,
+            purged: false,
         }
     }
 }
@@ -201,21 +204,27 @@ pub(super) struct Model {
 }
 
 impl Model {
-    /// The blobs that somebody may read at that time.
-    pub(super) fn live(&self, now: Timestamp) -> BTreeSet<BlobKey> {
+    /// Lets go of the bytes of deleted files that nobody reads any more: at once for an input that no
+    /// open batch has, after ten minutes for results.
+    pub(super) fn purge(&mut self, now: Timestamp) {
+        for (n, file) in &mut self.files {
+            let input =
+                |batch: &ModelBatch| batch.is_open() && batch.batch.spec.input_file == file.file.id;
+            file.purged |= file.deleted_at.is_some_and(|deleted| {
+                if *n < 1000 {
+                    !self.batches.values().any(input)
+                } else {
+                    now >= deleted.plus(Duration::from_mins(10))
+                }
+            });
+        }
+    }
+
+    /// The blobs that somebody may read.
+    pub(super) fn live(&self) -> BTreeSet<BlobKey> {
         let mut live = BTreeSet::new();
-        for (n, file) in &self.files {
-            let grace = Duration::from_mins(if *n >= 1000 { 10 } else { 0 });
-            let read = self
-                .batches
-                .values()
-                .any(|batch| batch.is_open() && batch.batch.spec.input_file == file.file.id);
-            let kept = file
-                .deleted_at
-                .is_none_or(|deleted| now < deleted.plus(grace));
-            if read || kept {
-                live.extend(file.blobs.iter().cloned());
-            }
+        for file in self.files.values().filter(|file| !file.purged) {
+            live.extend(file.blobs.iter().cloned());
         }
         for batch in self.batches.values() {
             if batch.is_open() {
@@ -346,13 +355,10 @@ impl Model {
     }
 
     /// Forgets what ended before that time and has no result file left.
-    pub(super) fn forget(&mut self, now: Timestamp, purged: Timestamp) -> u64 {
+    pub(super) fn forget(&mut self, now: Timestamp) -> u64 {
         let kept = |n: u64| {
-            [1000 + n, 2000 + n].iter().any(|id| {
-                let deleted = self.files.get(id).map(|file| file.deleted_at);
-                deleted
-                    .is_some_and(|at| at.is_none_or(|at| purged < at.plus(Duration::from_mins(10))))
-            })
+            let files = [1000 + n, 2000 + n].map(|id| self.files.get(&id));
+            files.into_iter().flatten().any(|file| !file.purged)
         };
         let ended = |batch: &ModelBatch| {
             let history = &batch.batch.history;

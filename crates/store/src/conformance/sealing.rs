@@ -212,7 +212,10 @@ pub async fn the_plan_is_garbage_when_its_batch_has_ended(subject: Subject) {
         .unwrap();
     store.seal(&lease, &sealing(1), at(9)).await.unwrap();
     let plan = plan(&lease, 1);
-    assert_eq!(garbage(store, 9).await, [plan.entries.blob.clone()]);
+    assert_eq!(
+        garbage(store, 9).await,
+        std::slice::from_ref(&plan.entries.blob)
+    );
     let batch = store.batch(&project(), &batch_id(1)).await.unwrap();
     assert_eq!(batch.plan, Some(plan));
 }

@@ -21,7 +21,7 @@ pub async fn a_recorded_segment_counts_once(subject: Subject) {
     }
     assert_eq!(
         store.segments(&batch_id(1), None, 9).await.unwrap(),
-        [segment.clone()]
+        std::slice::from_ref(&segment)
     );
     let batch = store.batch(&project(), &batch_id(1)).await.unwrap();
     assert_eq!(batch.tally, segment.tally);

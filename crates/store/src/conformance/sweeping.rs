@@ -126,7 +126,7 @@ pub async fn a_batch_is_kept_while_its_result_files_are(subject: Subject) {
         0
     );
     let output = segment_key(&lease, 0, Part::Output);
-    assert_eq!(garbage(store, 700).await, [output.clone()]);
+    assert_eq!(garbage(store, 700).await, std::slice::from_ref(&output));
     assert_eq!(
         store
             .forget_batches(Duration::ZERO, 9, at(701))

@@ -10,7 +10,12 @@ fn read(boundary: &str, pieces: Vec<Vec<u8>>) -> Result<Read, String> {
     let pieces = stream::iter(pieces.into_iter().map(Ok::<_, std::io::Error>));
     let content_type = format!("multipart/form-data; boundary={boundary}");
     let content_type = HeaderValue::try_from(content_type).expect("a header value");
-    let mut form = Form::new(Some(&content_type), Body::from_stream(pieces)).expect("a form");
+    let mut form = Form::new(
+        Some(&content_type),
+        Body::from_stream(pieces),
+        Duration::from_mins(1),
+    )
+    .expect("a form");
     let reading = async {
         let mut parts = Vec::new();
         while let Some(part) = form.next_part().await? {
@@ -23,6 +28,7 @@ fn read(boundary: &str, pieces: Vec<Vec<u8>>) -> Result<Read, String> {
         Ok(parts)
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
         .build()
         .expect("a runtime");
     runtime

@@ -24,7 +24,11 @@ pub(super) fn of_head(error: &Error, after: Duration) -> NoAnswer {
     let cause = error
         .source()
         .and_then(|source| source.downcast_ref::<hyper::Error>());
-    let was_lost = cause.is_none_or(|cause| !cause.is_parse() && !cause.is_user());
+    if cause.is_some_and(hyper::Error::is_user) {
+        // The body of the request could not be read.
+        return NoAnswer::Ours;
+    }
+    let was_lost = cause.is_none_or(|cause| !cause.is_parse());
     if was_lost && after <= STALE_WINDOW && was_reused(error) {
         NoAnswer::StaleConnection
     } else {

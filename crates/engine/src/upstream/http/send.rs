@@ -147,5 +147,5 @@ impl HttpUpstream {
 /// The body of the request could not be had, so nothing was sent.
 fn unread(error: &std::io::Error) -> Received {
     let detail = format!("the body of the request could not be read: {error}");
-    no_answer(NoAnswer::Reset, Some(detail))
+    no_answer(NoAnswer::Ours, Some(detail))
 }

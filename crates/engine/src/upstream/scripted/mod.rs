@@ -138,7 +138,7 @@ impl Upstream for ScriptedUpstream {
         let _in_flight = InFlight::enter(self);
         let body = match gather(call.body).await {
             Ok(body) => body,
-            Err(error) => return no_answer(NoAnswer::Reset, Some(error.to_string())),
+            Err(error) => return no_answer(NoAnswer::Ours, Some(error.to_string())),
         };
         let path = call.path.to_string();
         let seen = Seen {

@@ -69,7 +69,10 @@ mod tests {
                     {\"response\":{\"status_code\":400,\"body\":{}},\"error\":null}\n\
                     {\"response\":";
         std::fs::write(&path, text).unwrap();
-        let expected = [("status 400".to_owned(), 2), ("upstream_error".to_owned(), 1)];
+        let expected = [
+            ("status 400".to_owned(), 2),
+            ("upstream_error".to_owned(), 1),
+        ];
         assert_eq!(causes(&path).unwrap(), expected);
     }
 }

@@ -24,14 +24,22 @@ pub(super) fn endpoint_of(path: &Path, line_bytes_max: u64) -> io::Result<Endpoi
     let mut line = Vec::new();
     for _ in 0..BLANK_LINES_MAX {
         line.clear();
-        let length = reader.by_ref().take(line_bytes_max).read_until(b'\n', &mut line)?;
-        let text = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&line).trim_ascii();
+        let length = reader
+            .by_ref()
+            .take(line_bytes_max)
+            .read_until(b'\n', &mut line)?;
+        let text = line
+            .strip_prefix(b"\xef\xbb\xbf")
+            .unwrap_or(&line)
+            .trim_ascii();
         if !text.is_empty() || length == 0 {
             break;
         }
     }
     let text = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&line);
-    let url = serde_json::from_slice::<FirstLine>(text).ok().map(|first| first.url);
+    let url = serde_json::from_slice::<FirstLine>(text)
+        .ok()
+        .map(|first| first.url);
     let url = url.filter(|url| url.starts_with('/'));
     Ok(Endpoint::from(url.as_deref().unwrap_or(ASSUMED)))
 }
@@ -49,13 +57,25 @@ mod tests {
 
     #[test]
     fn the_first_line_names_the_endpoint() {
-        check_endpoint("{\"url\":\"/v1/embeddings\"}\n{\"url\":\"/x\"}\n", "/v1/embeddings");
-        check_endpoint("\u{feff}\r\n\n{\"custom_id\":\"a\",\"url\":\"/v1/rerank\"}", "/v1/rerank");
+        check_endpoint(
+            "{\"url\":\"/v1/embeddings\"}\n{\"url\":\"/x\"}\n",
+            "/v1/embeddings",
+        );
+        check_endpoint(
+            "\u{feff}\r\n\n{\"custom_id\":\"a\",\"url\":\"/v1/rerank\"}",
+            "/v1/rerank",
+        );
     }
 
     #[test]
     fn without_an_endpoint_validation_gets_to_say_what_is_wrong() {
-        for text in ["", "\n\n", "nonsense", "{\"url\":5}", "{\"url\":\"http://x/\"}"] {
+        for text in [
+            "",
+            "\n\n",
+            "nonsense",
+            "{\"url\":5}",
+            "{\"url\":\"http://x/\"}",
+        ] {
             check_endpoint(text, ASSUMED);
         }
     }

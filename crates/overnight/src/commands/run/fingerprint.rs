@@ -31,7 +31,11 @@ impl Fingerprint {
         let bytes = file.metadata()?.len();
         let head = hash(&mut file)?;
         file.seek(SeekFrom::Start(bytes.saturating_sub(END_BYTES)))?;
-        Ok(Self { bytes, head, tail: hash(&mut file)? })
+        Ok(Self {
+            bytes,
+            head,
+            tail: hash(&mut file)?,
+        })
     }
 
     /// What is different, as the end of a sentence about the file.

@@ -43,7 +43,7 @@ use crate::config::load::Loaded;
 use crate::config::settings::Settings;
 use crate::failure;
 use crate::wiring::signals::Stop;
-use crate::wiring::upstreams::UpstreamMaker;
+use crate::wiring::upstreams::{self, UpstreamMaker};
 use crate::wiring::{engine, logs, system};
 
 /// How often the end of the batch is looked for, and the bar is drawn.
@@ -70,13 +70,18 @@ pub(super) async fn run(
 ) -> anyhow::Result<ExitCode> {
     let mut settings = loaded.settings.clone();
     if let Concurrency::Fixed(limit) = args.concurrency {
-        settings.upstreams.0.iter_mut().for_each(|upstream| upstream.limit = Some(limit));
+        settings
+            .upstreams
+            .0
+            .iter_mut()
+            .for_each(|upstream| upstream.limit = Some(limit));
     }
     let mut progress = Progress::start();
     if !loaded.layers.sets("log.level") {
         LOG_LEVEL.clone_into(&mut settings.log.level);
     }
     logs::start(&settings.log, progress.log_target());
+    upstreams::require(&settings)?;
     let stop = Stop::on_signals()?;
     let paths = Paths::new(&args.input, &args.output)?;
     let state = State::open(paths, &settings).await?;
@@ -86,7 +91,12 @@ pub(super) async fn run(
         End::Ended(before)
     } else {
         progress.begin(&before);
-        let job = Job { settings: &settings, environment: &environment, state: &state, stop: &stop };
+        let job = Job {
+            settings: &settings,
+            environment: &environment,
+            state: &state,
+            stop: &stop,
+        };
         tokio::select! {
             end = job.run(&mut progress) => end?,
             () = stop.insisted() => End::Quit,
@@ -108,12 +118,18 @@ async fn conclude(end: End, state: &State, pace: Pace) -> anyhow::Result<ExitCod
     };
     if let BatchState::Failed(errors) = &batch.state {
         refusal::tell(errors, &state.paths);
-        state.forget().context("the state of the refused run could not be removed")?;
+        state
+            .forget()
+            .context("the state of the refused run could not be removed")?;
         return Ok(ExitCode::from(failure::INPUT_REFUSED));
     }
     summary::ended(&batch, &state.paths, pace);
     let failed = batch.tally.failed + batch.tally.unrun;
-    Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::from(failure::LINES_FAILED) })
+    Ok(if failed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(failure::LINES_FAILED)
+    })
 }
 
 /// One run of the engine on the one batch of a state folder.
@@ -144,7 +160,10 @@ impl Job<'_> {
             entropy: system::entropy()?,
             wake: Wake::new(),
             settings: unlimited(self.settings),
-            target: ResultTarget::Append { output: state::output_key(), error: state::error_key() },
+            target: ResultTarget::Append {
+                output: state::output_key(),
+                error: state::error_key(),
+            },
             metrics: EngineMetrics::register(&mut Registry::default()),
         });
         let stop = self.stop.asked().child_token();
@@ -163,7 +182,11 @@ impl Job<'_> {
             return Ok(End::Ended(batch));
         }
         let batch = self.state.batch().await?;
-        Ok(if batch.state.status().is_terminal() { End::Ended(batch) } else { End::Interrupted })
+        Ok(if batch.state.status().is_terminal() {
+            End::Ended(batch)
+        } else {
+            End::Interrupted
+        })
     }
 
     /// Shows how the batch gets on, until it has ended.

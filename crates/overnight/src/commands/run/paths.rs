@@ -36,14 +36,21 @@ impl Paths {
             errors: errors_beside(output),
             state: with_suffix(output, ".overnight"),
         };
-        let folder = output.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let folder = output
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty());
         if folder.is_some_and(|folder| !folder.is_dir()) {
             let shown = output.display();
-            return Err(UsageError(format!("the folder of the output {shown} is not there")));
+            return Err(UsageError(format!(
+                "the folder of the output {shown} is not there"
+            )));
         }
         for path in [&paths.output, &paths.errors] {
             if path.is_dir() {
-                return Err(UsageError(format!("the output {} is a folder", path.display())));
+                return Err(UsageError(format!(
+                    "the output {} is a folder",
+                    path.display()
+                )));
             }
             if is_same_file(input, path) {
                 let message = format!("the input {shown} would be overwritten by the results");
@@ -84,16 +91,31 @@ mod tests {
 
     #[test]
     fn the_other_files_stand_beside_the_output() {
-        assert_eq!(errors_beside(Path::new("a/out.jsonl")), Path::new("a/out.errors.jsonl"));
-        assert_eq!(errors_beside(Path::new("a/out.v1.jsonl")), Path::new("a/out.v1.errors.jsonl"));
-        assert_eq!(errors_beside(Path::new("out")), Path::new("out.errors.jsonl"));
-        assert_eq!(with_suffix(Path::new("o.jsonl"), ".overnight"), Path::new("o.jsonl.overnight"));
+        assert_eq!(
+            errors_beside(Path::new("a/out.jsonl")),
+            Path::new("a/out.errors.jsonl")
+        );
+        assert_eq!(
+            errors_beside(Path::new("a/out.v1.jsonl")),
+            Path::new("a/out.v1.errors.jsonl")
+        );
+        assert_eq!(
+            errors_beside(Path::new("out")),
+            Path::new("out.errors.jsonl")
+        );
+        assert_eq!(
+            with_suffix(Path::new("o.jsonl"), ".overnight"),
+            Path::new("o.jsonl.overnight")
+        );
     }
 
     #[test]
     fn the_input_is_never_the_output_by_whatever_name() {
         let folder = tempfile::tempdir().unwrap();
-        let (input, link) = (folder.path().join("in.jsonl"), folder.path().join("link.jsonl"));
+        let (input, link) = (
+            folder.path().join("in.jsonl"),
+            folder.path().join("link.jsonl"),
+        );
         fs::write(&input, "{}").unwrap();
         std::os::unix::fs::symlink(&input, &link).unwrap();
         assert!(Paths::new(&input, &input).is_err());

@@ -48,7 +48,15 @@ impl Progress {
         let now = Instant::now();
         let bar = std::io::stderr().is_terminal().then(ProgressBar::no_length);
         let bars = MultiProgress::new();
-        Self { bars, bar, is_counting: false, started: now, before: 0, last: (now, 0), ended: 0 }
+        Self {
+            bars,
+            bar,
+            is_counting: false,
+            started: now,
+            before: 0,
+            last: (now, 0),
+            ended: 0,
+        }
     }
 
     /// Where log lines go so that they do not tear the bar.
@@ -102,7 +110,10 @@ impl Progress {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
-        Pace { elapsed: self.started.elapsed(), before: self.before }
+        Pace {
+            elapsed: self.started.elapsed(),
+            before: self.before,
+        }
     }
 
     fn draw(&mut self, bar: &ProgressBar, live: &LiveBatch) {
@@ -151,9 +162,16 @@ impl Progress {
 
 /// What is going on besides counting.
 fn condition(live: &LiveBatch) -> String {
-    let mut text = format!("in flight {}, failed {}", live.in_flight, HumanCount(live.failed));
+    let mut text = format!(
+        "in flight {}, failed {}",
+        live.in_flight,
+        HumanCount(live.failed)
+    );
     if live.retrying > 0 {
-        text.push_str(&format!(", waiting to be tried again {}", HumanCount(live.retrying)));
+        text.push_str(&format!(
+            ", waiting to be tried again {}",
+            HumanCount(live.retrying)
+        ));
     }
     if let Some(reason) = &live.reason {
         text.push_str("; ");

@@ -11,7 +11,11 @@ pub(super) fn tell(errors: &[InputError], paths: &Paths) {
     let mut stderr = std::io::stderr().lock();
     for error in errors {
         // When there is nobody to tell, the exit code says it.
-        let _ = writeln!(stderr, "{}", line_of(error, &paths.input.display().to_string()));
+        let _ = writeln!(
+            stderr,
+            "{}",
+            line_of(error, &paths.input.display().to_string())
+        );
     }
     let _ = writeln!(stderr, "the input was refused; nothing was sent");
 }

@@ -65,14 +65,13 @@ impl State {
     pub(super) async fn open(paths: Paths, settings: &Settings) -> anyhow::Result<Self> {
         let now = Fingerprint::of(&paths.input)
             .with_context(|| format!("the input {} cannot be read", paths.input.display()))?;
-        let saved = read_fingerprint(&paths)?;
-        match &saved {
-            Some(saved) => refuse_changed(saved, &now, &paths)?,
-            None => refuse_foreign(&paths)?,
+        if read_fingerprint(&paths)?.is_none() {
+            refuse_foreign(&paths)?;
         }
         let folder = lock(&paths)?;
-        if saved.is_none() {
-            save_fingerprint(&folder, &now)?;
+        match read_fingerprint(&paths)? {
+            Some(saved) => refuse_changed(&saved, &now, &paths)?,
+            None => save_fingerprint(&folder, &now)?,
         }
         let database = folder.database();
         let store = Blocking::Pool
@@ -91,7 +90,13 @@ impl State {
             Some(batch) => batch.id,
             None => insert_batch(&store, &paths, &now, settings).await?,
         };
-        let state = Self { paths, folder, store, blobs, batch };
+        let state = Self {
+            paths,
+            folder,
+            store,
+            blobs,
+            batch,
+        };
         state.cut_tails().await?;
         Ok(state)
     }
@@ -99,7 +104,10 @@ impl State {
     /// The batch as it is recorded.
     pub(super) async fn batch(&self) -> anyhow::Result<Batch> {
         let project = ProjectId::default_project();
-        self.store.batch(&project, &self.batch).await.context("the run's state cannot be read")
+        self.store
+            .batch(&project, &self.batch)
+            .await
+            .context("the run's state cannot be read")
     }
 
     /// Removes the state and the empty results of a run that sent nothing, so that the next one begins anew.
@@ -118,11 +126,18 @@ impl State {
         let (mut output, mut error) = (0, 0);
         let mut after = None;
         loop {
-            let page = self.store.segments(&self.batch, after, SEGMENTS_PAGE).await?;
+            let page = self
+                .store
+                .segments(&self.batch, after, SEGMENTS_PAGE)
+                .await?;
             let Some(last) = page.last() else { break };
             after = Some((last.epoch, last.seq));
             for segment in &page {
-                let end = |file| segment.extent(file).map_or(0, |run| run.offset + run.length);
+                let end = |file| {
+                    segment
+                        .extent(file)
+                        .map_or(0, |run| run.offset + run.length)
+                };
                 output = end(ResultFile::Output).max(output);
                 error = end(ResultFile::Error).max(error);
             }
@@ -150,12 +165,19 @@ impl State {
 fn lock(paths: &Paths) -> anyhow::Result<DataFolder> {
     DataFolder::lock(&paths.state).map_err(|error| match error {
         FolderError::AlreadyInUse { pid } => {
-            let pid = pid.map(|pid| format!(" (process {pid})")).unwrap_or_default();
-            anyhow::anyhow!("another run{pid} is writing {} right now", paths.output.display())
+            let pid = pid
+                .map(|pid| format!(" (process {pid})"))
+                .unwrap_or_default();
+            anyhow::anyhow!(
+                "another run{pid} is writing {} right now",
+                paths.output.display()
+            )
         }
         other @ (FolderError::Network { .. } | FolderError::Unavailable(_)) => {
-            anyhow::Error::new(other)
-                .context(format!("the state folder {} cannot be used", paths.state.display()))
+            anyhow::Error::new(other).context(format!(
+                "the state folder {} cannot be used",
+                paths.state.display()
+            ))
         }
     })
 }
@@ -163,10 +185,11 @@ fn lock(paths: &Paths) -> anyhow::Result<DataFolder> {
 fn read_fingerprint(paths: &Paths) -> anyhow::Result<Option<Fingerprint>> {
     let path = paths.state.join(FINGERPRINT_FILE);
     match fs::read(&path) {
-        Ok(bytes) => Ok(Some(
-            serde_json::from_slice(&bytes)
-                .with_context(|| format!("{} is damaged", path.display()))?,
-        )),
+        Ok(bytes) => {
+            Ok(Some(serde_json::from_slice(&bytes).with_context(|| {
+                format!("{} is damaged", path.display())
+            })?))
+        }
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error).with_context(|| format!("{} cannot be read", path.display())),
     }
@@ -174,8 +197,10 @@ fn read_fingerprint(paths: &Paths) -> anyhow::Result<Option<Fingerprint>> {
 
 /// Writes the fingerprint whole, or not at all.
 fn save_fingerprint(folder: &DataFolder, fingerprint: &Fingerprint) -> anyhow::Result<()> {
-    let (path, staged) =
-        (folder.path().join(FINGERPRINT_FILE), folder.path().join("input.json.new"));
+    let (path, staged) = (
+        folder.path().join(FINGERPRINT_FILE),
+        folder.path().join("input.json.new"),
+    );
     let mut file = fs::File::create(&staged)?;
     file.write_all(&serde_json::to_vec(fingerprint)?)?;
     file.sync_all()?;
@@ -220,7 +245,12 @@ async fn insert_batch(
 ) -> anyhow::Result<BatchId> {
     let (at, entropy) = (system::clock().now(), system::entropy()?);
     let project = ProjectId::default_project();
-    let name = paths.input.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let name = paths
+        .input
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
     let file = File {
         id: FileId::new(at, entropy.draw()),
         project: project.clone(),
@@ -231,14 +261,22 @@ async fn insert_batch(
         expires_at: None,
     };
     // The whole file is never hashed: each line has a checksum of its own in the plan.
-    let whole = Extent { blob: input_key(), offset: 0, length: input.bytes, checksum: 0 };
+    let whole = Extent {
+        blob: input_key(),
+        offset: 0,
+        length: input.bytes,
+        checksum: 0,
+    };
     store.insert_file(&file, &[whole]).await?;
     let endpoint = endpoint_of(&paths.input, settings.limits.line_bytes_max.0)
         .with_context(|| format!("the input {} cannot be read", paths.input.display()))?;
     let spec = BatchSpec {
         input_file: file.id,
         endpoint,
-        window: CompletionWindow { text: "none".into(), length: None },
+        window: CompletionWindow {
+            text: "none".into(),
+            length: None,
+        },
         metadata: None,
         output_expires_after: None,
     };

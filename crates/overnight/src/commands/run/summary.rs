@@ -61,7 +61,11 @@ fn ended_text(batch: &Batch, paths: &Paths, pace: Pace) -> String {
     );
     if failed > 0 {
         let _ = write!(text, "\nfailed lines: {}", paths.errors.display());
-        for (cause, count) in causes(&paths.errors).unwrap_or_default().iter().take(CAUSES_SHOWN) {
+        for (cause, count) in causes(&paths.errors)
+            .unwrap_or_default()
+            .iter()
+            .take(CAUSES_SHOWN)
+        {
             let _ = write!(text, "\n  {} x {cause}", HumanCount(*count));
         }
     }

@@ -14,15 +14,28 @@ fn load_given(given: Given<'_>) -> Result<Loaded, String> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("o.toml");
     fs::write(&path, given.file).unwrap();
-    let environment =
-        given.variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-    let sources =
-        Sources { flags: given.flags, environment: environment.collect(), file: Some(path.clone()) };
-    load(&sources).map_err(|error| error.to_string().replace(&path.display().to_string(), "o.toml"))
+    let environment = given
+        .variables
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    let sources = Sources {
+        flags: given.flags,
+        environment: environment.collect(),
+        file: Some(path.clone()),
+    };
+    load(&sources).map_err(|error| {
+        error
+            .to_string()
+            .replace(&path.display().to_string(), "o.toml")
+    })
 }
 
 fn from_file(file: &str) -> Result<Loaded, String> {
-    load_given(Given { file, variables: &[], flags: Vec::new() })
+    load_given(Given {
+        file,
+        variables: &[],
+        flags: Vec::new(),
+    })
 }
 
 fn check_error(file: &str, expected: &str) {
@@ -31,7 +44,11 @@ fn check_error(file: &str, expected: &str) {
 }
 
 fn from_variable(name: &str, value: &str) -> Result<Loaded, String> {
-    load_given(Given { file: "", variables: &[(name, value)], flags: Vec::new() })
+    load_given(Given {
+        file: "",
+        variables: &[(name, value)],
+        flags: Vec::new(),
+    })
 }
 
 #[test]
@@ -45,10 +62,22 @@ fn an_empty_file_gives_the_defaults() {
 
 #[test]
 fn a_flag_is_stronger_than_a_variable_which_is_stronger_than_the_file() {
-    let flag = || Flag { key: "listen", name: "--listen", value: Value::from("127.0.0.1:3") };
-    let variables = [("OVERNIGHT_LISTEN", "127.0.0.1:2"), ("OVERNIGHT_LIMITS__LINES_MAX", "7")];
+    let flag = || Flag {
+        key: "listen",
+        name: "--listen",
+        value: Value::from("127.0.0.1:3"),
+    };
+    let variables = [
+        ("OVERNIGHT_LISTEN", "127.0.0.1:2"),
+        ("OVERNIGHT_LIMITS__LINES_MAX", "7"),
+    ];
     let file = "listen = \"127.0.0.1:1\"\n[limits]\nlines_max = 1\nmodels_max = 9\n";
-    let loaded = load_given(Given { file, variables: &variables, flags: vec![flag()] }).unwrap();
+    let loaded = load_given(Given {
+        file,
+        variables: &variables,
+        flags: vec![flag()],
+    })
+    .unwrap();
     assert_eq!(loaded.settings.listen, "127.0.0.1:3");
     assert_eq!(loaded.settings.limits.lines_max, 7);
     assert_eq!(loaded.settings.limits.models_max, 9);
@@ -59,7 +88,10 @@ fn a_flag_is_stronger_than_a_variable_which_is_stronger_than_the_file() {
         ("limits.models_max", "o.toml:4"),
         ("data", "default"),
     ] {
-        let line = shown.lines().find(|line| line.starts_with(&format!("{key} = "))).unwrap();
+        let line = shown
+            .lines()
+            .find(|line| line.starts_with(&format!("{key} = ")))
+            .unwrap();
         assert!(line.ends_with(origin), "{line}");
     }
 }
@@ -67,7 +99,10 @@ fn a_flag_is_stronger_than_a_variable_which_is_stronger_than_the_file() {
 #[test]
 fn an_unknown_key_is_named_with_its_line() {
     let error = from_file("\n[limits]\nline_max = 5\n").unwrap_err();
-    assert!(error.starts_with("o.toml:3: limits.line_max: there is no such setting"), "{error}");
+    assert!(
+        error.starts_with("o.toml:3: limits.line_max: there is no such setting"),
+        "{error}"
+    );
     assert!(error.contains("lines_max"), "{error}");
 }
 
@@ -87,16 +122,29 @@ fn a_wrong_kind_of_value_is_named_with_its_line() {
 #[test]
 fn an_error_inside_an_upstream_is_named_with_its_line() {
     let error = from_file("[[upstreams]]\nurl = \"http://a\"\n[[upstreams]]\nlimit = \"x\"\n");
-    assert!(error.unwrap_err().starts_with("o.toml:4: upstreams.1.limit: must be"));
+    assert!(
+        error
+            .unwrap_err()
+            .starts_with("o.toml:4: upstreams.1.limit: must be")
+    );
     let error = from_file("[[upstreams]]\nurl = \"http://a\"\nlimits = 4\n").unwrap_err();
-    assert!(error.starts_with("o.toml:3: upstreams.0.limits: there is no such setting"), "{error}");
+    assert!(
+        error.starts_with("o.toml:3: upstreams.0.limits: there is no such setting"),
+        "{error}"
+    );
 }
 
 #[test]
 fn several_problems_are_told_at_once() {
     let error = from_file("attempts_max = 0\nwindows = [\"24h\", \"x\"]\n").unwrap_err();
-    assert!(error.contains("o.toml:1: attempts_max: must be at least 1"), "{error}");
-    assert!(error.contains("o.toml:2: windows.1: must be a length of time"), "{error}");
+    assert!(
+        error.contains("o.toml:1: attempts_max: must be at least 1"),
+        "{error}"
+    );
+    assert!(
+        error.contains("o.toml:2: windows.1: must be a length of time"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -113,24 +161,48 @@ fn a_named_file_must_be_there() {
         file: Some("/nowhere/o.toml".into()),
     };
     let error = load(&sources).unwrap_err().to_string();
-    assert!(error.starts_with("/nowhere/o.toml: cannot be read"), "{error}");
+    assert!(
+        error.starts_with("/nowhere/o.toml: cannot be read"),
+        "{error}"
+    );
 }
 
 #[test]
 fn a_wrong_variable_is_named() {
     let error = from_variable("OVERNIGHT_LIMITS__LINES_MAX", "many").unwrap_err();
-    assert!(error.starts_with("OVERNIGHT_LIMITS__LINES_MAX: limits.lines_max: must be"), "{error}");
+    assert!(
+        error.starts_with("OVERNIGHT_LIMITS__LINES_MAX: limits.lines_max: must be"),
+        "{error}"
+    );
     let error = from_variable("OVERNIGHT_LISTENS", "x").unwrap_err();
-    assert!(error.starts_with("OVERNIGHT_LISTENS: listens: there is no such setting"), "{error}");
+    assert!(
+        error.starts_with("OVERNIGHT_LISTENS: listens: there is no such setting"),
+        "{error}"
+    );
 }
 
 #[test]
 fn variables_set_texts_lists_and_upstreams() {
-    assert_eq!(from_variable("OVERNIGHT_DATA", "123").unwrap().settings.data, Path::new("123"));
-    let windows = from_variable("OVERNIGHT_WINDOWS", "24h, 1h").unwrap().settings.windows;
+    assert_eq!(
+        from_variable("OVERNIGHT_DATA", "123")
+            .unwrap()
+            .settings
+            .data,
+        Path::new("123")
+    );
+    let windows = from_variable("OVERNIGHT_WINDOWS", "24h, 1h")
+        .unwrap()
+        .settings
+        .windows;
     assert_eq!(windows.0, ["24h", "1h"]);
     let loaded = from_variable("OVERNIGHT_UPSTREAMS", "http://a:1,http://b:2").unwrap();
-    let urls: Vec<_> = loaded.settings.upstreams.0.iter().map(|u| u.url.0.as_str()).collect();
+    let urls: Vec<_> = loaded
+        .settings
+        .upstreams
+        .0
+        .iter()
+        .map(|u| u.url.0.as_str())
+        .collect();
     assert_eq!(urls, ["http://a:1", "http://b:2"]);
 }
 
@@ -151,7 +223,14 @@ fn the_variable_with_an_upstreams_key_must_be_set() {
         "o.toml:3: upstreams.0.api_key_env: the environment variable KEY_OF_A is not set",
     );
     let variables = [("KEY_OF_A", "sk-1")];
-    assert!(load_given(Given { file, variables: &variables, flags: Vec::new() }).is_ok());
+    assert!(
+        load_given(Given {
+            file,
+            variables: &variables,
+            flags: Vec::new()
+        })
+        .is_ok()
+    );
 }
 
 #[test]
@@ -159,9 +238,15 @@ fn what_is_shown_is_toml_and_holds_no_secret() {
     let file = "[[upstreams]]\nurl = \"http://me:pass1@a:1/\"\nheaders = { x-key = \"pass2\" }\n\
                 served_as = { small = \"org/Small-1\" }\n[sim]\nslots = 4\n";
     let shown = effective(&from_file(file).unwrap());
-    assert!(!shown.contains("pass1") && !shown.contains("pass2"), "{shown}");
+    assert!(
+        !shown.contains("pass1") && !shown.contains("pass2"),
+        "{shown}"
+    );
     let read: toml::Table = toml::from_str(&shown).unwrap();
     assert_eq!(read["sim"]["slots"].as_integer(), Some(4));
-    assert_eq!(read["upstreams"][0]["served_as"]["small"].as_str(), Some("org/Small-1"));
+    assert_eq!(
+        read["upstreams"][0]["served_as"]["small"].as_str(),
+        Some("org/Small-1")
+    );
     assert_eq!(read["limits"]["lines_max"].as_integer(), Some(50_000));
 }

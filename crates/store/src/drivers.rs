@@ -1,11 +1,13 @@
 //! The drivers of this crate against the suites that every driver passes.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use overnight_store::conformance::Driver;
-use overnight_store::{Blobs, Blocking, Sqlite, Store, blob_conformance, conformance};
 use tempfile::TempDir;
+
+use crate::conformance::Driver;
+use crate::{Blobs, Blocking, Sqlite, Store, blob_conformance, conformance};
 
 /// A database file in a folder of its own.
 struct InFile(TempDir);
@@ -19,7 +21,8 @@ impl InFile {
 #[async_trait]
 impl Driver for InFile {
     async fn open(&self) -> Arc<dyn Store> {
-        Arc::new(Sqlite::open(&self.0.path().join("overnight.db"), Blocking::Pool).unwrap())
+        let path: &Path = self.0.path();
+        Arc::new(Sqlite::open(&path.join("overnight.db"), Blocking::Pool).unwrap())
     }
 }
 

@@ -1,0 +1,291 @@
+//! Starts the real binary on free ports and folders of its own, and ends exactly what it started.
+//!
+//! Every test file is a program of its own and uses a part of this.
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+pub mod http;
+pub mod input;
+
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+/// How long a test waits for something that should have happened by then.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The binary, with no configuration but what a test gives it.
+pub fn overnight(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_overnight"));
+    command.current_dir(folder).stdin(Stdio::null());
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("OVERNIGHT_") {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+/// A process that is killed when the test ends, whichever way.
+pub struct Process {
+    child: Child,
+    /// Its id.
+    pub pid: u32,
+    stderr: PathBuf,
+}
+
+impl Process {
+    /// Starts a command, its stderr going to a file in the folder.
+    pub fn start(mut command: Command, folder: &Path) -> Self {
+        let stderr = folder.join(format!("stderr-{:08x}.log", unique()));
+        command
+            .stderr(File::create(&stderr).unwrap())
+            .stdout(Stdio::piped());
+        let child = command.spawn().unwrap();
+        Self {
+            pid: child.id(),
+            child,
+            stderr,
+        }
+    }
+
+    /// The first line of its stdout.
+    pub fn first_line(&mut self) -> String {
+        let mut stdout = BufReader::new(self.child.stdout.take().unwrap());
+        let mut line = String::new();
+        stdout.read_line(&mut line).unwrap();
+        assert!(
+            !line.is_empty(),
+            "it ended before it was ready:\n{}",
+            self.stderr()
+        );
+        // Nobody reads on, but the process must be able to write.
+        thread::spawn(move || std::io::copy(&mut stdout, &mut std::io::sink()));
+        line
+    }
+
+    /// What it has written to stderr so far.
+    pub fn stderr(&self) -> String {
+        let mut text = String::new();
+        File::open(&self.stderr)
+            .unwrap()
+            .read_to_string(&mut text)
+            .unwrap();
+        text
+    }
+
+    /// Sends a signal: `TERM`, `INT`, `KILL`.
+    pub fn signal(&self, name: &str) {
+        let pid = self.pid.to_string();
+        let status = Command::new("kill")
+            .args(["-s", name, &pid])
+            .status()
+            .unwrap();
+        assert!(status.success(), "the signal was not delivered");
+    }
+
+    /// Ends it as a power cut would.
+    pub fn kill9(&mut self) {
+        self.signal("KILL");
+        self.wait();
+    }
+
+    /// Waits for its end.
+    pub fn wait(&mut self) -> ExitStatus {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(
+                Instant::now() < deadline,
+                "it does not end:\n{}",
+                self.stderr()
+            );
+            thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    /// Whether it still runs.
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A number that no other call of this process gets.
+fn unique() -> u32 {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+/// A running `overnight serve`.
+pub struct TestServer {
+    /// Where it answers: `http://127.0.0.1:PORT`.
+    pub base_url: String,
+    /// Its process id; another one after [`Self::restart`].
+    pub pid: u32,
+    /// The folder with its data folder, which is `data` in it.
+    pub folder: TempDir,
+    process: Process,
+    arguments: Vec<String>,
+}
+
+impl TestServer {
+    /// Starts a server on a free port and an empty data folder, with the arguments that `add` adds:
+    /// at least an upstream.
+    pub fn start(add: impl FnOnce(&mut Vec<String>)) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut arguments: Vec<String> = ["serve", "--listen", "127.0.0.1:0", "--data", "data"]
+            .map(str::to_owned)
+            .into();
+        add(&mut arguments);
+        let (process, base_url) = start_server(&arguments, folder.path());
+        Self {
+            base_url,
+            pid: process.pid,
+            folder,
+            process,
+            arguments,
+        }
+    }
+
+    /// Starts a server on the simulator inside its process.
+    pub fn with_sim() -> Self {
+        Self::start(|arguments| arguments.extend(["--upstream", "sim"].map(str::to_owned)))
+    }
+
+    /// The process, for its signals and its stderr.
+    pub fn process(&mut self) -> &mut Process {
+        &mut self.process
+    }
+
+    /// Ends it as a power cut would.
+    pub fn kill9(&mut self) {
+        self.process.kill9();
+    }
+
+    /// Asks it to stop, and waits until it has.
+    pub fn sigterm(&mut self) -> ExitStatus {
+        self.process.signal("TERM");
+        self.process.wait()
+    }
+
+    /// Starts it again on the same data folder, killing it first when it still runs. It listens on another port.
+    pub fn restart(&mut self) {
+        if self.process.is_running() {
+            self.process.kill9();
+        }
+        let (process, base_url) = start_server(&self.arguments, self.folder.path());
+        self.pid = process.pid;
+        self.process = process;
+        self.base_url = base_url;
+    }
+
+    /// One request.
+    pub fn get(&self, path: &str) -> http::Reply {
+        http::request(&self.base_url, "GET", path, &[], b"")
+    }
+
+    /// One request with a JSON body.
+    pub fn post(&self, path: &str, json: &serde_json::Value) -> http::Reply {
+        let headers = [("content-type", "application/json")];
+        http::request(
+            &self.base_url,
+            "POST",
+            path,
+            &headers,
+            json.to_string().as_bytes(),
+        )
+    }
+}
+
+fn start_server(arguments: &[String], folder: &Path) -> (Process, String) {
+    let mut command = overnight(folder);
+    command.args(arguments);
+    let mut process = Process::start(command, folder);
+    let line = process.first_line();
+    let url = line
+        .trim()
+        .strip_prefix("overnight is ready on ")
+        .unwrap()
+        .to_owned();
+    (process, url)
+}
+
+/// A running `overnight sim` that logs its requests to `sim.log` in the folder.
+pub struct TestSim {
+    /// Where it answers.
+    pub url: String,
+    process: Process,
+    log: PathBuf,
+}
+
+impl TestSim {
+    /// Starts a simulator with these flags.
+    pub fn start(folder: &Path, flags: &[&str]) -> Self {
+        let log = folder.join("sim.log");
+        let mut command = overnight(folder);
+        command
+            .args(["sim", "--listen", "127.0.0.1:0", "--log"])
+            .arg(&log)
+            .args(flags);
+        let mut process = Process::start(command, folder);
+        let line = process.first_line();
+        let url = line
+            .split(' ')
+            .find(|word| word.starts_with("http://"))
+            .unwrap()
+            .to_owned();
+        Self { url, process, log }
+    }
+
+    /// How often it was asked so far.
+    pub fn requests(&self) -> usize {
+        std::fs::read_to_string(&self.log)
+            .unwrap_or_default()
+            .lines()
+            .count()
+    }
+
+    /// Its process.
+    pub fn process(&mut self) -> &mut Process {
+        &mut self.process
+    }
+}
+
+/// Waits until something holds.
+pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !holds() {
+        assert!(Instant::now() < deadline, "in vain waited for: {what}");
+        thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// What a command that ended has written to stderr.
+pub fn stderr_of(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// Checks how a command ended; tells its stderr when it was another way.
+pub fn check_code(output: &Output, code: i32) {
+    assert_eq!(
+        output.status.code(),
+        Some(code),
+        "stderr:\n{}",
+        stderr_of(output)
+    );
+}

@@ -1,0 +1,337 @@
+//! What only this driver does: group commit, migrations, damage, and how its queries find their rows.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use overnight_core::batch::Lease;
+use overnight_core::file::{File, Purpose};
+use overnight_core::segment::{BlobKey, Part, ResultFile};
+use rusqlite::Connection;
+use rusqlite::trace::{TraceEvent, TraceEventCodes};
+
+use super::damage::Damage;
+use super::writer::Writer;
+use super::{Sqlite, files, prepared};
+use crate::blocking::Blocking;
+use crate::conformance::block_on;
+use crate::conformance::fixture::{
+    at, batch, batch_id, claim, extent, file, is_corrupt, mixed, project, running, sealing, upload,
+    worker,
+};
+use crate::store::{Content, FileQuery, Order, Store, StoreError};
+
+/// A store, and every statement that it runs.
+fn traced(blocking: Blocking) -> (Sqlite, Arc<Mutex<Vec<String>>>) {
+    let mut connection = prepared(Connection::open_in_memory().unwrap()).unwrap();
+    let statements: Arc<Mutex<Vec<String>>> = Arc::default();
+    let seen = Arc::clone(&statements);
+    let note = move |event: TraceEvent<'_>| {
+        if let TraceEvent::Stmt(_, sql) = event {
+            seen.lock().unwrap().push(sql.to_owned());
+        }
+    };
+    connection
+        .trace_v2(TraceEventCodes::SQLITE_TRACE_STMT, Some(note))
+        .unwrap();
+    let damage = Damage::default();
+    let writer = Writer::new(connection, blocking, damage.clone());
+    (
+        Sqlite {
+            writer,
+            readers: None,
+            damage,
+        },
+        statements,
+    )
+}
+
+#[test]
+fn verbs_that_wait_share_a_transaction() {
+    let (store, statements) = traced(Blocking::Pool);
+    block_on(async {
+        let verbs = (0..200).map(|n| {
+            let store = store.clone();
+            async move { store.announce(&upload(n), at(n)).await }
+        });
+        for announced in futures_util::future::join_all(verbs).await {
+            announced.unwrap();
+        }
+        assert_eq!(store.newest().await.unwrap(), Some(at(199)));
+    });
+    let commits = statements
+        .lock()
+        .unwrap()
+        .iter()
+        .filter(|sql| *sql == "COMMIT")
+        .count();
+    assert!(
+        (1..100).contains(&commits),
+        "{commits} commits for 200 verbs"
+    );
+}
+
+#[test]
+fn a_verb_that_fails_or_panics_fails_alone() {
+    block_on(async {
+        let writer = Sqlite::memory(Blocking::Pool).unwrap().writer;
+        let lost = writer.write(|db| {
+            files::announce(db, &upload(1), at(1))?;
+            Err::<(), _>(StoreError::NotFound)
+        });
+        let panicked = writer.write::<()>(|db| {
+            files::announce(db, &upload(2), at(1))?;
+            panic!("on purpose")
+        });
+        let kept = writer.write(|db| files::announce(db, &upload(3), at(1)));
+        let (lost, panicked, kept) = futures_util::join!(lost, panicked, kept);
+        assert!(matches!(lost, Err(StoreError::NotFound)), "{lost:?}");
+        assert!(
+            matches!(panicked, Err(StoreError::Unavailable(_))),
+            "{panicked:?}"
+        );
+        kept.unwrap();
+        let announced = |db: &Connection| {
+            let count = "SELECT count(*), max(blob) FROM uploads";
+            Ok(db.query_row(count, [], |row| Ok((row.get(0)?, row.get(1)?)))?)
+        };
+        let found: (u64, String) = writer.write(announced).await.unwrap();
+        assert_eq!(found, (1, upload(3).as_str().to_owned()));
+    });
+}
+
+#[test]
+fn a_verb_is_done_although_its_caller_stopped_waiting() {
+    block_on(async {
+        let store = Sqlite::memory(Blocking::Pool).unwrap();
+        let slow = store.write(|db| {
+            std::thread::sleep(Duration::from_millis(50));
+            files::announce(db, &upload(1), at(1))
+        });
+        let waited = tokio::time::timeout(Duration::from_millis(1), slow).await;
+        assert!(waited.is_err());
+        assert_eq!(store.newest().await.unwrap(), Some(at(1)));
+    });
+}
+
+#[test]
+fn a_runtime_that_was_shut_down_leaves_a_writer_that_works() {
+    let store = Sqlite::memory(Blocking::Pool).unwrap();
+    for n in 1..=3 {
+        block_on(async { store.announce(&upload(n), at(n)).await }).unwrap();
+    }
+    assert_eq!(block_on(store.newest()).unwrap(), Some(at(3)));
+}
+
+#[test]
+fn a_commit_that_fails_is_told_to_everyone_in_it() {
+    block_on(async {
+        let store = Sqlite::memory(Blocking::Pool).unwrap();
+        // Holds the leader up until the two verbs behind it wait together.
+        let slow = store.write(|_| {
+            std::thread::sleep(Duration::from_millis(50));
+            Ok(())
+        });
+        let innocent = store.announce(&upload(1), at(1));
+        let guilty = store.write(|db| {
+            db.execute_batch(
+                "PRAGMA defer_foreign_keys = ON;
+                 INSERT INTO extents VALUES ('nobody''s', 0, 0, 'blob', 0, 1, 1);",
+            )?;
+            Ok(())
+        });
+        let (slow, innocent, guilty) = futures_util::join!(slow, innocent, guilty);
+        slow.unwrap();
+        is_corrupt(innocent);
+        is_corrupt(guilty);
+        assert_eq!(store.newest().await.unwrap(), None);
+        store.announce(&upload(1), at(1)).await.unwrap();
+    });
+}
+
+#[test]
+fn a_newer_schema_is_refused_and_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("db");
+    drop(Sqlite::open(&path, Blocking::Inline).unwrap());
+    let connection = Connection::open(&path).unwrap();
+    connection.pragma_update(None, "user_version", 99).unwrap();
+    drop(connection);
+    let refused = Sqlite::open(&path, Blocking::Inline).unwrap_err();
+    let StoreError::Unavailable(why) = refused else {
+        panic!("{refused:?}")
+    };
+    assert!(why.to_string().contains("version 99"), "{why}");
+}
+
+#[test]
+fn a_file_that_is_no_database_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("db");
+    fs::write(&path, vec![7; 8192]).unwrap();
+    let refused = Sqlite::open(&path, Blocking::Inline).map(|_| ());
+    is_corrupt(refused);
+}
+
+#[test]
+fn behind_damage_nothing_is_written() {
+    block_on(async {
+        let store = Sqlite::memory(Blocking::Inline).unwrap();
+        store.announce(&upload(1), at(1)).await.unwrap();
+        let failed = rusqlite::ffi::Error {
+            code: rusqlite::ErrorCode::SystemIoFailure,
+            extended_code: rusqlite::ffi::SQLITE_IOERR_FSYNC,
+        };
+        let failed = rusqlite::Error::SqliteFailure(failed, Some("fsync".into()));
+        is_corrupt(store.write(|_| Err::<(), _>(failed.into())).await);
+        is_corrupt(store.announce(&upload(2), at(2)).await);
+        is_corrupt(store.ping().await);
+        assert_eq!(&*store.damaged().await, "fsync");
+    });
+}
+
+#[test]
+fn a_value_that_contradicts_its_row_is_refused_and_does_not_stop_the_store() {
+    block_on(async {
+        let store = Sqlite::memory(Blocking::Inline).unwrap();
+        store.insert_batch(&batch(1)).await.unwrap();
+        let sql = "UPDATE batches SET status = 'completed'";
+        is_corrupt(store.write(move |db| Ok(db.execute(sql, [])?)).await);
+        store.ping().await.unwrap();
+        store.batch(&project(), &batch_id(1)).await.unwrap();
+    });
+}
+
+/// What may be looked at as a whole: tables of a few rows, and questions that are asked at start or for
+/// metrics.
+const WALKED: [&str; 4] = [
+    "upstream_status",
+    "batches_by_status",
+    "CONSTANT ROW",
+    "subquery",
+];
+
+#[test]
+fn no_verb_walks_a_whole_table() {
+    let (store, statements) = traced(Blocking::Inline);
+    block_on(every_verb(&store));
+    let statements: BTreeSet<String> = statements.lock().unwrap().drain(..).collect();
+    let is_query = |sql: &&String| {
+        ["SELECT", "INSERT", "UPDATE", "DELETE"]
+            .iter()
+            .any(|verb| sql.starts_with(verb))
+    };
+    let queries: Vec<&String> = statements.iter().filter(is_query).collect();
+    assert!(queries.len() > 50, "{queries:#?}");
+    for sql in queries {
+        let explain = format!("EXPLAIN QUERY PLAN {sql}");
+        let plan = store.write(move |db| {
+            let mut statement = db.prepare(&explain)?;
+            let steps = statement
+                .raw_query()
+                .mapped(|row| row.get::<_, String>("detail"));
+            Ok(steps.collect::<rusqlite::Result<Vec<_>>>()?)
+        });
+        for step in block_on(plan).unwrap() {
+            let walks = step.starts_with("SCAN") || step.contains("TEMP B-TREE");
+            assert!(
+                !walks || WALKED.iter().any(|known| step.contains(known)),
+                "{sql}: {step}"
+            );
+        }
+    }
+}
+
+/// Calls every verb but `newest`, which says of itself that it looks at everything.
+async fn every_verb(store: &Sqlite) {
+    let expiring = File {
+        expires_at: Some(at(9)),
+        ..file(2)
+    };
+    for file in [file(1), file(3), expiring] {
+        store
+            .insert_file(&file, &[extent(upload(1), 100)])
+            .await
+            .unwrap();
+    }
+    store.announce(&upload(9), at(1)).await.unwrap();
+    store.abandon(&upload(9), at(1)).await.unwrap();
+    for order in [Order::Ascending, Order::Descending] {
+        for (purpose, after) in [(None, Some(file(1).id)), (Some(Purpose::Batch), None)] {
+            let query = FileQuery {
+                purpose,
+                after,
+                limit: 9,
+                order,
+            };
+            store.files(&project(), &query, at(1)).await.unwrap();
+        }
+    }
+    let lease = running(store, 1, 9).await;
+    for (seq, line) in (0..3).zip([0, 3, 6]) {
+        store
+            .record(&lease, &mixed(&lease, seq, line..line + 2))
+            .await
+            .unwrap();
+    }
+    store.record(&lease, &mixed(&lease, 0, 0..2)).await.unwrap();
+    let first = store.segments(&lease.batch, Some((1, 0)), 1).await.unwrap();
+    let [first] = first.as_slice() else {
+        panic!("{first:?}")
+    };
+    store
+        .merge(&lease.batch, (1, 1), first, at(5))
+        .await
+        .unwrap();
+    store.renew(&worker("w1"), at(5)).await.unwrap();
+    store.input(&lease.batch, at(5)).await.unwrap();
+    store.save_progress(&[]).await.unwrap();
+    store.progress(&project(), &lease.batch).await.unwrap();
+    store.save_upstreams(&worker("w1"), &[]).await.unwrap();
+    store.upstreams().await.unwrap();
+    store
+        .delete_file(&project(), &file(1).id, at(6))
+        .await
+        .unwrap();
+    store.seal(&lease, &sealing(1), at(7)).await.unwrap();
+    for part in [ResultFile::Output, ResultFile::Error] {
+        let results = Content::Results(lease.batch.clone(), part);
+        store.extents(&results, 0, 9).await.unwrap();
+    }
+    store
+        .extents(&Content::File(file(3).id), 0, 9)
+        .await
+        .unwrap();
+    store
+        .batches(&project(), Some(&lease.batch), 9)
+        .await
+        .unwrap();
+    store.batches_by_status().await.unwrap();
+    store.expire_files(9, at(10)).await.unwrap();
+    let output = sealing(1).output.id;
+    let error = sealing(1).error.id;
+    for file in [output, error] {
+        store.delete_file(&project(), &file, at(10)).await.unwrap();
+    }
+    let named = lease_blob(&lease);
+    store.unnamed(&[named]).await.unwrap();
+    let garbage = store.garbage(99, at(9000)).await.unwrap();
+    store.forget_garbage(&garbage).await.unwrap();
+    assert_eq!(
+        store
+            .forget_batches(Duration::ZERO, 9, at(9000))
+            .await
+            .unwrap(),
+        1
+    );
+    store.insert_batch(&batch(2)).await.unwrap();
+    store.cancel(&project(), &batch_id(2), at(9)).await.unwrap();
+    let lease = claim(store, "w1", 2).await;
+    store.release(&lease).await.unwrap();
+    store.ping().await.unwrap();
+}
+
+fn lease_blob(lease: &Lease) -> BlobKey {
+    BlobKey::segment(&lease.batch, lease.epoch, 77, Part::Output, 0)
+}
