@@ -64,7 +64,9 @@ impl Purpose {
         if word == Self::BatchOutput.as_str() {
             return Some(Self::BatchOutput);
         }
-        Self::UPLOADED.into_iter().find(|purpose| purpose.as_str() == word)
+        Self::UPLOADED
+            .into_iter()
+            .find(|purpose| purpose.as_str() == word)
     }
 
     /// Whether clients may download a file of this purpose.

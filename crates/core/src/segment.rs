@@ -41,7 +41,11 @@ impl BlobKey {
     #[must_use]
     pub fn segment(batch: &BatchId, epoch: u64, seq: u64, part: Part, random: u128) -> Self {
         let part = part.as_str();
-        format!("segments/{batch}/{epoch}/{seq:010}-{part}-{:08x}", random >> 96).into()
+        format!(
+            "segments/{batch}/{epoch}/{seq:010}-{part}-{:08x}",
+            random >> 96
+        )
+        .into()
     }
 }
 
@@ -141,7 +145,10 @@ pub fn placed(extents: &[Extent]) -> Vec<PlacedExtent> {
     extents
         .iter()
         .map(|extent| {
-            let placed = PlacedExtent { at, extent: extent.clone() };
+            let placed = PlacedExtent {
+                at,
+                extent: extent.clone(),
+            };
             at += extent.length;
             placed
         })
@@ -253,6 +260,9 @@ impl Segment {
 
     /// The blobs that it names.
     pub fn blobs(&self) -> impl Iterator<Item = &BlobKey> {
-        [&self.output, &self.error, &self.index].into_iter().flatten().map(|extent| &extent.blob)
+        [&self.output, &self.error, &self.index]
+            .into_iter()
+            .flatten()
+            .map(|extent| &extent.blob)
     }
 }

@@ -21,7 +21,11 @@ pub struct Turns<P, B> {
 
 impl<P, B> Default for Turns<P, B> {
     fn default() -> Self {
-        Self { projects: VecDeque::new(), batches: HashMap::new(), urgent: Vec::new() }
+        Self {
+            projects: VecDeque::new(),
+            batches: HashMap::new(),
+            urgent: Vec::new(),
+        }
     }
 }
 
@@ -31,7 +35,8 @@ impl<P: Clone + Eq + Hash, B: Copy + Eq> Turns<P, B> {
     pub fn add(&mut self, project: &P, batch: B) {
         let Some(batches) = self.batches.get_mut(project) else {
             self.projects.push_back(project.clone());
-            self.batches.insert(project.clone(), VecDeque::from([batch]));
+            self.batches
+                .insert(project.clone(), VecDeque::from([batch]));
             return;
         };
         if !batches.contains(&batch) {
@@ -58,7 +63,7 @@ impl<P: Clone + Eq + Hash, B: Copy + Eq> Turns<P, B> {
     }
 
     /// The batch whose turn it is; the turn passes on. An urgent batch keeps the turn.
-    pub fn next(&mut self) -> Option<B> {
+    pub fn take_turn(&mut self) -> Option<B> {
         if let Some(batch) = self.next_urgent() {
             return Some(batch);
         }
@@ -79,9 +84,10 @@ impl<P: Clone + Eq + Hash, B: Copy + Eq> Turns<P, B> {
     }
 
     fn next_urgent(&self) -> Option<B> {
-        self.urgent.iter().map(|(_, batch)| *batch).find(|batch| {
-            self.batches.values().any(|batches| batches.contains(batch))
-        })
+        self.urgent
+            .iter()
+            .map(|(_, batch)| *batch)
+            .find(|batch| self.batches.values().any(|batches| batches.contains(batch)))
     }
 }
 
@@ -98,7 +104,7 @@ mod tests {
     }
 
     fn take(turns: &mut Turns<&'static str, u32>, count: usize) -> Vec<u32> {
-        (0..count).filter_map(|_| turns.next()).collect()
+        (0..count).filter_map(|_| turns.take_turn()).collect()
     }
 
     #[test]
@@ -115,7 +121,7 @@ mod tests {
         turns.remove(&"a", 1);
         turns.remove(&"b", 3);
         assert!(turns.is_empty());
-        assert_eq!(turns.next(), None);
+        assert_eq!(turns.take_turn(), None);
     }
 
     #[test]

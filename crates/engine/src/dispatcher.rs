@@ -62,7 +62,10 @@ pub(crate) async fn run(shared: &Arc<Shared>, stop: CancellationToken) -> Result
     wind_up(shared).await;
     helpers.cancel();
     shared.tasks.close();
-    if tokio::time::timeout(END_PATIENCE, shared.tasks.wait()).await.is_err() {
+    if tokio::time::timeout(END_PATIENCE, shared.tasks.wait())
+        .await
+        .is_err()
+    {
         tracing::warn!(tasks = shared.tasks.len(), "some tasks did not end in time");
     }
     shared.take_fatal().map_or(Ok(()), Err)
@@ -82,7 +85,11 @@ fn start_helpers(shared: &Arc<Shared>) -> CancellationToken {
         });
     };
     for (place, upstream) in shared.lanes.upstreams() {
-        start(Box::pin(watch(Arc::clone(shared), place, Arc::clone(&upstream))));
+        start(Box::pin(watch(
+            Arc::clone(shared),
+            place,
+            Arc::clone(&upstream),
+        )));
         start(Box::pin(watch_gauges(Arc::clone(shared), place, upstream)));
     }
     start(Box::pin(tick(Arc::clone(shared))));
@@ -110,12 +117,19 @@ async fn tick(shared: Arc<Shared>) {
 /// Takes batches that nobody holds and starts their runs.
 async fn claim(shared: &Arc<Shared>, keys: &mut u64) {
     loop {
-        let room = shared.settings.open_batches_max.saturating_sub(shared.open_runs());
+        let room = shared
+            .settings
+            .open_batches_max
+            .saturating_sub(shared.open_runs());
         let limit = room.min(CLAIM_STEP);
         if limit == 0 {
             return;
         }
-        let claims = match shared.store.claim(&shared.worker, limit, shared.clock.now()).await {
+        let claims = match shared
+            .store
+            .claim(&shared.worker, limit, shared.clock.now())
+            .await
+        {
             Ok(claims) => claims,
             Err(error) => {
                 report(shared, error);
@@ -149,8 +163,10 @@ async fn renew(shared: &Arc<Shared>) {
             return;
         }
     };
-    let held: HashMap<BatchId, Held> =
-        held.into_iter().map(|held| (held.batch.clone(), held)).collect();
+    let held: HashMap<BatchId, Held> = held
+        .into_iter()
+        .map(|held| (held.batch.clone(), held))
+        .collect();
     for run in runs {
         match held.get(run.batch_id()) {
             Some(held) if held.epoch == run.lease().epoch => {
@@ -180,7 +196,11 @@ async fn wind_up(shared: &Arc<Shared>) {
     if !runs.is_empty() {
         tracing::info!(batches = runs.len(), "letting what is in flight land");
     }
-    let order = if shared.fatal_signal.is_cancelled() { Order::Drop } else { Order::Stop };
+    let order = if shared.fatal_signal.is_cancelled() {
+        Order::Drop
+    } else {
+        Order::Stop
+    };
     for run in &runs {
         run.order(order);
     }
@@ -192,7 +212,10 @@ async fn wind_up(shared: &Arc<Shared>) {
         }
     };
     if tokio::time::timeout(patience, gone).await.is_err() {
-        tracing::warn!(batches = shared.open_runs(), "some batches were not given back in time");
+        tracing::warn!(
+            batches = shared.open_runs(),
+            "some batches were not given back in time"
+        );
     }
     shared.stopping.cancel();
 }
@@ -201,6 +224,9 @@ fn report(shared: &Shared, error: StoreError) {
     if let StoreError::Corrupt(_) = error {
         shared.fail(EngineError::DatabaseCorrupt(error));
     } else {
-        tracing::warn!(error = &error as &dyn std::error::Error, "the database did not answer");
+        tracing::warn!(
+            error = &error as &dyn std::error::Error,
+            "the database did not answer"
+        );
     }
 }

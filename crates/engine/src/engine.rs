@@ -101,7 +101,9 @@ impl Engine {
     /// An engine that does nothing until [`Self::run`].
     #[must_use]
     pub fn new(parts: EngineParts) -> Self {
-        Self { shared: Arc::new(Shared::new(parts)) }
+        Self {
+            shared: Arc::new(Shared::new(parts)),
+        }
     }
 
     /// Claims batches and runs them until `stop`, then lets what is in flight land for at most

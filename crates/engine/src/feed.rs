@@ -90,7 +90,9 @@ fn piece_bytes(shared: &Shared) -> usize {
 
 /// How many of the entries are read in one piece: neighbours in the file, or one long line.
 fn next_piece(entries: &[PlanEntry], piece_bytes: usize) -> usize {
-    let Some(first) = entries.first() else { return 0 };
+    let Some(first) = entries.first() else {
+        return 0;
+    };
     let end = first.offset + piece_bytes as u64;
     let fits = |entry: &&PlanEntry| entry.length <= HELD_BYTES_MAX && entry.range().end <= end;
     entries.iter().take_while(fits).count().max(1)
@@ -99,9 +101,14 @@ fn next_piece(entries: &[PlanEntry], piece_bytes: usize) -> usize {
 /// Reads the lines of one piece. A long line is not read; neither is one whose bytes cannot be had, so
 /// that its own attempt finds out what is wrong with it.
 async fn read_piece(shared: &Shared, run: &Run, piece: &[PlanEntry]) -> Result<Vec<Line>, Stop> {
-    let (Some(first), Some(last)) = (piece.first(), piece.last()) else { return Ok(Vec::new()) };
+    let (Some(first), Some(last)) = (piece.first(), piece.last()) else {
+        return Ok(Vec::new());
+    };
     if first.length > HELD_BYTES_MAX {
-        return Ok(piece.iter().map(|entry| Line::fresh(*entry, None)).collect());
+        return Ok(piece
+            .iter()
+            .map(|entry| Line::fresh(*entry, None))
+            .collect());
     }
     let input = run.input().ok_or(Stop::Broken)?;
     let range = first.offset..last.range().end;
@@ -112,8 +119,13 @@ async fn read_piece(shared: &Shared, run: &Run, piece: &[PlanEntry]) -> Result<V
     };
     let line = |entry: &PlanEntry| {
         let start = usize::try_from(entry.offset - first.offset).ok()?;
-        let line = bytes.as_ref()?.get(start..start.checked_add(entry.length as usize)?)?;
+        let line = bytes
+            .as_ref()?
+            .get(start..start.checked_add(entry.length as usize)?)?;
         entry.parts(line).map(|_| Bytes::copy_from_slice(line))
     };
-    Ok(piece.iter().map(|entry| Line::fresh(*entry, line(entry))).collect())
+    Ok(piece
+        .iter()
+        .map(|entry| Line::fresh(*entry, line(entry)))
+        .collect())
 }

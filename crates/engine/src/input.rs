@@ -17,22 +17,35 @@ pub(crate) struct InputReader {
 
 impl InputReader {
     pub(crate) fn new(blobs: Blobs, extents: &[Extent]) -> Self {
-        Self { blobs, extents: placed(extents).into() }
+        Self {
+            blobs,
+            extents: placed(extents).into(),
+        }
     }
 
     /// How many bytes the file has.
     pub(crate) fn length(&self) -> u64 {
-        self.extents.last().map_or(0, |last| last.at + last.extent.length)
+        self.extents
+            .last()
+            .map_or(0, |last| last.at + last.extent.length)
     }
 
     /// Those bytes of the file, in one go when they lie in one extent.
     pub(crate) async fn read(&self, range: Range<u64>) -> Result<Bytes, BlobError> {
-        let first = self.extents.partition_point(|placed| placed.at + placed.extent.length <= range.start);
+        let first = self
+            .extents
+            .partition_point(|placed| placed.at + placed.extent.length <= range.start);
         if let Some(placed) = self.extents.get(first)
             && range.end <= placed.at + placed.extent.length
         {
             let start = placed.extent.offset + (range.start - placed.at);
-            return self.blobs.read(&placed.extent.blob, start..start + (range.end - range.start)).await;
+            return self
+                .blobs
+                .read(
+                    &placed.extent.blob,
+                    start..start + (range.end - range.start),
+                )
+                .await;
         }
         let mut reader = self.stream(range.clone());
         let mut bytes = BytesMut::new();

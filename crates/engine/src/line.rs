@@ -22,7 +22,11 @@ pub(crate) struct Line {
 impl Line {
     /// A line that was never sent.
     pub(crate) fn fresh(entry: PlanEntry, bytes: Option<Bytes>) -> Self {
-        Self { entry, bytes, trial: None }
+        Self {
+            entry,
+            bytes,
+            trial: None,
+        }
     }
 
     /// What it has been through, from now on kept.

@@ -42,7 +42,11 @@ async fn pass(shared: &Shared, run: &Run, after: &mut Option<(u64, u64)>) -> Res
         let page = shared.store.segments(run.batch_id(), *after, PAGE).await?;
         let mut rest = page.as_slice();
         while let Some(first) = rest.first() {
-            let count = rest.iter().take(NEIGHBOURS).take_while(|segment| is_small(segment)).count();
+            let count = rest
+                .iter()
+                .take(NEIGHBOURS)
+                .take_while(|segment| is_small(segment))
+                .count();
             let (group, behind) = rest.split_at(count.max(1));
             if count == NEIGHBOURS {
                 merge(shared, run, group).await?;
@@ -65,11 +69,31 @@ fn is_small(segment: &Segment) -> bool {
 }
 
 async fn merge(shared: &Shared, run: &Run, group: &[Segment]) -> Result<(), Failed> {
-    let (Some(first), Some(last)) = (group.first(), group.last()) else { return Ok(()) };
+    let (Some(first), Some(last)) = (group.first(), group.last()) else {
+        return Ok(());
+    };
     let extents = |part: fn(&Segment) -> Option<&Extent>| group.iter().filter_map(part).collect();
-    let output = concatenate(shared, run, first.seq, Part::Output, extents(|s| s.output.as_ref()));
-    let error = concatenate(shared, run, first.seq, Part::Error, extents(|s| s.error.as_ref()));
-    let index = concatenate(shared, run, first.seq, Part::Index, extents(|s| s.index.as_ref()));
+    let output = concatenate(
+        shared,
+        run,
+        first.seq,
+        Part::Output,
+        extents(|s| s.output.as_ref()),
+    );
+    let error = concatenate(
+        shared,
+        run,
+        first.seq,
+        Part::Error,
+        extents(|s| s.error.as_ref()),
+    );
+    let index = concatenate(
+        shared,
+        run,
+        first.seq,
+        Part::Index,
+        extents(|s| s.index.as_ref()),
+    );
     let mut merged = Segment {
         output: output.await?,
         error: error.await?,
@@ -83,7 +107,10 @@ async fn merge(shared: &Shared, run: &Run, group: &[Segment]) -> Result<(), Fail
         merged.usage += segment.usage;
     }
     let last = (last.epoch, last.seq);
-    shared.store.merge(run.batch_id(), last, &merged, shared.clock.now()).await?;
+    shared
+        .store
+        .merge(run.batch_id(), last, &merged, shared.clock.now())
+        .await?;
     Ok(())
 }
 
@@ -96,7 +123,9 @@ async fn concatenate(
     part: Part,
     extents: Vec<&Extent>,
 ) -> Result<Option<Extent>, BlobError> {
-    let Some(first) = extents.first() else { return Ok(None) };
+    let Some(first) = extents.first() else {
+        return Ok(None);
+    };
     let in_place = extents.windows(2).all(|pair| match pair {
         [one, next] => one.blob == next.blob && one.offset + one.length == next.offset,
         _ => true,
@@ -104,7 +133,9 @@ async fn concatenate(
     let mut writer = (!in_place).then(|| {
         let random = shared.entropy.draw();
         let epoch = run.lease().epoch;
-        shared.blobs.upload(&BlobKey::segment(run.batch_id(), epoch, seq, part, random))
+        shared
+            .blobs
+            .upload(&BlobKey::segment(run.batch_id(), epoch, seq, part, random))
     });
     let mut hash = Xxh3::new();
     let mut length = 0;
@@ -130,6 +161,10 @@ async fn concatenate(
     }
     match writer {
         Some(writer) => writer.finish().await.map(Some),
-        None => Ok(Some(Extent { length, checksum: hash.digest(), ..(*first).clone() })),
+        None => Ok(Some(Extent {
+            length,
+            checksum: hash.digest(),
+            ..(*first).clone()
+        })),
     }
 }

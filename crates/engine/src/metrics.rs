@@ -84,19 +84,35 @@ impl EngineMetrics {
         };
         let overnight = registry.sub_registry_with_prefix("overnight");
         overnight.register("lines", "Lines recorded, by outcome", metrics.lines.clone());
-        overnight.register("attempts", "Requests to upstreams, by result", metrics.attempts.clone());
+        overnight.register(
+            "attempts",
+            "Requests to upstreams, by result",
+            metrics.attempts.clone(),
+        );
         overnight.register_with_unit(
             "attempt",
             "Time from sending a request to the end of its answer",
             Unit::Seconds,
             metrics.latency.clone(),
         );
-        overnight.register("upstream_in_flight", "Requests in flight", metrics.in_flight.clone());
-        overnight.register("upstream_limit", "Requests that may be in flight", metrics.limit.clone());
+        overnight.register(
+            "upstream_in_flight",
+            "Requests in flight",
+            metrics.in_flight.clone(),
+        );
+        overnight.register(
+            "upstream_limit",
+            "Requests that may be in flight",
+            metrics.limit.clone(),
+        );
         let healthy = "Whether lines are sent to the upstream (1) or only probes (0)";
         overnight.register("upstream_healthy", healthy, metrics.healthy.clone());
         overnight.register("flushes", "Segments recorded", metrics.flushes.clone());
-        overnight.register("flushed_lines", "Lines in them", metrics.flushed_lines.clone());
+        overnight.register(
+            "flushed_lines",
+            "Lines in them",
+            metrics.flushed_lines.clone(),
+        );
         overnight.register_with_unit(
             "flush",
             "Time to write and record a segment",
@@ -111,21 +127,30 @@ impl EngineMetrics {
     pub(crate) fn upstream(&self, name: &str) -> UpstreamMetrics {
         let upstream: Arc<str> = name.into();
         let attempts = |result| {
-            let labels = Attempt { upstream: Arc::clone(&upstream), result };
+            let labels = Attempt {
+                upstream: Arc::clone(&upstream),
+                result,
+            };
             self.attempts.get_or_create_owned(&labels)
         };
         UpstreamMetrics {
             answered: attempts("answered"),
             refused: attempts("refused"),
             failed: attempts("failed"),
-            latency: self.latency.get_or_create_owned(&Named { upstream: Arc::clone(&upstream) }),
+            latency: self.latency.get_or_create_owned(&Named {
+                upstream: Arc::clone(&upstream),
+            }),
         }
     }
 
     /// The counters of outcomes.
     pub(crate) fn lines(&self) -> LineMetrics {
         let lines = |outcome| self.lines.get_or_create_owned(&Outcome { outcome });
-        LineMetrics { completed: lines("completed"), failed: lines("failed"), unrun: lines("unrun") }
+        LineMetrics {
+            completed: lines("completed"),
+            failed: lines("failed"),
+            unrun: lines("unrun"),
+        }
     }
 
     /// A segment was recorded.
@@ -138,7 +163,9 @@ impl EngineMetrics {
     /// How an upstream is doing.
     pub(crate) fn observe_upstream(&self, status: &UpstreamStatus) {
         use overnight_store::status::UpstreamHealth;
-        let labels = Named { upstream: status.name.as_str().into() };
+        let labels = Named {
+            upstream: status.name.as_str().into(),
+        };
         let healthy = matches!(status.health, UpstreamHealth::Healthy);
         self.in_flight.get_or_create(&labels).set(status.in_flight);
         self.limit.get_or_create(&labels).set(status.limit);

@@ -59,7 +59,11 @@ impl Shared {
     /// # Errors
     ///
     /// As [`Self::persist`].
-    pub(crate) async fn persist_blob<T, F>(&self, run: &Run, verb: impl Fn() -> F) -> Result<T, Stop>
+    pub(crate) async fn persist_blob<T, F>(
+        &self,
+        run: &Run,
+        verb: impl Fn() -> F,
+    ) -> Result<T, Stop>
     where
         F: Future<Output = Result<T, BlobError>>,
     {
@@ -96,7 +100,8 @@ impl Shared {
 
     /// Counts a recorded segment.
     pub(crate) fn counted(&self, segment: &Segment, took: Duration) {
-        self.metrics.flushed(segment.lines.len(), took.as_secs_f64());
+        self.metrics
+            .flushed(segment.lines.len(), took.as_secs_f64());
         self.line_metrics.completed.inc_by(segment.tally.completed);
         self.line_metrics.failed.inc_by(segment.tally.failed);
         self.line_metrics.unrun.inc_by(segment.tally.unrun);

@@ -60,14 +60,20 @@ async fn save(shared: &Shared, changed: &[BatchProgress], known: &mut Vec<Upstre
     for status in &statuses {
         shared.metrics.observe_upstream(status);
     }
-    let without_time = |status: &UpstreamStatus| UpstreamStatus { updated_at: now, ..status.clone() };
+    let without_time = |status: &UpstreamStatus| UpstreamStatus {
+        updated_at: now,
+        ..status.clone()
+    };
     let upstreams_changed = !statuses.iter().cloned().eq(known.iter().map(without_time));
     let saved = async {
         if !changed.is_empty() {
             shared.store.save_progress(changed).await?;
         }
         if upstreams_changed {
-            shared.store.save_upstreams(&shared.worker, &statuses).await?;
+            shared
+                .store
+                .save_upstreams(&shared.worker, &statuses)
+                .await?;
             *known = statuses;
         }
         count_batches(shared).await
@@ -80,15 +86,22 @@ async fn save(shared: &Shared, changed: &[BatchProgress], known: &mut Vec<Upstre
 fn look(shared: &Shared, run: &Arc<Run>, seen: &mut HashMap<BatchId, Seen>) -> BatchProgress {
     let now = Instant::now();
     let ended = run.recorder.tally().ended();
-    let seen = seen
-        .entry(run.batch_id().clone())
-        .or_insert_with(|| Seen { at: now, ended, rate: 0.0, saved: None });
+    let seen = seen.entry(run.batch_id().clone()).or_insert_with(|| Seen {
+        at: now,
+        ended,
+        rate: 0.0,
+        saved: None,
+    });
     let passed = now.duration_since(seen.at).as_secs_f64();
     if passed > 0.0 {
         // Line counts are far below 2^53.
         #[expect(clippy::cast_precision_loss, reason = "see above")]
         let rate = ended.saturating_sub(seen.ended) as f64 / passed;
-        let keep = if seen.rate == 0.0 { 0.0 } else { (-passed / RATE_SECONDS).exp() };
+        let keep = if seen.rate == 0.0 {
+            0.0
+        } else {
+            (-passed / RATE_SECONDS).exp()
+        };
         seen.rate = seen.rate * keep + rate * (1.0 - keep);
         (seen.at, seen.ended) = (now, ended);
     }
@@ -106,7 +119,9 @@ fn look(shared: &Shared, run: &Arc<Run>, seen: &mut HashMap<BatchId, Seen>) -> B
 fn eta(left: u64, rate: f64) -> Option<u64> {
     #[expect(clippy::cast_precision_loss, reason = "line counts are far below 2^53")]
     let seconds = left as f64 / rate;
-    Duration::try_from_secs_f64(seconds).ok().map(|eta| eta.as_secs())
+    Duration::try_from_secs_f64(seconds)
+        .ok()
+        .map(|eta| eta.as_secs())
 }
 
 /// Whether the batch will miss its deadline at its present rate.
@@ -117,7 +132,10 @@ fn is_at_risk(shared: &Shared, run: &Run, progress: &BatchProgress) -> bool {
 
 fn differs(saved: Option<&BatchProgress>, now: &BatchProgress) -> bool {
     saved.is_none_or(|saved| {
-        BatchProgress { updated_at: now.updated_at, ..saved.clone() } != *now
+        BatchProgress {
+            updated_at: now.updated_at,
+            ..saved.clone()
+        } != *now
     })
 }
 

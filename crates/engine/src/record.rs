@@ -56,7 +56,11 @@ struct State {
 
 impl Recorder {
     pub(crate) fn new() -> Self {
-        Self { state: Mutex::default(), nudge: Notify::new(), flushed: Notify::new() }
+        Self {
+            state: Mutex::default(),
+            nudge: Notify::new(),
+            flushed: Notify::new(),
+        }
     }
 
     /// Goes on from what is recorded already.
@@ -167,7 +171,11 @@ impl Recorder {
         let mut state = lock(&self.state);
         let Some(oldest) = state.buffer.oldest() else {
             let complete = state.total.is_some_and(|total| state.done.len() == total);
-            return if complete || state.is_closed { Step::Done } else { Step::Idle };
+            return if complete || state.is_closed {
+                Step::Done
+            } else {
+                Step::Idle
+            };
         };
         let due = oldest + age_max;
         let is_time = in_flight == 0

@@ -8,8 +8,8 @@
 
 mod life;
 
-use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use overnight_core::batch::{Batch, Lease};
 use overnight_core::id::{BatchId, ProjectId};
@@ -133,7 +133,11 @@ impl Run {
     /// Waits for an order that counts.
     pub(crate) async fn told(&self, counts: impl FnMut(&Order) -> bool) -> Order {
         // The sender lives as long as the run, so there always comes an answer.
-        self.order.subscribe().wait_for(counts).await.map_or(Order::Drop, |order| *order)
+        self.order
+            .subscribe()
+            .wait_for(counts)
+            .await
+            .map_or(Order::Drop, |order| *order)
     }
 
     /// A line of the batch goes out.

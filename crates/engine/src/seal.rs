@@ -53,13 +53,18 @@ pub(crate) async fn seal(shared: &Shared, run: &Run, batch: &Batch) -> Result<St
         output: result_file(shared, batch, ResultFile::Output),
         error: result_file(shared, batch, ResultFile::Error),
     };
-    let sealed = shared.persist(run, || shared.store.seal(run.lease(), &sealing, at)).await?;
+    let sealed = shared
+        .persist(run, || shared.store.seal(run.lease(), &sealing, at))
+        .await?;
     Ok(sealed.state.status())
 }
 
 fn result_file(shared: &Shared, batch: &Batch, file: ResultFile) -> File {
     let at = shared.clock.now();
-    let live_for = batch.spec.output_expires_after.or(shared.settings.results_expire_after);
+    let live_for = batch
+        .spec
+        .output_expires_after
+        .or(shared.settings.results_expire_after);
     File {
         id: FileId::new(at, shared.entropy.draw()),
         project: batch.project.clone(),
@@ -74,7 +79,9 @@ fn result_file(shared: &Shared, batch: &Batch, file: ResultFile) -> File {
 
 /// Writes an error line for every line of the plan that is not done.
 async fn end_unrun(shared: &Shared, run: &Run, batch: &Batch, why: LineError) -> Result<(), Stop> {
-    let Some(plan) = &batch.plan else { return Ok(()) };
+    let Some(plan) = &batch.plan else {
+        return Ok(());
+    };
     let done = run.recorder.done();
     let entries_end = plan.entries.offset + plan.total * PlanEntry::SIZE as u64;
     let mut at = plan.entries.offset;
@@ -110,7 +117,9 @@ fn id_range(entry: &PlanEntry) -> Range<u64> {
 
 /// How many of the entries have their ids close enough to be read together.
 fn next_piece(entries: &[PlanEntry]) -> usize {
-    let Some(first) = entries.first() else { return 0 };
+    let Some(first) = entries.first() else {
+        return 0;
+    };
     let end = id_range(first).start + INPUT_BYTES;
     let start = id_range(first).start;
     let fits = |entry: &&PlanEntry| id_range(entry).start >= start && id_range(entry).end <= end;
@@ -124,7 +133,9 @@ async fn end_piece(
     why: LineError,
     buffer: &mut Buffer,
 ) -> Result<(), Stop> {
-    let (Some(first), Some(last)) = (piece.first(), piece.last()) else { return Ok(()) };
+    let (Some(first), Some(last)) = (piece.first(), piece.last()) else {
+        return Ok(());
+    };
     let input = run.input().ok_or(Stop::Broken)?;
     let range = id_range(first).start..id_range(last).end;
     let bytes = match shared.persist_blob(run, || input.read(range.clone())).await {

@@ -73,7 +73,7 @@ async fn attempt(shared: &Arc<Shared>, flight: Flight) {
             tracing::warn!(batch.id = %run.batch_id(), error, "the input could not be read");
             shared.lanes.defer(flight, UNREADABLE_PAUSE);
         }
-        Some(Err(error)) => unreadable(shared, flight, &error),
+        Some(Err(error)) => unreadable(shared, &flight, &error),
     }
     run.landed();
 }
@@ -107,20 +107,22 @@ async fn exchange(
 
 async fn load(run: &Run, line: &Line) -> Result<Loaded, BlobError> {
     let entry = &line.entry;
-    let held = match &line.bytes {
-        Some(bytes) => Some(bytes.clone()),
-        None => {
-            let input = run.input().ok_or_else(|| mismatch(entry))?;
-            if entry.length > HELD_BYTES_MAX {
-                return load_long(input, entry).await;
-            }
-            let bytes = input.read(entry.range()).await?;
-            entry.parts(&bytes).is_some().then_some(bytes)
+    let held = if let Some(bytes) = &line.bytes {
+        Some(bytes.clone())
+    } else {
+        let input = run.input().ok_or_else(|| mismatch(entry))?;
+        if entry.length > HELD_BYTES_MAX {
+            return load_long(input, entry).await;
         }
+        let bytes = input.read(entry.range()).await?;
+        entry.parts(&bytes).is_some().then_some(bytes)
     };
     let bytes = held.ok_or_else(|| mismatch(entry))?;
     let custom_id = bytes.slice(entry.id_range());
-    Ok(Loaded { custom_id, body: CallBody::Held(bytes.slice(entry.body_range())) })
+    Ok(Loaded {
+        custom_id,
+        body: CallBody::Held(bytes.slice(entry.body_range())),
+    })
 }
 
 /// A long line: its body is streamed. Its last piece is sent only after the whole line was compared
@@ -143,7 +145,10 @@ async fn load_long(input: &InputReader, entry: &PlanEntry) -> Result<Loaded, Blo
         let piece = reader.next().await?;
         Some((piece, reader))
     });
-    let body = CallBody::Streamed { length: u64::from(entry.body_len), pieces: pieces.boxed() };
+    let body = CallBody::Streamed {
+        length: u64::from(entry.body_len),
+        pieces: pieces.boxed(),
+    };
     Ok(Loaded { custom_id, body })
 }
 
@@ -180,7 +185,8 @@ impl LongLine {
             self.at = end;
             let (from, to) = (start.max(self.body.start), end.min(self.body.end));
             if from < to {
-                let range = usize::try_from(from - start).ok()?..usize::try_from(to - start).ok()?;
+                let range =
+                    usize::try_from(from - start).ok()?..usize::try_from(to - start).ok()?;
                 let ready = std::mem::replace(&mut self.held_back, piece.slice(range));
                 if !ready.is_empty() {
                     return Some(Ok(ready));
@@ -204,11 +210,22 @@ async fn land(
     received: Received,
     took: Duration,
 ) {
-    let Received { reply, body, usage, detail, .. } = received;
+    let Received {
+        reply,
+        body,
+        usage,
+        detail,
+        ..
+    } = received;
     let jitter = jitter(shared);
     let tokens = (usage.total_tokens > 0).then_some(usage.total_tokens);
-    let news = News { tokens, detail: detail.as_deref(), jitter };
-    let (run, landed) = shared.lanes.land(flight, &reply, &news);
+    let news = News {
+        reply: &reply,
+        tokens,
+        detail: detail.as_deref(),
+        jitter,
+    };
+    let (run, landed) = shared.lanes.land(flight, &news);
     let Landed::Final(line) = landed else { return };
     run.recorder.room().await;
     let result = LineResult {
@@ -231,10 +248,21 @@ async fn outcome(
     detail: Option<&str>,
 ) -> Outcome {
     let status = match reply {
-        Reply::Answered { status, form: Form::Json, .. } => {
-            return Outcome::Answer { status: *status, body };
+        Reply::Answered {
+            status,
+            form: Form::Json,
+            ..
+        } => {
+            return Outcome::Answer {
+                status: *status,
+                body,
+            };
         }
-        Reply::Answered { status, form: Form::NotJson, .. } => *status,
+        Reply::Answered {
+            status,
+            form: Form::NotJson,
+            ..
+        } => *status,
         Reply::NoAnswer(_) if timed_out(reply) => return Outcome::Error(LineError::RequestTimeout),
         Reply::NoAnswer(NoAnswer::TooLarge) => {
             let bytes_max = shared.settings.answer_bytes_max;
@@ -242,23 +270,33 @@ async fn outcome(
         }
         Reply::NoAnswer(why) => {
             let detail = detail.map_or_else(String::new, |detail| format!(" ({detail})"));
-            return substitute(Substitute::NoAnswer(&format!("The upstream {why}{detail}.")));
+            return substitute(Substitute::NoAnswer(&format!(
+                "The upstream {why}{detail}."
+            )));
         }
     };
     if (200..300).contains(&status) {
         return substitute(Substitute::NotJson);
     }
     let text = body.piece(0).await.ok().flatten().unwrap_or_default();
-    let text = text.get(..text.len().min(TEXT_BYTES_MAX + 4)).unwrap_or_default();
-    Outcome::Substitute { status, body: wrap_text(status, text) }
+    let text = text
+        .get(..text.len().min(TEXT_BYTES_MAX + 4))
+        .unwrap_or_default();
+    Outcome::Substitute {
+        status,
+        body: wrap_text(status, text),
+    }
 }
 
 fn substitute(substitute: Substitute<'_>) -> Outcome {
-    Outcome::Substitute { status: substitute.status(), body: substitute.body() }
+    Outcome::Substitute {
+        status: substitute.status(),
+        body: substitute.body(),
+    }
 }
 
 /// A line whose input is lost or damaged gets an error of its own, and stops nothing else.
-fn unreadable(shared: &Shared, flight: Flight, error: &BlobError) {
+fn unreadable(shared: &Shared, flight: &Flight, error: &BlobError) {
     let run = Arc::clone(&flight.run);
     let entry = flight.line.entry;
     tracing::error!(
@@ -267,8 +305,11 @@ fn unreadable(shared: &Shared, flight: Flight, error: &BlobError) {
         error = error as &dyn Error,
         "a line of the input is damaged"
     );
-    shared.lanes.abandon(&flight);
-    let why = format!("Line {} of the input file could not be read: it is damaged.", entry.line);
+    shared.lanes.abandon(flight);
+    let why = format!(
+        "Line {} of the input file could not be read: it is damaged.",
+        entry.line
+    );
     record_without_reply(shared, &run, &flight.line, Substitute::NoAnswer(&why), 500);
 }
 
@@ -288,14 +329,20 @@ pub(crate) fn refuse_unserved(shared: &Arc<Shared>) {
 }
 
 async fn refuse(shared: &Shared, run: &Run, line: &Line, model: &str) {
-    let custom_id = load(run, line).await.map_or(Bytes::from_static(NO_ID), |line| line.custom_id);
+    let custom_id = load(run, line)
+        .await
+        .map_or(Bytes::from_static(NO_ID), |line| line.custom_id);
     // The name came out of a JSON string, so its debug form would not do: quotes must be JSON's.
     let message = serde_json::Value::from(format!("The model '{model}' does not exist"));
     let body = format!(
         r#"{{"error":{{"message":{message},"type":"invalid_request_error","param":"model","code":"model_not_found"}}}}"#
     );
-    let outcome = Outcome::Substitute { status: 404, body: body.into_bytes() };
-    run.recorder.push(&result(shared, line, &custom_id), outcome, run.in_flight());
+    let outcome = Outcome::Substitute {
+        status: 404,
+        body: body.into_bytes(),
+    };
+    run.recorder
+        .push(&result(shared, line, &custom_id), outcome, run.in_flight());
 }
 
 fn record_without_reply(
@@ -305,8 +352,12 @@ fn record_without_reply(
     substitute: Substitute<'_>,
     status: u16,
 ) {
-    let outcome = Outcome::Substitute { status, body: substitute.body() };
-    run.recorder.push(&result(shared, line, NO_ID), outcome, run.in_flight());
+    let outcome = Outcome::Substitute {
+        status,
+        body: substitute.body(),
+    };
+    run.recorder
+        .push(&result(shared, line, NO_ID), outcome, run.in_flight());
 }
 
 fn result<'a>(shared: &Shared, line: &Line, custom_id: &'a [u8]) -> LineResult<'a> {
@@ -322,7 +373,11 @@ fn result<'a>(shared: &Shared, line: &Line, custom_id: &'a [u8]) -> LineResult<'
 
 /// The ids of a result line.
 pub(crate) fn line_ids(shared: &Shared) -> LineIds {
-    LineIds::new(shared.clock.now(), shared.entropy.draw(), shared.entropy.draw())
+    LineIds::new(
+        shared.clock.now(),
+        shared.entropy.draw(),
+        shared.entropy.draw(),
+    )
 }
 
 /// Between 0 and 1.

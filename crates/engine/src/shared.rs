@@ -18,10 +18,10 @@ use crate::run::Run;
 use crate::settings::EngineSettings;
 
 /// A jump of the clock by more than this holds expiry back.
-const CLOCK_JUMP_MAX: Duration = Duration::from_secs(60);
+const CLOCK_JUMP_MAX: Duration = Duration::from_mins(1);
 
 /// For so long.
-const CLOCK_HOLD: Duration = Duration::from_secs(600);
+const CLOCK_HOLD: Duration = Duration::from_mins(10);
 
 /// The engine's common ground.
 pub(crate) struct Shared {
@@ -55,8 +55,9 @@ impl Shared {
     pub(crate) fn new(parts: EngineParts) -> Self {
         let now = parts.clock.now();
         let upstreams = parts.upstreams.iter();
-        let upstream_metrics =
-            upstreams.map(|upstream| parts.metrics.upstream(&upstream.name)).collect();
+        let upstream_metrics = upstreams
+            .map(|upstream| parts.metrics.upstream(&upstream.name))
+            .collect();
         Self {
             upstream_metrics,
             line_metrics: parts.metrics.lines(),
@@ -93,7 +94,10 @@ impl Shared {
 
     pub(crate) fn remove_run(&self, run: &Run) {
         let mut runs = lock(&self.runs);
-        if runs.get(run.batch_id()).is_some_and(|held| held.key() == run.key()) {
+        if runs
+            .get(run.batch_id())
+            .is_some_and(|held| held.key() == run.key())
+        {
             runs.remove(run.batch_id());
         }
     }
@@ -134,7 +138,13 @@ struct GuardState {
 impl ClockGuard {
     fn new(clock: Clock) -> Self {
         let anchor = (Instant::now(), clock.now());
-        Self { clock, state: Mutex::new(GuardState { anchor, held_until: None }) }
+        Self {
+            clock,
+            state: Mutex::new(GuardState {
+                anchor,
+                held_until: None,
+            }),
+        }
     }
 
     /// Nothing expires while the time of day is before the newest time that is stored.
@@ -164,7 +174,11 @@ impl ClockGuard {
             state.held_until = Some((instant + CLOCK_HOLD, why));
         }
         state.anchor = (instant, now);
-        if state.held_until.as_ref().is_some_and(|(until, _)| *until <= instant) {
+        if state
+            .held_until
+            .as_ref()
+            .is_some_and(|(until, _)| *until <= instant)
+        {
             state.held_until = None;
         }
         state.held_until.is_none()
@@ -173,6 +187,9 @@ impl ClockGuard {
     /// Why nothing expires, while that is so.
     pub(crate) fn concern(&self) -> Option<String> {
         self.is_steady();
-        lock(&self.state).held_until.as_ref().map(|(_, why)| why.clone())
+        lock(&self.state)
+            .held_until
+            .as_ref()
+            .map(|(_, why)| why.clone())
     }
 }

@@ -38,7 +38,10 @@ pub(crate) async fn validate(
     };
     let limits = shared.settings.limits;
     if limits.file_bytes_max > 0 && input.file.bytes > limits.file_bytes_max {
-        return Ok(Checked::Refused(vec![too_large(limits.file_bytes_max, None)]));
+        return Ok(Checked::Refused(vec![too_large(
+            limits.file_bytes_max,
+            None,
+        )]));
     }
     let reader = InputReader::new(shared.blobs.clone(), &input.extents);
     watch::ask_unknown(shared).await;
@@ -69,7 +72,10 @@ pub(crate) async fn validate(
 }
 
 fn serves_more(catalog: &Catalog, rejection: &Rejection) -> bool {
-    rejection.unknown_models.iter().any(|model| catalog.contains(model))
+    rejection
+        .unknown_models
+        .iter()
+        .any(|model| catalog.contains(model))
 }
 
 /// The input file, unless there is none.
@@ -108,7 +114,10 @@ async fn check(
         })
         .await?;
         if !plan.is_empty() {
-            verb_failed(shared, blob.write(Bytes::from(std::mem::take(&mut plan))).await)?;
+            verb_failed(
+                shared,
+                blob.write(Bytes::from(std::mem::take(&mut plan))).await,
+            )?;
         }
     }
     let (finished, plan) = on_pool(shared, move || {
@@ -126,7 +135,11 @@ async fn check(
     };
     verb_failed(shared, blob.write(plan.into()).await)?;
     let entries = verb_failed(shared, blob.finish().await)?;
-    Ok(Ok(Plan { entries, total, model }))
+    Ok(Ok(Plan {
+        entries,
+        total,
+        model,
+    }))
 }
 
 /// Does work that takes the processor for long where it holds up nobody.

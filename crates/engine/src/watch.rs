@@ -10,7 +10,7 @@ use crate::shared::Shared;
 use crate::upstream::Upstream;
 
 /// A list that was had is asked for again after so long.
-const LIST_INTERVAL: Duration = Duration::from_secs(60);
+const LIST_INTERVAL: Duration = Duration::from_mins(1);
 
 /// A list that could not be had, and the health of an upstream in doubt, are asked for so often.
 const DOUBT_INTERVAL: Duration = Duration::from_secs(2);
@@ -19,7 +19,7 @@ const DOUBT_INTERVAL: Duration = Duration::from_secs(2);
 const GAUGES_INTERVAL: Duration = Duration::from_millis(250);
 
 /// An upstream that showed no gauges is asked for them again after so long.
-const NO_GAUGES_INTERVAL: Duration = Duration::from_secs(60);
+const NO_GAUGES_INTERVAL: Duration = Duration::from_mins(1);
 
 /// Asks every upstream for its list, all at once.
 pub(crate) async fn ask_all(shared: &Arc<Shared>) {
@@ -30,7 +30,11 @@ pub(crate) async fn ask_all(shared: &Arc<Shared>) {
 /// Asks those upstreams for their lists that have not answered yet.
 pub(crate) async fn ask_unknown(shared: &Arc<Shared>) {
     let unknown = shared.lanes.never_asked();
-    let asked = shared.lanes.upstreams().into_iter().filter(|(place, _)| unknown.contains(place));
+    let asked = shared
+        .lanes
+        .upstreams()
+        .into_iter()
+        .filter(|(place, _)| unknown.contains(place));
     join_all(asked.map(|(place, upstream)| ask(shared, place, upstream))).await;
 }
 
@@ -52,7 +56,11 @@ pub(crate) async fn watch(shared: Arc<Shared>, place: usize, upstream: Arc<dyn U
         let (_, in_doubt) = shared.lanes.is_busy(place);
         let vouched = listed && (!in_doubt || upstream.is_up().await);
         shared.lanes.set_vouched(place, vouched);
-        let pause = if listed && !in_doubt { LIST_INTERVAL } else { DOUBT_INTERVAL };
+        let pause = if listed && !in_doubt {
+            LIST_INTERVAL
+        } else {
+            DOUBT_INTERVAL
+        };
         tokio::select! {
             () = shared.lanes.wants_list(place) => {}
             () = tokio::time::sleep(pause) => {}

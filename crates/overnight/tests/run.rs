@@ -1,5 +1,7 @@
 //! `overnight run`: every line once, resumable, honest exit codes.
 
+#![cfg(test)]
+
 mod support;
 
 use std::fs;

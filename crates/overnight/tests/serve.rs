@@ -1,5 +1,7 @@
 //! The life of a server: its start, what can be in its way, and its end.
 
+#![cfg(test)]
+
 mod support;
 
 use std::fs;

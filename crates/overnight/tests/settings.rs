@@ -1,5 +1,7 @@
 //! Settings: where they come from, and what is said when they are wrong.
 
+#![cfg(test)]
+
 mod support;
 
 use std::fs;

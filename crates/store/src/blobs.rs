@@ -1,8 +1,8 @@
 //! Immutable bytes by name: a folder or memory, behind one struct.
 //!
-//! A blob is written whole and never changes; it is there after the answer, also when the power fails
-//! in the next moment. A *mount* is a plain file outside the folder under a blob's key, for a run that
-//! reads its input where it lies and appends its results to the file that was asked for.
+//! A blob is written whole and never changes; it is there after the answer, also when the power
+//! fails in the next moment. A *mount* is a plain file outside the folder under a blob's key, for a
+//! run that reads its input where it lies and appends its results to the file that was asked for.
 
 mod error;
 mod extent_reader;
@@ -14,6 +14,7 @@ mod writer;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::fs::File;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
@@ -56,10 +57,16 @@ impl Blobs {
     ///
     /// # Errors
     ///
-    /// [`BlobError::Unavailable`] when the folder cannot be created or entered.
+    /// [`BlobError::Unavailable`] when the folder cannot be created or entered,
+    /// [`BlobError::NotDurable`] when the disk did not promise to keep it.
     pub fn folder(path: &Path) -> Result<Self> {
         std::fs::create_dir_all(path).map_err(error::io)?;
         let root = path.canonicalize().map_err(error::io)?;
+        // The driver keeps the entries below the folder; this is the folder's own.
+        if let Some(parent) = root.parent() {
+            let parent = File::open(parent).map_err(error::io)?;
+            parent.sync_all().map_err(error::not_durable)?;
+        }
         let place = |fsync: bool| -> Result<Arc<dyn ObjectStore>> {
             let place = LocalFileSystem::new_with_prefix(&root).map_err(error::object)?;
             Ok(Arc::new(
@@ -106,8 +113,8 @@ impl Blobs {
         Ok(self)
     }
 
-    /// Keeps the blob of that key in a plain file that grows by [`Self::append`], and is created when
-    /// it is missing.
+    /// Keeps the blob of that key in a plain file that grows by [`Self::append`], and is created
+    /// when it is missing.
     ///
     /// # Errors
     ///
@@ -129,8 +136,8 @@ impl Blobs {
         put(&*self.durable, key, parts).await
     }
 
-    /// As [`Self::put`], but the blob may be gone, or be cut short, after a power failure: for bytes that nothing
-    /// needs to be correct.
+    /// As [`Self::put`], but the blob may be gone, or be cut short, after a power failure: for
+    /// bytes that nothing needs to be correct.
     ///
     /// # Errors
     ///
@@ -146,7 +153,8 @@ impl Blobs {
         BlobWriter::new(Arc::clone(&self.durable), key.clone())
     }
 
-    /// Those bytes of a blob, read in one go; callers bound the range. An empty range reads nothing.
+    /// Those bytes of a blob, read in one go; callers bound the range. An empty range reads
+    /// nothing.
     ///
     /// # Errors
     ///
@@ -171,7 +179,8 @@ impl Blobs {
     ///
     /// # Errors
     ///
-    /// As [`Self::read`]; [`BlobError::Corrupt`] also when the bytes are not those that were written.
+    /// As [`Self::read`]; [`BlobError::Corrupt`] also when the bytes are not those that were
+    /// written.
     pub async fn read_extent(&self, extent: &Extent) -> Result<Bytes> {
         let bytes = self
             .read(&extent.blob, extent.offset..end_of(extent))
@@ -201,7 +210,8 @@ impl Blobs {
     ///
     /// # Errors
     ///
-    /// [`BlobError::NotFound`] when there is no such blob, [`BlobError::Unavailable`] when nobody can tell.
+    /// [`BlobError::NotFound`] when there is no such blob, [`BlobError::Unavailable`] when nobody
+    /// can tell.
     pub async fn length(&self, key: &BlobKey) -> Result<u64> {
         match self.mounts.get(key) {
             Some(mount) => mount.length(self.blocking).await,
@@ -229,8 +239,8 @@ impl Blobs {
         }
     }
 
-    /// The keys that begin with these whole parts (`segments`, say), in no order. Mounts and unfinished
-    /// blobs are not among them.
+    /// The keys that begin with these whole parts (`segments`, say), in no order. Mounts and
+    /// unfinished blobs are not among them.
     #[must_use]
     pub fn list(&self, prefix: &str) -> BoxStream<'static, Result<BlobKey>> {
         self.durable
@@ -265,9 +275,9 @@ impl Blobs {
         mount.truncate(self.blocking, key, length).await
     }
 
-    /// Deletes what unfinished writes of a former process left in the folder, and answers how many files
-    /// those were. Only for whoever holds the data folder's lock: it does not ask whether a write is
-    /// still under way.
+    /// Deletes what unfinished writes of a former process left in the folder, and answers how many
+    /// files those were. Only for whoever holds the data folder's lock: it does not ask whether a
+    /// write is still under way.
     ///
     /// # Errors
     ///

@@ -1,8 +1,8 @@
 //! The one way to work that blocks: SQLite and plain files.
 //!
 //! A server runs it on the runtime's blocking pool. A simulation runs it on the spot, so that one
-//! seed gives one order of events. `object_store`'s folder driver hops to the pool by itself; a simulation
-//! keeps its blobs in memory.
+//! seed gives one order of events. `object_store`'s folder driver hops to the pool by itself; a
+//! simulation keeps its blobs in memory.
 
 use std::any::Any;
 use std::io;
@@ -36,8 +36,8 @@ impl Blocking {
         }
     }
 
-    /// Begins the work and does not wait for its end (on the spot, it has ended). What becomes of a panic
-    /// is the work's own affair.
+    /// Begins the work and does not wait for its end (on the spot, it has ended). What becomes of a
+    /// panic is the work's own affair.
     pub fn start(self, work: impl FnOnce() + Send + 'static) {
         match self {
             Self::Pool => drop(tokio::task::spawn_blocking(work)),

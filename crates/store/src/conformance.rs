@@ -1,8 +1,9 @@
 //! The rules that every driver keeps, each a test of its own.
 //!
-//! [`crate::conformance!`] owns the list of the metadata rules and [`crate::blob_conformance!`] that of the
-//! blob rules, so no driver can miss one. A rule is a function of a fresh, empty store; it panics when
-//! the store breaks it. Verbs that change something are called twice, as after a lost answer.
+//! [`crate::conformance!`] owns the list of the metadata rules and [`crate::blob_conformance!`]
+//! that of the blob rules, so no driver can miss one. A rule is a function of a fresh, empty store;
+//! it panics when the store breaks it. Verbs that change something are called twice, as after a
+//! lost answer.
 
 #![expect(
     clippy::expect_used,
@@ -95,8 +96,8 @@ pub fn block_on<T>(test: impl Future<Output = T>) -> T {
 
 /// One named test a rule a driver.
 ///
-/// `volatile` drivers lose everything when they are opened again; `shared` ones keep it, and
-/// other processes may use it at the same time; `embedded` ones keep it, and opening takes over what the
+/// `volatile` drivers lose everything when they are opened again; `shared` ones keep it, and other
+/// processes may use it at the same time; `embedded` ones keep it, and opening takes over what the
 /// process before held.
 ///
 /// ```ignore
@@ -246,8 +247,8 @@ macro_rules! conformance {
     };
 }
 
-/// One named test a rule a place for blobs. Each is made anew: an expression of [`crate::Blobs`] and
-/// something to keep for as long as the test runs (a temporary folder, say).
+/// One named test a rule a place for blobs. Each is made anew: an expression of [`crate::Blobs`]
+/// and something to keep for as long as the test runs (a temporary folder, say).
 #[macro_export]
 macro_rules! blob_conformance {
     ($($driver:ident => $make:expr),+ $(,)?) => {

@@ -1,4 +1,5 @@
-//! A store that fails on purpose, for tests of crashes: before a verb, after it, or by never answering.
+//! A store that fails on purpose, for tests of crashes: before a verb, after it, or by never
+//! answering.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;

@@ -1,8 +1,9 @@
 //! The data folder of one process: locked for life, and on a disk of this machine.
 //!
-//! The lock takes the place of leases: whoever holds it knows that nobody else runs a batch, so what
-//! a former process held is free. On a network file system that promise does not hold (locks may be
-//! local, or lost with a connection; SQLite's shared memory does not work), so such a folder is refused.
+//! The lock takes the place of leases: whoever holds it knows that nobody else runs a batch, so
+//! what a former process held is free. On a network file system that promise does not hold (locks
+//! may be local, or lost with a connection; SQLite's shared memory does not work), so such a folder
+//! is refused.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, Write};
@@ -44,8 +45,8 @@ pub struct DataFolder {
 }
 
 impl DataFolder {
-    /// Takes the folder, which is created when it is missing, and writes this process's number into its
-    /// file `lock`.
+    /// Takes the folder, which is created when it is missing, and writes this process's number into
+    /// its file `lock`.
     ///
     /// # Errors
     ///
@@ -53,6 +54,9 @@ impl DataFolder {
     pub fn lock(path: &Path) -> Result<Self, FolderError> {
         std::fs::create_dir_all(path)?;
         let path = path.canonicalize()?;
+        if let Some(parent) = path.parent() {
+            File::open(parent)?.sync_all()?;
+        }
         if let Some(kind) = network(&path)? {
             return Err(FolderError::Network { kind });
         }

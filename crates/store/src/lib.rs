@@ -4,8 +4,8 @@
 //! and result lines are immutable blobs that the rows name. Blobs are written before the rows that
 //! name them, and deleted after.
 //!
-//! Read [`store`] first: each verb of the trait opens with what it guarantees. `conformance` holds the
-//! suite that every driver passes.
+//! Read [`store`] first: each verb of the trait opens with what it guarantees. `conformance` holds
+//! the suite that every driver passes.
 
 pub mod blobs;
 pub mod blocking;

@@ -1,12 +1,12 @@
 //! Metadata in one SQLite file, for one process.
 //!
 //! Whoever opens the file holds the data folder's lock ([`crate::folder::DataFolder`]), which takes
-//! the place of a lease's clock: what a former process held, it holds no more. So opening frees every
-//! batch, and turns every unfinished upload into garbage.
+//! the place of a lease's clock: what a former process held, it holds no more. So opening frees
+//! every batch, and turns every unfinished upload into garbage.
 //!
 //! One transaction at a time writes, and takes along every verb that waits (`writer`); reads have
-//! connections of their own (`readers`). The verbs themselves are functions of a connection, one file
-//! for each room: `files`, `batches`, `segments`, `seal`, `garbage`, `running`.
+//! connections of their own (`readers`). The verbs themselves are functions of a connection, one
+//! file for each room: `files`, `batches`, `segments`, `seal`, `garbage`, `running`.
 
 mod batches;
 mod damage;
@@ -55,8 +55,8 @@ pub struct Sqlite {
 }
 
 impl Sqlite {
-    /// Opens the database in that file, which is created when it is missing; brings its schema up to
-    /// date, checks it, and takes over what a former process left.
+    /// Opens the database in that file, which is created when it is missing; brings its schema up
+    /// to date, checks it, and takes over what a former process left.
     ///
     /// # Errors
     ///
@@ -95,9 +95,9 @@ impl Sqlite {
         })
     }
 
-    /// Waits until the database turns out to be damaged, or the disk fails to keep what was written;
-    /// answers what SQLite says. The process should end then: every verb that writes is refused from
-    /// there on.
+    /// Waits until the database turns out to be damaged, or the disk fails to keep what was
+    /// written; answers what SQLite says. The process should end then: every verb that writes is
+    /// refused from there on.
     pub async fn damaged(&self) -> Arc<str> {
         self.damage.raised().await
     }

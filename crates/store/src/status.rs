@@ -64,7 +64,8 @@ pub struct UpstreamStatus {
     pub health: UpstreamHealth,
     /// Why not, as a sentence.
     pub reason: Option<String>,
-    /// The models that it serves, under the names that lines use, with what the upstream's list said.
+    /// The models that it serves, under the names that lines use, with what the upstream's list
+    /// said.
     pub models: Vec<ServedModel>,
     /// Whether it takes every model, because it has no list.
     pub any_model: bool,

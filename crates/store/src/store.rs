@@ -33,7 +33,8 @@ pub enum StoreError {
     /// The database did not answer; nothing is known of the outcome: try again.
     #[error("the database is unavailable")]
     Unavailable(#[source] Box<dyn Error + Send + Sync>),
-    /// The database, or what it holds, is damaged: stop, and tell a person.
+    /// The database, or what it holds, is damaged, or the disk did not keep what was written, or a
+    /// call contradicts what is recorded: stop, and tell a person.
     #[error("the database is damaged")]
     Corrupt(#[source] Box<dyn Error + Send + Sync>),
 }
@@ -126,15 +127,16 @@ pub struct Sealing {
 pub trait Store: Send + Sync + 'static {
     // === Files ===
 
-    /// Announces a blob that is about to be written for an upload. Until [`Self::insert_file`] names
-    /// it, it is known to be unfinished: a restart sweeps it.
+    /// Announces a blob that is about to be written for an upload. Until [`Self::insert_file`]
+    /// names it, it is known to be unfinished: a restart sweeps it.
     async fn announce(&self, blob: &BlobKey, at: Timestamp) -> Result<()>;
 
     /// Ends an announcement without a file: the blob becomes garbage at once.
     async fn abandon(&self, blob: &BlobKey, at: Timestamp) -> Result<()>;
 
-    /// Either the file is there with all its extents, or nothing changed. Ends the announcements
-    /// of their blobs. A second call with the same file id changes nothing.
+    /// Either the file is there with all its extents, or nothing changed. Ends the announcements of
+    /// their blobs. A second call with the same file id changes nothing. [`StoreError::NotFound`]
+    /// when one of the blobs is garbage, and so may be gone at any moment.
     async fn insert_file(&self, file: &File, content: &[Extent]) -> Result<()>;
 
     /// A file of the project that is neither deleted nor past its expiry at that time.
@@ -148,12 +150,15 @@ pub trait Store: Send + Sync + 'static {
         at: Timestamp,
     ) -> Result<Page<File>>;
 
-    /// The file is gone for every reader; its bytes become garbage as soon as no open batch reads
-    /// them (an input), and ten minutes later for downloads that are under way (a result).
+    /// The file is gone for every reader; its bytes become garbage as soon as no open batch has
+    /// them as its input, or, those of a result file, ten minutes later: until then
+    /// [`Self::extents`] goes on answering, for downloads that are under way.
     async fn delete_file(&self, project: &ProjectId, id: &FileId, at: Timestamp) -> Result<()>;
 
-    /// The extents of a content from the one that holds byte `from` on, at most `limit`. Empty
-    /// at its end. A content only ever grows at its end.
+    /// The extents of a content from the one that holds byte `from` on, at most `limit`. Empty at
+    /// its end, and for a batch that has recorded nothing; [`StoreError::NotFound`] for a file that
+    /// never was, or whose bytes are let go of. Empty extents are left out. A content only ever
+    /// grows at its end.
     async fn extents(
         &self,
         content: &Content,
@@ -163,7 +168,8 @@ pub trait Store: Send + Sync + 'static {
 
     // === Batches, as clients see them ===
 
-    /// The batch is there, or nothing changed. A second call with the same id changes nothing.
+    /// The batch, which must be validating, is there, or nothing changed. A second call with the
+    /// same id changes nothing.
     async fn insert_batch(&self, batch: &Batch) -> Result<()>;
 
     /// A batch of the project.
@@ -188,29 +194,40 @@ pub trait Store: Send + Sync + 'static {
     /// a new epoch.
     async fn claim(&self, worker: &WorkerId, limit: usize, at: Timestamp) -> Result<Vec<Claim>>;
 
-    /// Prolongs every lease of the worker, and answers which batches it still holds and where each is.
+    /// Prolongs every lease of the worker, and answers which batches it still holds and where each
+    /// is.
     async fn renew(&self, worker: &WorkerId, at: Timestamp) -> Result<Vec<Held>>;
 
-    /// Gives a batch back, so that anyone may claim it at once. Fenced.
+    /// Gives a batch back, so that anyone may claim it at once. Fenced by the epoch alone: a second
+    /// call, or one for an ended batch, changes nothing.
     async fn release(&self, lease: &Lease) -> Result<()>;
 
-    /// The input file of a batch, also when it was deleted after the batch was validated;
-    /// [`StoreError::NotFound`] when there never was such a file in the batch's project, or its bytes are gone.
+    /// The input file of a batch, also when it was deleted or has expired since: its bytes are kept
+    /// while a batch that has it as its input is open, be it only validating.
+    /// [`StoreError::NotFound`] when there is no such file in the batch's project, or its bytes are
+    /// gone.
     async fn input(&self, batch: &BatchId, at: Timestamp) -> Result<Input>;
 
-    /// Applies an event that the run or the clock brings: [`Event::Validated`], [`Event::Rejected`],
-    /// [`Event::DeadlinePassed`] or [`Event::Drained`]. Answers the batch as it is then. Fenced. An
-    /// ended batch's lease is gone, its plan is garbage.
+    /// Applies an event that the run or the clock brings: [`Event::Validated`],
+    /// [`Event::Rejected`], [`Event::DeadlinePassed`] or [`Event::Drained`]; any other is
+    /// [`StoreError::Illegal`]. Answers the batch as it is then. Fenced. An ended batch's lease is
+    /// gone, its plan is garbage, and so is a plan that comes too late. The same event again, after
+    /// a lost answer, changes nothing (a second [`Event::Validated`] must bring the same plan).
+    /// [`Event::Drained`] is refused as [`StoreError::Corrupt`] while lines of a running batch are
+    /// missing.
     async fn advance(&self, lease: &Lease, event: Event, at: Timestamp) -> Result<Batch>;
 
-    /// The segment's lines are done and counted, or nothing changed. Fenced. A second call
-    /// with a segment of the same epoch and seq changes nothing, so that a commit whose answer was
-    /// lost may be repeated. Lines that are done already are refused as [`StoreError::Corrupt`]
-    /// when the batch would count more lines than its total.
+    /// The segment's lines are done and counted, or nothing changed. Fenced. A second call with a
+    /// segment of the same epoch and seq changes nothing, so that a commit whose answer was lost
+    /// may be repeated. Segments of an epoch are recorded in the order of their seq; gaps are fine.
+    /// [`StoreError::Corrupt`] refuses one that comes behind a later one, one whose tally is not
+    /// that of its lines, and one with which the batch would count more lines than its total (a
+    /// line that is there twice within the total is found by [`Self::seal`]).
     async fn record(&self, lease: &Lease, segment: &Segment) -> Result<()>;
 
-    /// Recorded segments of a batch in the order of its result files, from the one behind
-    /// `(epoch, seq)` on, at most `limit`.
+    /// Recorded segments of a batch in the order of its result files, from the one behind `(epoch,
+    /// seq)` on, at most `limit`. One that was merged with later ones since is read again, as a
+    /// part of what it was merged into.
     async fn segments(
         &self,
         batch: &BatchId,
@@ -218,10 +235,12 @@ pub trait Store: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<Segment>>;
 
-    /// Puts `merged` in the place of the neighbouring segments from its own `(epoch, seq)` to `last`,
-    /// whose bytes, lines, tally and usage it holds in the same order. Offsets in the result files do
-    /// not move. The replaced blobs become garbage ten minutes later, for downloads that are under way.
-    /// Works on ended batches as well; nothing changes when the range is not as it was.
+    /// Puts `merged` in the place of the neighbouring segments from its own `(epoch, seq)` to
+    /// `last`, whose bytes, lines, tally and usage it holds in the same order. Offsets in the
+    /// result files do not move. The replaced blobs become garbage ten minutes later, for downloads
+    /// that are under way. Works on ended batches as well. Nothing changes, and nothing is told,
+    /// when the range is not as it was: then nothing names the blobs of `merged`, and
+    /// [`Self::unnamed`] tells them.
     async fn merge(
         &self,
         batch: &BatchId,
@@ -233,8 +252,8 @@ pub trait Store: Send + Sync + 'static {
     /// Ends the batch: applies [`Event::Drained`] when it is in progress with every line done, then
     /// inserts the file rows and applies [`Event::Sealed`], all or nothing. Refused as
     /// [`StoreError::Corrupt`] unless the recorded lines are exactly the total, once each (a batch
-    /// cancelled while validating has none). The lease is gone, the plan is garbage. Fenced. An ended batch
-    /// is answered as it is.
+    /// cancelled while validating has none). The lease is gone, the plan is garbage. Fenced. An
+    /// ended batch is answered as it is.
     async fn seal(&self, lease: &Lease, sealing: &Sealing, at: Timestamp) -> Result<Batch>;
 
     // === What people ask about a running engine ===
@@ -260,22 +279,26 @@ pub trait Store: Send + Sync + 'static {
     /// Answers how many.
     async fn expire_files(&self, limit: usize, at: Timestamp) -> Result<u64>;
 
-    /// Forgets up to `limit` batches that ended more than `retention` ago and whose result files are
-    /// gone, with their segments and what blobs those still name. Answers how many.
+    /// Forgets up to `limit` batches that ended more than `retention` ago and whose result files
+    /// are gone, with their segments and what blobs those still name. Answers how many.
     async fn forget_batches(&self, retention: Duration, limit: usize, at: Timestamp)
     -> Result<u64>;
 
-    /// Up to `limit` blobs that no row names any more and whose time has come.
+    /// Lets go of the bytes of deleted result files whose ten minutes are over, and answers up to
+    /// `limit` blobs that no row names any more and whose time has come. They are answered again
+    /// until [`Self::forget_garbage`].
     async fn garbage(&self, limit: usize, at: Timestamp) -> Result<Vec<BlobKey>>;
 
     /// These garbage blobs were deleted.
     async fn forget_garbage(&self, blobs: &[BlobKey]) -> Result<()>;
 
-    /// Those of these listed blobs that no row names and nobody can name later: of an epoch below the
-    /// batch's present one, of an ended batch, or of a batch that is gone. Uploads are never among them: they are announced.
+    /// Those of these listed blobs that no row names and nobody can name later: of an epoch below
+    /// the batch's present one, of an ended batch, or of a batch that is gone. Uploads are never
+    /// among them (they are announced), nor is garbage, which has its own time.
     async fn unnamed(&self, blobs: &[BlobKey]) -> Result<Vec<BlobKey>>;
 
-    /// The newest time that any row holds as a past event; `None` in an empty store.
+    /// The newest time that any row holds as a past event; `None` in an empty store. It looks at
+    /// every file and batch: asked once, at start.
     async fn newest(&self) -> Result<Option<Timestamp>>;
 
     /// The database answers.

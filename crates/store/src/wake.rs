@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
-/// Wakes whoever waits for changes in this process. It carries no data: who wakes up reads the store
-/// again, so a lost or doubled wake-up costs time at most, and other processes are found by asking.
+/// Wakes whoever waits for changes in this process. It carries no data: who wakes up reads the
+/// store again, so a lost or doubled wake-up costs time at most, and other processes are found by
+/// asking.
 #[derive(Clone, Debug, Default)]
 pub struct Wake(Arc<Notify>);
 

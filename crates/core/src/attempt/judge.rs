@@ -9,7 +9,7 @@ use super::standing::{Health, Settled, Standing, Suspicion};
 const BACKOFF_FIRST: Duration = Duration::from_millis(500);
 
 /// No pause is longer than this.
-const BACKOFF_MAX: Duration = Duration::from_secs(60);
+const BACKOFF_MAX: Duration = Duration::from_mins(1);
 
 /// A line with nothing to compare it with gets so many probes before it is to blame.
 const LONE_PROBES: u8 = 5;
@@ -36,8 +36,8 @@ impl Default for AttemptRules {
     fn default() -> Self {
         Self {
             attempts_max: 5,
-            lone_patience: Duration::from_secs(600),
-            lone_patience_known: Duration::from_secs(60),
+            lone_patience: Duration::from_mins(10),
+            lone_patience_known: Duration::from_mins(1),
         }
     }
 }
@@ -93,7 +93,10 @@ impl Trial {
         if self.stale <= STALE_MAX {
             return blame;
         }
-        Blame::Doubt { failures_max: None, lost: true }
+        Blame::Doubt {
+            failures_max: None,
+            lost: true,
+        }
     }
 
     /// Notes a failure that is not settled yet.
@@ -123,16 +126,22 @@ impl Trial {
 pub struct Circumstances {
     /// The upstream's health with this failure counted.
     pub health: Health,
-    /// Whether any line of the model was ever answered there.
-    pub ever_good: bool,
     /// Whether nothing else was in flight there, by intent.
     pub alone: bool,
-    /// Whether lines of the model wait that never failed, so that there is something to compare with.
-    pub has_company: bool,
-    /// Whether the upstream's health and its list of models are fine.
-    pub vouched: bool,
+    /// What speaks for the upstream when no line of the model waits that never failed, so that there is
+    /// nothing to compare with; `None` while there is.
+    pub lone: Option<Lone>,
     /// The engine's own clock.
     pub now: Duration,
+}
+
+/// What speaks for an upstream besides other lines.
+#[derive(Clone, Copy, Debug)]
+pub struct Lone {
+    /// Whether any line of the model was ever answered there.
+    pub ever_good: bool,
+    /// Whether its health and its list of models are fine.
+    pub vouched: bool,
 }
 
 /// What happens to a line after an attempt.
@@ -163,7 +172,9 @@ pub fn judge(
             if trial.ours >= rules.attempts_max {
                 return Verdict::Final;
             }
-            Verdict::Retry { backoff: backoff(trial.ours) }
+            Verdict::Retry {
+                backoff: backoff(trial.ours),
+            }
         }
         Blame::Overload { .. } | Blame::Unreachable | Blame::Connection => Verdict::Again,
         Blame::Doubt { failures_max, lost } => {
@@ -178,27 +189,28 @@ pub fn judge(
             if is_lone_failure(trial, circumstances, rules) {
                 return Verdict::Final;
             }
-            Verdict::Retry { backoff: backoff(trial.charged) }
+            Verdict::Retry {
+                backoff: backoff(trial.charged),
+            }
         }
     }
 }
 
 /// Whether a line with nothing to compare it with has failed often and long enough.
-fn is_lone_failure(
-    trial: &mut Trial,
-    circumstances: &Circumstances,
-    rules: &AttemptRules,
-) -> bool {
-    if circumstances.has_company {
+fn is_lone_failure(trial: &mut Trial, circumstances: &Circumstances, rules: &AttemptRules) -> bool {
+    let Some(lone) = circumstances.lone else {
         trial.lone_probes = 0;
         trial.lone_since = None;
         return false;
-    }
+    };
     trial.lone_probes = trial.lone_probes.saturating_add(1);
     let since = *trial.lone_since.get_or_insert(circumstances.now);
-    let patience =
-        if circumstances.ever_good { rules.lone_patience_known } else { rules.lone_patience };
-    circumstances.vouched
+    let patience = if lone.ever_good {
+        rules.lone_patience_known
+    } else {
+        rules.lone_patience
+    };
+    lone.vouched
         && trial.lone_probes >= LONE_PROBES
         && circumstances.now.saturating_sub(since) >= patience
 }
@@ -235,15 +247,17 @@ mod tests {
 
     const WELL: Circumstances = Circumstances {
         health: Health::Well,
-        ever_good: true,
         alone: false,
-        has_company: true,
-        vouched: true,
+        lone: None,
         now: Duration::ZERO,
     };
 
     fn answered(status: u16) -> Reply {
-        Reply::Answered { status, form: Form::Json, retry_after: None }
+        Reply::Answered {
+            status,
+            form: Form::Json,
+            retry_after: None,
+        }
     }
 
     /// Fails a line with `reply` until it is final, a later line being answered after each failure.
@@ -253,7 +267,13 @@ mod tests {
             standing.send();
             let suspicion = standing.failed(false, 8);
             trial.settle(|_| Some(&standing));
-            if judge(Blame::of(reply), &mut trial, &WELL, &AttemptRules::default()) == Verdict::Final {
+            if judge(
+                Blame::of(reply),
+                &mut trial,
+                &WELL,
+                &AttemptRules::default(),
+            ) == Verdict::Final
+            {
                 return attempt;
             }
             trial.suspect(0, suspicion);
@@ -266,8 +286,12 @@ mod tests {
     #[test]
     fn a_line_of_its_own_fault_ends_at_once() {
         for status in [200, 400, 413, 415, 422] {
-            let verdict =
-                judge(Blame::of(&answered(status)), &mut Trial::default(), &WELL, &AttemptRules::default());
+            let verdict = judge(
+                Blame::of(&answered(status)),
+                &mut Trial::default(),
+                &WELL,
+                &AttemptRules::default(),
+            );
             assert_eq!(verdict, Verdict::Final, "{status}");
         }
     }
@@ -280,8 +304,12 @@ mod tests {
             Reply::NoAnswer(NoAnswer::Refused),
             Reply::NoAnswer(NoAnswer::StaleConnection),
         ] {
-            let verdict =
-                judge(Blame::of(&reply), &mut Trial::default(), &WELL, &AttemptRules::default());
+            let verdict = judge(
+                Blame::of(&reply),
+                &mut Trial::default(),
+                &WELL,
+                &AttemptRules::default(),
+            );
             assert_eq!(verdict, Verdict::Again, "{reply:?}");
         }
     }
@@ -291,11 +319,18 @@ mod tests {
         assert_eq!(attempts_until_final(&answered(500)), 5);
         assert_eq!(attempts_until_final(&answered(408)), 5);
         assert_eq!(attempts_until_final(&Reply::NoAnswer(NoAnswer::CutBody)), 5);
-        assert_eq!(attempts_until_final(&Reply::NoAnswer(NoAnswer::HeadTimeout)), 2);
+        assert_eq!(
+            attempts_until_final(&Reply::NoAnswer(NoAnswer::HeadTimeout)),
+            2
+        );
         for status in [301, 401, 402, 403, 404, 405] {
             assert_eq!(attempts_until_final(&answered(status)), 2, "{status}");
         }
-        let html = Reply::Answered { status: 200, form: Form::NotJson, retry_after: None };
+        let html = Reply::Answered {
+            status: 200,
+            form: Form::NotJson,
+            retry_after: None,
+        };
         assert_eq!(attempts_until_final(&html), 2);
     }
 
@@ -303,18 +338,49 @@ mod tests {
     fn a_lone_line_is_to_blame_after_five_probes_and_its_patience() {
         let mut trial = Trial::default();
         let rules = AttemptRules::default();
-        let mut circumstances =
-            Circumstances { health: Health::Parked, has_company: false, ever_good: false, ..WELL };
+        let lone = Lone {
+            ever_good: false,
+            vouched: true,
+        };
+        let mut circumstances = Circumstances {
+            health: Health::Parked,
+            lone: Some(lone),
+            ..WELL
+        };
         for probe in 0..5_u64 {
             circumstances.now = Duration::from_secs(probe * 100);
-            let verdict = judge(Blame::of(&answered(500)), &mut trial, &circumstances, &rules);
+            let verdict = judge(
+                Blame::of(&answered(500)),
+                &mut trial,
+                &circumstances,
+                &rules,
+            );
             assert_ne!(verdict, Verdict::Final, "probe {probe}");
         }
-        circumstances.now = Duration::from_secs(600);
-        circumstances.vouched = false;
-        assert_ne!(judge(Blame::of(&answered(500)), &mut trial, &circumstances, &rules), Verdict::Final);
-        circumstances.vouched = true;
-        assert_eq!(judge(Blame::of(&answered(500)), &mut trial, &circumstances, &rules), Verdict::Final);
+        circumstances.now = Duration::from_mins(10);
+        circumstances.lone = Some(Lone {
+            vouched: false,
+            ..lone
+        });
+        assert_ne!(
+            judge(
+                Blame::of(&answered(500)),
+                &mut trial,
+                &circumstances,
+                &rules
+            ),
+            Verdict::Final
+        );
+        circumstances.lone = Some(lone);
+        assert_eq!(
+            judge(
+                Blame::of(&answered(500)),
+                &mut trial,
+                &circumstances,
+                &rules
+            ),
+            Verdict::Final
+        );
     }
 
     #[test]
@@ -331,8 +397,17 @@ mod tests {
         }
         let reset = Reply::NoAnswer(NoAnswer::Reset);
         assert!(trial.is_suspect());
-        let alone = Circumstances { health: Health::Parked, alone: true, ..WELL };
-        let verdict = judge(Blame::of(&reset), &mut trial, &alone, &AttemptRules::default());
+        let alone = Circumstances {
+            health: Health::Parked,
+            alone: true,
+            ..WELL
+        };
+        let verdict = judge(
+            Blame::of(&reset),
+            &mut trial,
+            &alone,
+            &AttemptRules::default(),
+        );
         assert_eq!(verdict, Verdict::Final);
     }
 
@@ -342,7 +417,13 @@ mod tests {
         for _ in 0..STALE_MAX {
             assert_eq!(trial.blame(&stale), Blame::Connection);
         }
-        assert_eq!(trial.blame(&stale), Blame::Doubt { failures_max: None, lost: true });
+        assert_eq!(
+            trial.blame(&stale),
+            Blame::Doubt {
+                failures_max: None,
+                lost: true
+            }
+        );
         trial.blame(&answered(429));
         assert_eq!(trial.blame(&stale), Blame::Connection, "not in a row");
     }
@@ -361,7 +442,10 @@ mod tests {
     #[test]
     fn pauses_double_up_to_a_minute() {
         let pauses: Vec<u128> = (0..9).map(|charged| backoff(charged).as_millis()).collect();
-        assert_eq!(pauses, [500, 1000, 2000, 4000, 8000, 16_000, 32_000, 60_000, 60_000]);
+        assert_eq!(
+            pauses,
+            [500, 1000, 2000, 4000, 8000, 16_000, 32_000, 60_000, 60_000]
+        );
         assert_eq!(backoff(255), BACKOFF_MAX);
     }
 }

@@ -9,6 +9,8 @@ mod judge;
 mod reply;
 mod standing;
 
-pub use self::judge::{AttemptRules, Circumstances, Trial, Verdict, backoff, judge, timed_out};
+pub use self::judge::{
+    AttemptRules, Circumstances, Lone, Trial, Verdict, backoff, judge, timed_out,
+};
 pub use self::reply::{Blame, Form, NoAnswer, Reply};
 pub use self::standing::{Health, Sent, Standing, Suspicion};

@@ -97,9 +97,11 @@ impl Blame {
     #[must_use]
     pub const fn of(reply: &Reply) -> Self {
         match reply {
-            Reply::Answered { status, form, retry_after } => {
-                Self::of_answer(*status, *form, *retry_after)
-            }
+            Reply::Answered {
+                status,
+                form,
+                retry_after,
+            } => Self::of_answer(*status, *form, *retry_after),
             Reply::NoAnswer(why) => Self::of_no_answer(*why),
         }
     }
@@ -108,12 +110,21 @@ impl Blame {
         match status {
             200..=299 => match form {
                 Form::Json => Self::Nobody,
-                Form::NotJson => Self::Doubt { failures_max: Some(2), lost: false },
+                Form::NotJson => Self::Doubt {
+                    failures_max: Some(2),
+                    lost: false,
+                },
             },
             400 | 413 | 415 | 422 => Self::Line,
             429 | 503 => Self::Overload { retry_after },
-            408 | 500..=599 => Self::Doubt { failures_max: None, lost: false },
-            _ => Self::Doubt { failures_max: Some(2), lost: false },
+            408 | 500..=599 => Self::Doubt {
+                failures_max: None,
+                lost: false,
+            },
+            _ => Self::Doubt {
+                failures_max: Some(2),
+                lost: false,
+            },
         }
     }
 
@@ -121,9 +132,18 @@ impl Blame {
         match why {
             NoAnswer::Refused => Self::Unreachable,
             NoAnswer::StaleConnection => Self::Connection,
-            NoAnswer::Reset | NoAnswer::CutBody => Self::Doubt { failures_max: None, lost: true },
-            NoAnswer::HeadTimeout => Self::Doubt { failures_max: Some(2), lost: false },
-            NoAnswer::IdleTimeout => Self::Doubt { failures_max: None, lost: false },
+            NoAnswer::Reset | NoAnswer::CutBody => Self::Doubt {
+                failures_max: None,
+                lost: true,
+            },
+            NoAnswer::HeadTimeout => Self::Doubt {
+                failures_max: Some(2),
+                lost: false,
+            },
+            NoAnswer::IdleTimeout => Self::Doubt {
+                failures_max: None,
+                lost: false,
+            },
             NoAnswer::TooLarge => Self::Line,
             NoAnswer::Ours => Self::Ours,
         }

@@ -113,8 +113,11 @@ impl Standing {
     /// A request failed in a way that may be the line's fault or the upstream's. `in_flight` counts
     /// the requests of this model at this upstream, this one included.
     pub fn failed(&mut self, lost: bool, in_flight: u32) -> Suspicion {
-        let suspicion =
-            Suspicion { failed_before: Sent(self.next), period: self.period, lost };
+        let suspicion = Suspicion {
+            failed_before: Sent(self.next),
+            period: self.period,
+            lost,
+        };
         self.failures_in_a_row = self.failures_in_a_row.saturating_add(1);
         match self.health {
             Health::Well => {
@@ -167,7 +170,13 @@ impl Standing {
         if good.is_some_and(|good| good >= suspicion.failed_before) {
             return Settled::Charged;
         }
-        if age == 0 { Settled::Open } else { Settled::Cleared { lost: suspicion.lost } }
+        if age == 0 {
+            Settled::Open
+        } else {
+            Settled::Cleared {
+                lost: suspicion.lost,
+            }
+        }
     }
 
     fn probe_failed(&mut self) {
@@ -194,7 +203,11 @@ mod tests {
         let suspicion = standing.failed(false, 2);
         let _ = bad;
         standing.answered(early);
-        assert_eq!(standing.settle(suspicion), Settled::Open, "sent before the failure");
+        assert_eq!(
+            standing.settle(suspicion),
+            Settled::Open,
+            "sent before the failure"
+        );
         let later = standing.send();
         standing.answered(later);
         assert_eq!(standing.settle(suspicion), Settled::Charged);
@@ -211,7 +224,11 @@ mod tests {
                 standing.failed(true, 5)
             })
             .collect();
-        assert_eq!(standing.health(), Health::Parked, "the fourth and fifth counted as probes");
+        assert_eq!(
+            standing.health(),
+            Health::Parked,
+            "the fourth and fifth counted as probes"
+        );
         let probe = standing.send();
         assert!(standing.answered(probe));
         let next = standing.send();
@@ -228,7 +245,11 @@ mod tests {
             standing.send();
             standing.failed(false, 64);
         }
-        assert_eq!(standing.health(), Health::Well, "ten of sixty-four in flight");
+        assert_eq!(
+            standing.health(),
+            Health::Well,
+            "ten of sixty-four in flight"
+        );
         for _ in 0..6 {
             standing.failed(false, 64);
         }

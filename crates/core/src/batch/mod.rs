@@ -81,8 +81,12 @@ impl Batch {
     /// A batch that was just created.
     #[must_use]
     pub fn new(id: BatchId, project: ProjectId, spec: BatchSpec, at: Timestamp) -> Self {
-        let expires_at =
-            spec.window.length.map_or(Timestamp::from_micros(u64::MAX >> 1), |length| at.plus(length));
+        let expires_at = spec
+            .window
+            .length
+            .map_or(Timestamp::from_micros(u64::MAX >> 1), |length| {
+                at.plus(length)
+            });
         Self {
             id,
             project,

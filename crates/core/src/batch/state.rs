@@ -187,17 +187,16 @@ impl State {
                 Ok(Self::Expired(results))
             }
             (Self::Cancelling, E::Sealed(results)) => Ok(Self::Cancelled(results)),
-            (state @ (Self::Finalizing(_) | Self::Cancelling), _) => Ok(state),
-
-            (state @ Self::Cancelled(_), _) => Ok(state),
-            (
+            (state @ (Self::Finalizing(_) | Self::Cancelling | Self::Cancelled(_)), _)
+            | (
                 state @ (Self::Failed(_) | Self::Completed(_) | Self::Expired(_)),
                 E::Validated(_) | E::Rejected(_) | E::DeadlinePassed | E::Drained | E::Sealed(_),
             ) => Ok(state),
 
-            (state, event) => {
-                Err(IllegalTransition { status: state.status(), event: event.name() })
-            }
+            (state, event) => Err(IllegalTransition {
+                status: state.status(),
+                event: event.name(),
+            }),
         }
     }
 
@@ -259,14 +258,26 @@ pub fn transition_table() -> String {
 
 fn sample_events() -> [Event; 6] {
     use crate::segment::Extent;
-    let entries = Extent { blob: "plan".into(), offset: 0, length: 0, checksum: 0 };
+    let entries = Extent {
+        blob: "plan".into(),
+        offset: 0,
+        length: 0,
+        checksum: 0,
+    };
     [
-        Event::Validated(Plan { entries, total: 1, model: None }),
+        Event::Validated(Plan {
+            entries,
+            total: 1,
+            model: None,
+        }),
         Event::Rejected(Vec::new()),
         Event::CancelRequested,
         Event::DeadlinePassed,
         Event::Drained,
-        Event::Sealed(Results { output_file: Some("file-output".into()), error_file: None }),
+        Event::Sealed(Results {
+            output_file: Some("file-output".into()),
+            error_file: None,
+        }),
     ]
 }
 
@@ -275,7 +286,10 @@ fn sample_states() -> [(&'static str, State); 9] {
         ("validating", State::Validating),
         ("in_progress", State::InProgress),
         ("finalizing (drained)", State::Finalizing(Ending::Drained)),
-        ("finalizing (deadline passed)", State::Finalizing(Ending::DeadlinePassed)),
+        (
+            "finalizing (deadline passed)",
+            State::Finalizing(Ending::DeadlinePassed),
+        ),
         ("cancelling", State::Cancelling),
         ("cancelled", State::Cancelled(Results::default())),
         ("failed", State::Failed(Vec::new())),

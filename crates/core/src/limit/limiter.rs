@@ -41,7 +41,7 @@ const PAUSE_FIRST: Duration = Duration::from_millis(250);
 const PAUSE_MAX: Duration = Duration::from_secs(30);
 
 /// No pause that an upstream asks for is believed beyond this.
-const RETRY_AFTER_MAX: Duration = Duration::from_secs(600);
+const RETRY_AFTER_MAX: Duration = Duration::from_mins(10);
 
 /// What a limiter starts with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +56,11 @@ pub struct LimiterSettings {
 
 impl Default for LimiterSettings {
     fn default() -> Self {
-        Self { start: 8, max: 512, fixed: false }
+        Self {
+            start: 8,
+            max: 512,
+            fixed: false,
+        }
     }
 }
 
@@ -64,7 +68,11 @@ impl LimiterSettings {
     /// A limit that never moves.
     #[must_use]
     pub fn fixed(limit: u32) -> Self {
-        Self { start: limit.max(1), max: limit.max(1), fixed: true }
+        Self {
+            start: limit.max(1),
+            max: limit.max(1),
+            fixed: true,
+        }
     }
 }
 
@@ -72,13 +80,33 @@ impl LimiterSettings {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Round(u64);
 
+/// A limit that is too much, and how that was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Bad {
+    /// Something was refused.
+    Refused(u32),
+    /// Nothing was refused, but it brought no more throughput.
+    Flat,
+}
+
+/// What the engine's gauges showed the last time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Gauges {
+    /// It shows none.
+    None,
+    /// Nothing waits, as far as is known.
+    Idle,
+    /// Requests wait.
+    Queueing,
+}
+
 /// The moving limit of one upstream.
 #[derive(Clone, Debug)]
 pub struct Limiter {
     settings: LimiterSettings,
     limit: u32,
     good: u32,
-    bad: Option<u32>,
+    bad: Option<Bad>,
     /// By how much the next clean round raises the limit while no `bad` is known.
     step: u32,
     round: u64,
@@ -98,11 +126,7 @@ pub struct Limiter {
     hold_rounds: u32,
     /// Answers a second in the last clean round at `good`.
     good_rate: Option<f64>,
-    /// Whether `bad` was refused by nobody but brought no more throughput.
-    flat: bool,
-    /// Whether the engine's gauges last showed requests that wait.
-    queueing: bool,
-    has_gauges: bool,
+    gauges: Gauges,
     pause: Duration,
     paused_until: Duration,
 }
@@ -128,9 +152,7 @@ impl Limiter {
             held_rounds: 0,
             hold_rounds: HOLD_ROUNDS,
             good_rate: None,
-            flat: false,
-            queueing: false,
-            has_gauges: false,
+            gauges: Gauges::None,
             pause: PAUSE_FIRST,
             paused_until: Duration::ZERO,
         }
@@ -197,19 +219,20 @@ impl Limiter {
             self.begin_round(self.limit);
             return;
         }
-        self.bad = Some(in_flight.clamp(2, self.limit.max(2)));
+        self.bad = Some(Bad::Refused(in_flight.clamp(2, self.limit.max(2))));
         if !tried {
             self.good = (in_flight.min(self.limit) / 2).max(1);
             self.good_rate = None;
         }
-        self.flat = false;
         self.hold(HOLD_ROUNDS);
         self.begin_round(self.good);
     }
 
     /// What the engine's gauges say, with `in_flight` requests of ours there.
     pub fn gauges(&mut self, waiting: u64, in_flight: u32) {
-        self.has_gauges = true;
+        if self.gauges == Gauges::None {
+            self.gauges = Gauges::Idle;
+        }
         if self.settings.fixed {
             return;
         }
@@ -217,7 +240,9 @@ impl Limiter {
         let working = in_flight.saturating_sub(waiting).max(1);
         // A few that wait keep the engine busy between two of its steps.
         let spare = (working / 10).max(1);
-        self.queueing |= waiting > 0;
+        if waiting > 0 {
+            self.gauges = Gauges::Queueing;
+        }
         if waiting > spare {
             let target = working.saturating_add(spare);
             if target < self.limit {
@@ -225,7 +250,7 @@ impl Limiter {
                 self.begin_round(target);
             }
         } else if waiting == 0 && in_flight.saturating_add(1) >= self.limit {
-            self.queueing = false;
+            self.gauges = Gauges::Idle;
             self.bad = None;
             self.good = self.limit;
             self.step = self.limit.saturating_mul(2);
@@ -235,16 +260,15 @@ impl Limiter {
 
     fn end_round(&mut self) {
         self.pause = PAUSE_FIRST;
-        if self.settings.fixed || self.queueing || !self.saturated {
+        if self.settings.fixed || self.gauges == Gauges::Queueing || !self.saturated {
             self.begin_round(self.limit);
             return;
         }
         let took = self.now.saturating_sub(self.round_began).as_secs_f64();
         let rate = f64::from(self.answers_all) / took.max(1e-6);
         if self.limit > self.good {
-            if !self.has_gauges && !self.is_worth_it(rate) {
-                self.bad = Some(self.limit);
-                self.flat = true;
+            if self.gauges == Gauges::None && !self.is_worth_it(rate) {
+                self.bad = Some(Bad::Flat);
                 self.hold(FLAT_HOLD_ROUNDS);
                 self.begin_round(self.good);
                 return;
@@ -259,7 +283,10 @@ impl Limiter {
     /// of less than a half is too small to be seen in the noise and is taken on trust.
     fn is_worth_it(&self, rate: f64) -> bool {
         let grown = f64::from(self.limit) / f64::from(self.good.max(1));
-        grown < 1.5 || self.good_rate.is_none_or(|before| rate >= before * GROWTH_MIN)
+        grown < 1.5
+            || self
+                .good_rate
+                .is_none_or(|before| rate >= before * GROWTH_MIN)
     }
 
     /// The next limit after a clean round.
@@ -270,29 +297,30 @@ impl Limiter {
                 self.step = self.step.saturating_mul(2);
                 self.raise(next);
             }
-            Some(bad) => {
+            Some(Bad::Refused(bad)) => {
                 let gap = bad.saturating_sub(self.good);
-                if !self.flat && gap > (self.good / 16).max(1) {
+                if gap > (self.good / 16).max(1) {
                     self.raise(self.good + gap / 2);
-                    return;
-                }
-                self.held_rounds += 1;
-                if self.held_rounds >= self.hold_rounds && self.held_answers >= HOLD_ANSWERS {
-                    self.try_more();
                 } else {
-                    self.begin_round(self.limit);
+                    // Each refusal costs a request, so only one more is tried.
+                    self.keep_or_try(1);
                 }
             }
+            // A smaller step than to the double would be lost in the noise.
+            Some(Bad::Flat) => self.keep_or_try(self.limit),
         }
     }
 
-    /// Forgets `bad`: by one where something was refused, since each refusal costs a request; to the
-    /// double where the limit was merely flat, since less would be lost in the noise.
-    fn try_more(&mut self) {
+    /// Keeps the limit; after a while, forgets `bad` and tries that many more.
+    fn keep_or_try(&mut self, more: u32) {
+        self.held_rounds += 1;
+        if self.held_rounds < self.hold_rounds || self.held_answers < HOLD_ANSWERS {
+            self.begin_round(self.limit);
+            return;
+        }
         self.bad = None;
-        let step = if self.flat { self.limit } else { 1 };
-        self.step = step.saturating_mul(2);
-        self.raise(self.limit.saturating_add(step));
+        self.step = more.saturating_mul(2);
+        self.raise(self.limit.saturating_add(more));
     }
 
     fn hold(&mut self, rounds: u32) {

@@ -20,7 +20,12 @@ impl RateBudget {
         #[expect(clippy::cast_precision_loss, reason = "see above")]
         let a_second = a_minute.max(1) as f64 / 60.0;
         let most = a_second.max(1.0);
-        Self { a_second, most, left: most, at: Duration::ZERO }
+        Self {
+            a_second,
+            most,
+            left: most,
+            at: Duration::ZERO,
+        }
     }
 
     /// How long until something may be taken; zero when it may be now. The budget may go below zero by what
@@ -60,7 +65,7 @@ mod tests {
     fn a_minute_lets_as_many_through_as_it_says() {
         let mut budget = RateBudget::new(600);
         let (mut now, mut sent) = (Duration::ZERO, 0);
-        while now < Duration::from_secs(60) {
+        while now < Duration::from_mins(1) {
             let wait = budget.wait(now);
             if wait.is_zero() {
                 budget.take(1.0, now);

@@ -11,8 +11,8 @@
 //! make a line sendable (a line was fed, a permit came free, a pause is over, an upstream came back)
 //! calls into here and is answered with the flights that may start now, so no line waits for a timer.
 
-mod place;
 mod pick;
+mod place;
 mod queue;
 mod report;
 pub(crate) mod verdict;
@@ -22,10 +22,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use overnight_core::attempt::{AttemptRules, Sent};
+use overnight_core::id::ProjectId;
 use overnight_core::input::Catalog;
 use overnight_core::limit::Round;
 use overnight_core::share::Turns;
-use overnight_core::id::ProjectId;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -42,7 +42,7 @@ use crate::upstream::{Gauges, ModelList, Upstream};
 const RETRIES_PER_PERMIT: usize = 2;
 
 /// A line that waits to run alone waits no longer than this for its upstream to fall idle by itself.
-const SUSPECT_PATIENCE: Duration = Duration::from_secs(60);
+const SUSPECT_PATIENCE: Duration = Duration::from_mins(1);
 
 /// A line that may go out now, with the permit to do so.
 pub(crate) struct Flight {
@@ -107,7 +107,9 @@ impl Lane {
 
     /// Lets the queue take turns if it has something to send, and only then.
     fn update_turn(&mut self, key: RunKey) {
-        let Some(queue) = self.queues.get(&key) else { return };
+        let Some(queue) = self.queues.get(&key) else {
+            return;
+        };
         if queue.is_ready() {
             self.turns.add(queue.run.project(), key);
         } else {
@@ -117,7 +119,7 @@ impl Lane {
 
     /// Whether lines wait here that never failed.
     fn has_fresh(&self) -> bool {
-        self.queues.values().any(|queue| queue.has_fresh_or_more())
+        self.queues.values().any(Queue::has_fresh_or_more)
     }
 }
 
@@ -125,7 +127,11 @@ impl Lanes {
     pub(crate) fn new(upstreams: Vec<UpstreamPart>, rules: AttemptRules) -> Self {
         let wants_list = upstreams.iter().map(|_| Notify::new()).collect();
         let places = upstreams.into_iter().map(Place::new).collect();
-        let state = State { places, lanes: Vec::new(), by_model: HashMap::new() };
+        let state = State {
+            places,
+            lanes: Vec::new(),
+            by_model: HashMap::new(),
+        };
         Self {
             state: Mutex::new(state),
             rules,
@@ -145,11 +151,16 @@ impl Lanes {
         let now = self.now();
         let mut state = lock(&self.state);
         let index = state.lane_index(model, now);
-        let Some(lane) = state.lanes.get_mut(index) else { return Arc::default() };
+        let Some(lane) = state.lanes.get_mut(index) else {
+            return Arc::default();
+        };
         if lane.unserved_since.is_some() {
             self.wants_list.iter().for_each(Notify::notify_one);
         }
-        let queue = lane.queues.entry(run.key()).or_insert_with(|| Queue::new(Arc::clone(run)));
+        let queue = lane
+            .queues
+            .entry(run.key())
+            .or_insert_with(|| Queue::new(Arc::clone(run)));
         Arc::clone(&queue.hungry)
     }
 
@@ -157,9 +168,15 @@ impl Lanes {
     pub(crate) fn feed(&self, key: RunKey, model: &Arc<str>, lines: Vec<Line>) -> Vec<Flight> {
         let now = self.now();
         let mut state = lock(&self.state);
-        let Some(index) = state.by_model.get(model).copied() else { return Vec::new() };
-        let Some(lane) = state.lanes.get_mut(index) else { return Vec::new() };
-        let Some(queue) = lane.queues.get_mut(&key) else { return Vec::new() };
+        let Some(index) = state.by_model.get(model).copied() else {
+            return Vec::new();
+        };
+        let Some(lane) = state.lanes.get_mut(index) else {
+            return Vec::new();
+        };
+        let Some(queue) = lane.queues.get_mut(&key) else {
+            return Vec::new();
+        };
         queue.feed(lines);
         lane.update_turn(key);
         state.fill_lane(index, now)
@@ -168,7 +185,10 @@ impl Lanes {
     /// Whether the queue has enough lines for now.
     pub(crate) fn is_fed(&self, key: RunKey, model: &Arc<str>, bytes: usize) -> bool {
         let state = lock(&self.state);
-        let lane = state.by_model.get(model).and_then(|index| state.lanes.get(*index));
+        let lane = state
+            .by_model
+            .get(model)
+            .and_then(|index| state.lanes.get(*index));
         let queue = lane.and_then(|lane| lane.queues.get(&key));
         queue.is_none_or(|queue| !queue.is_low(bytes))
     }
@@ -197,7 +217,10 @@ impl Lanes {
 
     /// Whether a batch still has a queue anywhere.
     pub(crate) fn is_open(&self, key: RunKey) -> bool {
-        lock(&self.state).lanes.iter().any(|lane| lane.queues.contains_key(&key))
+        lock(&self.state)
+            .lanes
+            .iter()
+            .any(|lane| lane.queues.contains_key(&key))
     }
 
     /// Puts a flight's line back before it was sent, for that long, and gives its permit back.
@@ -205,7 +228,7 @@ impl Lanes {
         let now = self.now();
         let mut state = lock(&self.state);
         state.give_back(&flight, None);
-        state.put_back(flight.lane, &flight.run, flight.line, now + pause, now);
+        state.put_back(flight.lane, &flight.run, (flight.line, now + pause), now);
         drop(state);
         self.sooner.notify_one();
     }
@@ -255,14 +278,20 @@ impl Lanes {
     pub(crate) fn never_asked(&self) -> Vec<usize> {
         let state = lock(&self.state);
         let asked = |place: &Place| place.was_asked();
-        (0..).zip(&state.places).filter(|(_, place)| !asked(place)).map(|(index, _)| index).collect()
+        (0..)
+            .zip(&state.places)
+            .filter(|(_, place)| !asked(place))
+            .map(|(index, _)| index)
+            .collect()
     }
 
     /// Batches at risk of missing their deadline are served first, the soonest deadline before others.
     pub(crate) fn set_urgent(&self, urgent: &[(u64, RunKey)]) {
         let mut state = lock(&self.state);
         for lane in &mut state.lanes {
-            let here = urgent.iter().filter(|(_, key)| lane.queues.contains_key(key));
+            let here = urgent
+                .iter()
+                .filter(|(_, key)| lane.queues.contains_key(key));
             let here = here.copied().collect();
             lane.turns.set_urgent(here);
         }
@@ -301,7 +330,12 @@ impl Lanes {
     /// The upstreams, each with its number.
     pub(crate) fn upstreams(&self) -> Vec<(usize, Arc<dyn Upstream>)> {
         let state = lock(&self.state);
-        state.places.iter().map(|place| Arc::clone(&place.upstream)).enumerate().collect()
+        state
+            .places
+            .iter()
+            .map(|place| Arc::clone(&place.upstream))
+            .enumerate()
+            .collect()
     }
 
     /// Whether an upstream has requests in flight, and whether it is in doubt or parked.
@@ -336,7 +370,11 @@ impl Lanes {
             for queue in lane.queues.values_mut() {
                 let run = Arc::clone(&queue.run);
                 let lines = queue.take_all();
-                taken.extend(lines.into_iter().map(|line| (Arc::clone(&run), line, Arc::clone(&model))));
+                taken.extend(
+                    lines
+                        .into_iter()
+                        .map(|line| (Arc::clone(&run), line, Arc::clone(&model))),
+                );
             }
             lane.retries = 0;
             for key in lane.queues.keys().copied().collect::<Vec<_>>() {
@@ -374,7 +412,10 @@ impl State {
                 continue;
             }
             let since = *lane.unserved_since.get_or_insert(now);
-            lane.refused = self.places.iter().all(|place| place.has_listed_since(since));
+            lane.refused = self
+                .places
+                .iter()
+                .all(|place| place.has_listed_since(since));
         }
     }
 }

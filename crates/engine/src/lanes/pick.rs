@@ -20,10 +20,16 @@ impl State {
                 let serves = place.lanes.contains(&lane);
                 (serves && place.is_open(now)).then(|| (index, place.load()))
             };
-            let mut places: Vec<(usize, f64)> =
-                self.places.iter_mut().enumerate().filter_map(open).collect();
+            let mut places: Vec<(usize, f64)> = self
+                .places
+                .iter_mut()
+                .enumerate()
+                .filter_map(open)
+                .collect();
             places.sort_by(|(_, one), (_, other)| one.total_cmp(other));
-            let next = places.into_iter().find_map(|(place, _)| self.pick(place, now));
+            let next = places
+                .into_iter()
+                .find_map(|(place, _)| self.pick(place, now));
             match next {
                 Some(flight) => flights.push(flight),
                 None => return flights,
@@ -63,10 +69,12 @@ impl State {
                 (_, _, true) => Want::Retry,
                 (_, false, false) => Want::Any,
             };
-            let Some((run, line)) = lane.take(want, place.in_flight == 0) else { continue };
+            let Some((run, line)) = lane.take(want, place.in_flight == 0) else {
+                continue;
+            };
             // The next look begins behind this lane, so that lanes at one upstream take turns.
             place.lanes.rotate_left(turn + 1);
-            return self.board(place_index, index, run, line, now);
+            return self.board(place_index, index, (run, line), now);
         }
         None
     }
@@ -76,8 +84,7 @@ impl State {
         &mut self,
         place_index: usize,
         lane: usize,
-        run: Arc<Run>,
-        line: Line,
+        (run, line): (Arc<Run>, Line),
         now: Duration,
     ) -> Option<Flight> {
         let place = self.places.get_mut(place_index)?;
@@ -123,12 +130,18 @@ impl State {
         let retries = self
             .lanes
             .iter()
-            .flat_map(|lane| lane.queues.values().filter_map(super::queue::Queue::next_due))
+            .flat_map(|lane| {
+                lane.queues
+                    .values()
+                    .filter_map(super::queue::Queue::next_due)
+            })
             .min();
         let mut soonest = retries;
         for place in &mut self.places {
             let waits = place.lanes.iter().any(|lane| {
-                self.lanes.get(*lane).is_some_and(|lane| !lane.turns.is_empty())
+                self.lanes
+                    .get(*lane)
+                    .is_some_and(|lane| !lane.turns.is_empty())
             });
             if !waits {
                 continue;
@@ -141,7 +154,10 @@ impl State {
                 .filter(|post| post.in_flight == 0 && post.next_probe > now)
                 .map(|post| post.next_probe)
                 .min();
-            for due in [pause, rate.map(|wait| now + wait), probe].into_iter().flatten() {
+            for due in [pause, rate.map(|wait| now + wait), probe]
+                .into_iter()
+                .flatten()
+            {
                 soonest = Some(soonest.map_or(due, |soonest| soonest.min(due)));
             }
         }
@@ -153,8 +169,10 @@ impl Lane {
     /// Takes a line of the batch whose turn it is and that has one of the wanted kind.
     fn take(&mut self, want: Want, is_idle: bool) -> Option<(Arc<Run>, Line)> {
         for _ in 0..self.queues.len() {
-            let key = self.turns.next()?;
-            let Some(queue) = self.queues.get_mut(&key) else { continue };
+            let key = self.turns.take_turn()?;
+            let Some(queue) = self.queues.get_mut(&key) else {
+                continue;
+            };
             let before = queue.retries();
             let line = queue.take(want).or_else(|| {
                 // A line that must run alone goes when nothing else is left and nothing is in flight.

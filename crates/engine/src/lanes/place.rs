@@ -73,7 +73,9 @@ impl Post {
     pub(super) fn schedule_probe(&mut self, now: Duration) {
         if self.standing.health() == Health::Parked {
             let doublings = self.standing.probes_failed().saturating_sub(1).min(8);
-            let pause = PROBE_PAUSE_FIRST.saturating_mul(1 << doublings).min(PROBE_PAUSE_MAX);
+            let pause = PROBE_PAUSE_FIRST
+                .saturating_mul(1 << doublings)
+                .min(PROBE_PAUSE_MAX);
             self.next_probe = now + pause;
         }
     }
@@ -86,7 +88,11 @@ impl Place {
             || {
                 let defaults = LimiterSettings::default();
                 let max = limits.limit_max.unwrap_or(defaults.max).max(1);
-                LimiterSettings { max, start: defaults.start.min(max), ..defaults }
+                LimiterSettings {
+                    max,
+                    start: defaults.start.min(max),
+                    ..defaults
+                }
             },
             LimiterSettings::fixed,
         );
@@ -161,8 +167,14 @@ impl Place {
 
     /// How long its rates a minute make it wait.
     pub(super) fn rate_wait(&mut self, now: Duration) -> Duration {
-        let rpm = self.rpm.as_mut().map_or(Duration::ZERO, |budget| budget.wait(now));
-        let tpm = self.tpm.as_mut().map_or(Duration::ZERO, |budget| budget.wait(now));
+        let rpm = self
+            .rpm
+            .as_mut()
+            .map_or(Duration::ZERO, |budget| budget.wait(now));
+        let tpm = self
+            .tpm
+            .as_mut()
+            .map_or(Duration::ZERO, |budget| budget.wait(now));
         rpm.max(tpm)
     }
 
@@ -173,6 +185,8 @@ impl Place {
 
     /// Whether any model is not well here.
     pub(super) fn is_in_doubt(&self) -> bool {
-        self.posts.values().any(|post| post.standing.health() != Health::Well)
+        self.posts
+            .values()
+            .any(|post| post.standing.health() != Health::Well)
     }
 }

@@ -1,7 +1,7 @@
 //! The lines of one batch that wait in one lane.
 
-use std::collections::{BinaryHeap, VecDeque};
 use std::cmp::Ordering;
+use std::collections::{BinaryHeap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -132,7 +132,11 @@ impl Queue {
     /// Lets the retries out whose time has come; true when there were any.
     pub(super) fn promote(&mut self, now: Duration) -> bool {
         let before = self.waiting.len();
-        while self.waiting.peek().is_some_and(|waiting| waiting.due <= now) {
+        while self
+            .waiting
+            .peek()
+            .is_some_and(|waiting| waiting.due <= now)
+        {
             if let Some(Waiting { line, .. }) = self.waiting.pop() {
                 self.again(line, now);
             }

@@ -8,6 +8,7 @@ use overnight_core::time::Timestamp;
 use overnight_store::status::{UpstreamHealth, UpstreamStatus};
 
 use super::place::{Place, Serves};
+use super::queue::Queue;
 use super::{Lane, Lanes, State};
 use crate::run::RunKey;
 use crate::shared::lock;
@@ -21,7 +22,7 @@ impl Lanes {
         lanes
             .iter()
             .enumerate()
-            .filter(|(_, lane)| lane.queues.get(&key).is_some_and(|queue| queue.waits()))
+            .filter(|(_, lane)| lane.queues.get(&key).is_some_and(Queue::waits))
             .find_map(|(index, lane)| reason_of(places, index, lane, now))
     }
 
@@ -36,13 +37,20 @@ impl Lanes {
     pub(crate) fn statuses(&self, worker: &WorkerId, at: Timestamp) -> Vec<UpstreamStatus> {
         let now = self.now();
         let mut state = lock(&self.state);
-        state.places.iter_mut().map(|place| status_of(place, worker, at, now)).collect()
+        state
+            .places
+            .iter_mut()
+            .map(|place| status_of(place, worker, at, now))
+            .collect()
     }
 }
 
 fn reason_of(places: &mut [Place], index: usize, lane: &Lane, now: Duration) -> Option<String> {
     let mut reasons = Vec::new();
-    for place in places.iter_mut().filter(|place| place.lanes.contains(&index)) {
+    for place in places
+        .iter_mut()
+        .filter(|place| place.lanes.contains(&index))
+    {
         match place_reason(place, index, now) {
             Some(reason) => reasons.push(reason),
             None => return None,
@@ -54,7 +62,10 @@ fn reason_of(places: &mut [Place], index: usize, lane: &Lane, now: Duration) -> 
     let model = &lane.model;
     let silent = places.iter().find_map(|place| {
         let why = place.list_error.as_deref()?;
-        Some(format!("upstream '{}' did not give its list of models: {why}", place.name))
+        Some(format!(
+            "upstream '{}' did not give its list of models: {why}",
+            place.name
+        ))
     });
     Some(silent.unwrap_or_else(|| format!("no upstream serves the model '{model}'")))
 }
@@ -66,32 +77,48 @@ fn place_reason(place: &mut Place, lane: usize, now: Duration) -> Option<String>
     match post.standing.health() {
         Health::Parked => {
             let why = &post.why;
-            return Some(format!("upstream '{name}' is parked: it {why}; it is tried again within seconds"));
+            return Some(format!(
+                "upstream '{name}' is parked: it {why}; it is tried again within seconds"
+            ));
         }
         Health::Doubtful => {
             let why = &post.why;
-            return Some(format!("upstream '{name}' is in doubt: it {why}; one line at a time is tried"));
+            return Some(format!(
+                "upstream '{name}' is in doubt: it {why}; one line at a time is tried"
+            ));
         }
         Health::Well => {}
     }
-    if let Some(wait) = place.limiter.paused_until().checked_sub(now).filter(|wait| !wait.is_zero()) {
+    if let Some(wait) = place
+        .limiter
+        .paused_until()
+        .checked_sub(now)
+        .filter(|wait| !wait.is_zero())
+    {
         let seconds = wait.as_secs_f64().ceil();
-        return Some(format!("upstream '{name}' has too much to do; it is asked again in {seconds} s"));
+        return Some(format!(
+            "upstream '{name}' has too much to do; it is asked again in {seconds} s"
+        ));
     }
     let rate = place.rate_wait(now);
     if rate > Duration::from_secs(1) {
         let seconds = rate.as_secs_f64().ceil();
-        return Some(format!("upstream '{name}' has used its rate; it is asked again in {seconds} s"));
+        return Some(format!(
+            "upstream '{name}' has used its rate; it is asked again in {seconds} s"
+        ));
     }
     None
 }
 
 fn status_of(place: &mut Place, worker: &WorkerId, at: Timestamp, now: Duration) -> UpstreamStatus {
-    let worst = place.posts.values().max_by_key(|post| match post.standing.health() {
-        Health::Well => 0,
-        Health::Doubtful => 1,
-        Health::Parked => 2,
-    });
+    let worst = place
+        .posts
+        .values()
+        .max_by_key(|post| match post.standing.health() {
+            Health::Well => 0,
+            Health::Doubtful => 1,
+            Health::Parked => 2,
+        });
     let (health, why) = match worst.map(|post| (post.standing.health(), post.why.clone())) {
         Some((Health::Parked, why)) => (UpstreamHealth::Parked, Some(why)),
         Some((Health::Doubtful, why)) => (UpstreamHealth::Doubtful, Some(why)),

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use overnight_core::attempt::{Blame, Circumstances, Health, Reply, Suspicion, Verdict, judge};
+use overnight_core::attempt::{
+    Blame, Circumstances, Health, Lone, Reply, Standing, Suspicion, Verdict, judge,
+};
 
 use super::{Flight, Lanes, State};
 use crate::line::Line;
@@ -21,17 +23,24 @@ pub(crate) enum Landed {
 impl Lanes {
     /// A flight came back with a reply that took `tokens`. Gives its permit back and judges it.
     /// `detail` says more about a missing answer; `jitter` is between 0 and 1.
-    pub(crate) fn land(&self, flight: Flight, reply: &Reply, news: &News<'_>) -> (Arc<Run>, Landed) {
+    pub(crate) fn land(&self, flight: Flight, news: &News<'_>) -> (Arc<Run>, Landed) {
         let now = self.now();
         let mut state = lock(&self.state);
         state.give_back(&flight, news.tokens);
         let mut flight = flight;
         let blame = match &mut flight.line.trial {
-            Some(trial) => trial.blame(reply),
-            None => Blame::of(reply),
+            Some(trial) => trial.blame(news.reply),
+            None => Blame::of(news.reply),
         };
-        let suspicion = state.learn(&flight, blame, reply, news.detail, now);
-        let Flight { mut line, run, lane, place, alone, .. } = flight;
+        let suspicion = state.learn(&flight, blame, news, now);
+        let Flight {
+            mut line,
+            run,
+            lane,
+            place,
+            alone,
+            ..
+        } = flight;
         let verdict = match blame {
             Blame::Nobody | Blame::Line => Verdict::Final,
             Blame::Overload { .. }
@@ -54,7 +63,7 @@ impl Lanes {
         if let Some(suspicion) = suspicion {
             line.trial_mut().suspect(place, suspicion);
         }
-        state.put_back(lane, &run, line, due, now);
+        state.put_back(lane, &run, (line, due), now);
         drop(state);
         if due > now {
             self.sooner.notify_one();
@@ -68,8 +77,10 @@ impl Lanes {
     }
 }
 
-/// What is known of a reply besides the reply.
+/// What a flight brings back.
 pub(crate) struct News<'a> {
+    /// The reply.
+    pub(crate) reply: &'a Reply,
     /// The tokens that it took, if it said so.
     pub(crate) tokens: Option<u64>,
     /// Why there was no answer, in more detail.
@@ -80,7 +91,9 @@ pub(crate) struct News<'a> {
 
 impl State {
     pub(super) fn give_back(&mut self, flight: &Flight, tokens: Option<u64>) {
-        let Some(place) = self.places.get_mut(flight.place) else { return };
+        let Some(place) = self.places.get_mut(flight.place) else {
+            return;
+        };
         place.in_flight = place.in_flight.saturating_sub(1);
         if flight.alone {
             place.is_exclusive = false;
@@ -100,10 +113,10 @@ impl State {
         &mut self,
         flight: &Flight,
         blame: Blame,
-        reply: &Reply,
-        detail: Option<&str>,
+        news: &News<'_>,
         now: Duration,
     ) -> Option<Suspicion> {
+        let News { reply, detail, .. } = *news;
         let place = self.places.get_mut(flight.place)?;
         // The flight was counted until just before.
         let in_flight = place.in_flight + 1;
@@ -118,7 +131,9 @@ impl State {
                 return None;
             }
             Blame::Overload { retry_after } => {
-                place.limiter.refused(flight.round, in_flight, retry_after, now);
+                place
+                    .limiter
+                    .refused(flight.round, in_flight, retry_after, now);
             }
             Blame::Unreachable => {
                 for post in place.posts.values_mut() {
@@ -129,7 +144,9 @@ impl State {
             Blame::Connection | Blame::Ours => return None,
             Blame::Doubt { lost, .. } => {
                 if matches!(reply, Reply::NoAnswer(_)) {
-                    place.limiter.refused(flight.round, in_flight, Some(Duration::ZERO), now);
+                    place
+                        .limiter
+                        .refused(flight.round, in_flight, Some(Duration::ZERO), now);
                 } else {
                     place.limiter.answered(flight.round, now);
                 }
@@ -141,7 +158,11 @@ impl State {
         for (lane, post) in &mut place.posts {
             if *lane == flight.lane || post.standing.health() != Health::Well {
                 if post.why != why && post.standing.health() != Health::Well {
-                    tracing::warn!(upstream.name = place.name, reason = why, "upstream in doubt");
+                    tracing::warn!(
+                        upstream.name = place.name,
+                        reason = why,
+                        "upstream in doubt"
+                    );
                 }
                 post.why.clone_from(&why);
             }
@@ -149,24 +170,44 @@ impl State {
         suspicion
     }
 
-    fn circumstances(&self, place: usize, lane: usize, alone: bool, now: Duration) -> Circumstances {
+    fn circumstances(
+        &self,
+        place: usize,
+        lane: usize,
+        alone: bool,
+        now: Duration,
+    ) -> Circumstances {
         let has_company = self.lanes.get(lane).is_some_and(super::Lane::has_fresh);
         let place = self.places.get(place);
-        let standing = place.and_then(|place| place.posts.get(&lane)).map(|post| &post.standing);
-        Circumstances {
-            health: standing.map_or(Health::Parked, overnight_core::attempt::Standing::health),
-            ever_good: standing.is_some_and(overnight_core::attempt::Standing::ever_good),
-            alone,
-            has_company,
+        let standing = place
+            .and_then(|place| place.posts.get(&lane))
+            .map(|post| &post.standing);
+        let lone = Lone {
+            ever_good: standing.is_some_and(Standing::ever_good),
             vouched: place.is_some_and(|place| place.vouched),
+        };
+        Circumstances {
+            health: standing.map_or(Health::Parked, Standing::health),
+            alone,
+            lone: (!has_company).then_some(lone),
             now,
         }
     }
 
     /// Lets the line wait again, unless its batch sends nothing any more.
-    pub(super) fn put_back(&mut self, lane: usize, run: &Run, line: Line, due: Duration, now: Duration) {
-        let Some(lane) = self.lanes.get_mut(lane) else { return };
-        let Some(queue) = lane.queues.get_mut(&run.key()) else { return };
+    pub(super) fn put_back(
+        &mut self,
+        lane: usize,
+        run: &Run,
+        (line, due): (Line, Duration),
+        now: Duration,
+    ) {
+        let Some(lane) = self.lanes.get_mut(lane) else {
+            return;
+        };
+        let Some(queue) = lane.queues.get_mut(&run.key()) else {
+            return;
+        };
         if due > now {
             queue.later(line, due);
         } else {

@@ -184,7 +184,11 @@ impl Buffer {
 
     /// The index, encoded. `starts` says where the lines of this buffer begin in the two result files,
     /// `stripped` how many line ends each large answer lost, in the order of the files' parts.
-    pub(crate) fn encode_index(&mut self, starts: (u64, u64), stripped: (&[u64], &[u64])) -> Vec<u8> {
+    pub(crate) fn encode_index(
+        &mut self,
+        starts: (u64, u64),
+        stripped: (&[u64], &[u64]),
+    ) -> Vec<u8> {
         for (lines, lost) in [(&self.output, stripped.0), (&self.error, stripped.1)] {
             for (entry, lost) in lines.large.iter().zip(lost) {
                 if let Some(entry) = self.index.get_mut(*entry) {
@@ -218,13 +222,8 @@ fn write(lines: &mut Lines, line: &LineResult<'_>, outcome: Outcome, entry: usiz
             out.extend_from_slice(&body);
             write_tail(out);
         }),
-        Outcome::Answer { status, body } => match body.small() {
-            Some(small) => lines.append(|out| {
-                write_head(out, *ids, custom_id, status);
-                append_answer(out, small);
-                write_tail(out);
-            }),
-            None => {
+        Outcome::Answer { status, body } => {
+            let Some(small) = body.small() else {
                 lines.append(|out| write_head(out, *ids, custom_id, status));
                 lines.cut();
                 lines.length += body.len();
@@ -232,8 +231,13 @@ fn write(lines: &mut Lines, line: &LineResult<'_>, outcome: Outcome, entry: usiz
                 lines.large.push(entry);
                 lines.append(write_tail);
                 return 0;
-            }
-        },
+            };
+            lines.append(|out| {
+                write_head(out, *ids, custom_id, status);
+                append_answer(out, small);
+                write_tail(out);
+            })
+        }
     };
     lines.tail.get(start..).map_or(0, crc32c::crc32c)
 }

@@ -49,7 +49,11 @@ pub(crate) async fn flush_all(shared: Arc<Shared>, run: Arc<Run>) -> Result<(), 
 ///
 /// [`Stop`] when the batch cannot be recorded here any more.
 pub(crate) async fn record_now(shared: &Shared, run: &Run, buffer: Buffer) -> Result<(), Stop> {
-    if buffer.is_empty() { Ok(()) } else { flush(shared, run, buffer).await }
+    if buffer.is_empty() {
+        Ok(())
+    } else {
+        flush(shared, run, buffer).await
+    }
 }
 
 async fn flush(shared: &Shared, run: &Run, mut buffer: Buffer) -> Result<(), Stop> {
@@ -62,7 +66,10 @@ async fn flush(shared: &Shared, run: &Run, mut buffer: Buffer) -> Result<(), Sto
     } else {
         // Appending is bound to one disk: two files at once gain nothing.
         let output = output.await?;
-        (output, write_lines(shared, run, seq, SegmentPart::Error, &mut buffer.error).await?)
+        (
+            output,
+            write_lines(shared, run, seq, SegmentPart::Error, &mut buffer.error).await?,
+        )
     };
     let index = buffer.encode_index(run.recorder.lengths(), (&output.stripped, &error.stripped));
     let segment = Segment {
@@ -75,7 +82,9 @@ async fn flush(shared: &Shared, run: &Run, mut buffer: Buffer) -> Result<(), Sto
         tally: buffer.tally,
         usage: buffer.usage,
     };
-    shared.persist(run, || shared.store.record(run.lease(), &segment)).await?;
+    shared
+        .persist(run, || shared.store.record(run.lease(), &segment))
+        .await?;
     run.recorder.recorded(&segment);
     shared.counted(&segment, began.elapsed());
     Ok(())
@@ -114,15 +123,21 @@ async fn write_lines(
             async move { shared.blobs.put(&key, bytes).await }
         };
         let extent = shared.persist_blob(run, put).await?;
-        return Ok(Written { extent: Some(extent), stripped: Vec::new() });
+        return Ok(Written {
+            extent: Some(extent),
+            stripped: Vec::new(),
+        });
     }
     let write = || async {
         let mut sink = match appended {
-            Some(key) => Sink::Append(Append::new(&shared.blobs, key)),
+            Some(key) => Sink::Append(Box::new(Append::new(&shared.blobs, key))),
             None => Sink::Blob(shared.blobs.upload(&key())),
         };
         let stripped = sink.write_all(&parts).await?;
-        Ok(Written { extent: Some(sink.finish().await?), stripped })
+        Ok(Written {
+            extent: Some(sink.finish().await?),
+            stripped,
+        })
     };
     shared.persist_blob(run, write).await
 }
@@ -155,7 +170,7 @@ async fn write_index(shared: &Shared, run: &Run, seq: u64, index: Vec<u8>) -> Op
 /// Where the bytes of a segment go when they are written piece by piece.
 enum Sink<'a> {
     Blob(BlobWriter),
-    Append(Append<'a>),
+    Append(Box<Append<'a>>),
 }
 
 impl Sink<'_> {
@@ -168,8 +183,10 @@ impl Sink<'_> {
                 Part::Answer(answer) => {
                     let mut kept = 0;
                     let mut number = 0;
-                    while let Some(piece) =
-                        answer.piece(number).await.map_err(|error| BlobError::Unavailable(error.into()))?
+                    while let Some(piece) = answer
+                        .piece(number)
+                        .await
+                        .map_err(|error| BlobError::Unavailable(error.into()))?
                     {
                         for run in stripped(&piece) {
                             kept += run.len() as u64;
@@ -213,14 +230,26 @@ struct Append<'a> {
 impl<'a> Append<'a> {
     fn new(blobs: &'a Blobs, key: &'a BlobKey) -> Self {
         let (waiting, hash) = (Vec::new(), Xxh3::new());
-        Self { blobs, key, waiting, waiting_bytes: 0, offset: None, length: 0, hash }
+        Self {
+            blobs,
+            key,
+            waiting,
+            waiting_bytes: 0,
+            offset: None,
+            length: 0,
+            hash,
+        }
     }
 
     async fn write(&mut self, bytes: Bytes) -> Result<(), BlobError> {
         self.hash.update(&bytes);
         self.waiting_bytes += bytes.len() as u64;
         self.waiting.push(bytes);
-        if self.waiting_bytes >= FLUSH_BYTES { self.append().await } else { Ok(()) }
+        if self.waiting_bytes >= FLUSH_BYTES {
+            self.append().await
+        } else {
+            Ok(())
+        }
     }
 
     async fn append(&mut self) -> Result<(), BlobError> {
@@ -238,6 +267,11 @@ impl<'a> Append<'a> {
         }
         let offset = self.offset.unwrap_or_default();
         let checksum = self.hash.digest();
-        Ok(Extent { blob: self.key.clone(), offset, length: self.length, checksum })
+        Ok(Extent {
+            blob: self.key.clone(),
+            offset,
+            length: self.length,
+            checksum,
+        })
     }
 }

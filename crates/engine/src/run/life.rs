@@ -62,7 +62,12 @@ pub(crate) async fn live(shared: Arc<Shared>, run: Arc<Run>, batch: Batch) {
         }
         Err(Stop::Damaged(error)) => {
             log_damage(&run, &error);
-            stranded(&shared, &run, "a file that it needs is lost or damaged; see the log").await;
+            stranded(
+                &shared,
+                &run,
+                "a file that it needs is lost or damaged; see the log",
+            )
+            .await;
         }
     }
     shared.remove_run(&run);
@@ -144,24 +149,35 @@ async fn check(shared: &Arc<Shared>, run: &Arc<Run>, batch: Batch) -> Result<Bat
 /// Applies an event. A client's cancel may have come before it.
 async fn advance(shared: &Shared, run: &Run, event: Event) -> Result<Batch, Stop> {
     let at = shared.clock.now();
-    shared.persist(run, || shared.store.advance(run.lease(), event.clone(), at)).await
+    shared
+        .persist(run, || shared.store.advance(run.lease(), event.clone(), at))
+        .await
 }
 
 async fn reread(shared: &Shared, run: &Run) -> Result<Batch, Stop> {
-    shared.persist(run, || shared.store.batch(run.project(), run.batch_id())).await
+    shared
+        .persist(run, || shared.store.batch(run.project(), run.batch_id()))
+        .await
 }
 
 /// Sends and records lines until every line is done, or nothing more may be sent. The batch is then
 /// ready to be sealed.
 async fn work(shared: &Arc<Shared>, run: &Arc<Run>, batch: Batch) -> Result<Batch, Stop> {
-    let Some(plan) = batch.plan.clone() else { return Err(Stop::Broken) };
+    let Some(plan) = batch.plan.clone() else {
+        return Err(Stop::Broken);
+    };
     let footer = resume(shared, run, &batch).await?;
     let feeds = TaskTracker::new();
     let done = Arc::new(run.recorder.done());
     for (number, model) in (0..).zip(&footer.models) {
         let runs = footer.runs_of(number).collect();
         let blob = plan.entries.blob.clone();
-        let lines = Feed { model: Arc::clone(model), runs, blob, done: Arc::clone(&done) };
+        let lines = Feed {
+            model: Arc::clone(model),
+            runs,
+            blob,
+            done: Arc::clone(&done),
+        };
         feeds.spawn(feed(Arc::clone(shared), Arc::clone(run), lines));
     }
     feeds.close();
@@ -169,7 +185,9 @@ async fn work(shared: &Arc<Shared>, run: &Arc<Run>, batch: Batch) -> Result<Batc
     let merging = AbortOnDropHandle::new(shared.tasks.spawn(merging));
     // A task of its own, since a flush must never be dropped half-way: whether its segment counts
     // would not be known.
-    let mut recording = shared.tasks.spawn(flush_all(Arc::clone(shared), Arc::clone(run)));
+    let mut recording = shared
+        .tasks
+        .spawn(flush_all(Arc::clone(shared), Arc::clone(run)));
     let ended = tokio::select! {
         biased;
         order = run.told(|order| *order != Order::Go) => {
@@ -253,19 +271,23 @@ async fn deadline(shared: &Shared, run: &Run) {
 }
 
 /// Reads what is recorded, so that the run goes on where another stopped.
-async fn resume(
-    shared: &Arc<Shared>,
-    run: &Arc<Run>,
-    batch: &Batch,
-) -> Result<PlanFooter, Stop> {
+async fn resume(shared: &Arc<Shared>, run: &Arc<Run>, batch: &Batch) -> Result<PlanFooter, Stop> {
     let plan = batch.plan.as_ref().ok_or(Stop::Broken)?;
     let total = plan.total;
     let at = shared.clock.now();
-    let input = shared.persist(run, || shared.store.input(run.batch_id(), at)).await?;
+    let input = shared
+        .persist(run, || shared.store.input(run.batch_id(), at))
+        .await?;
     run.set_input(InputReader::new(shared.blobs.clone(), &input.extents));
     run.set_total(total);
     let end = plan.entries.offset + plan.entries.length;
-    let trailer = read_plan(shared, run, &plan.entries.blob, end - TRAILER_SIZE as u64..end).await?;
+    let trailer = read_plan(
+        shared,
+        run,
+        &plan.entries.blob,
+        end - TRAILER_SIZE as u64..end,
+    )
+    .await?;
     let tail = tail_range(&trailer, end).map_err(damaged)?;
     let tail = read_plan(shared, run, &plan.entries.blob, tail).await?;
     let footer = PlanFooter::decode(&tail).map_err(damaged)?;
@@ -274,7 +296,11 @@ async fn resume(
     let mut after = None;
     loop {
         let page = shared
-            .persist(run, || shared.store.segments(run.batch_id(), after, SEGMENTS_A_PAGE))
+            .persist(run, || {
+                shared
+                    .store
+                    .segments(run.batch_id(), after, SEGMENTS_A_PAGE)
+            })
             .await?;
         for segment in &page {
             done.union_with(&segment.lines);
@@ -289,8 +315,12 @@ async fn resume(
     }
     if let ResultTarget::Append { output, error } = &shared.target {
         // What is behind the recorded length was written, but not recorded: its lines are run again.
-        shared.persist_blob(run, || shared.blobs.truncate(output, lengths.0)).await?;
-        shared.persist_blob(run, || shared.blobs.truncate(error, lengths.1)).await?;
+        shared
+            .persist_blob(run, || shared.blobs.truncate(output, lengths.0))
+            .await?;
+        shared
+            .persist_blob(run, || shared.blobs.truncate(error, lengths.1))
+            .await?;
     }
     run.recorder.resume(done, batch.tally, lengths, total);
     Ok(footer)
@@ -302,7 +332,9 @@ async fn read_plan(
     blob: &BlobKey,
     range: std::ops::Range<u64>,
 ) -> Result<bytes::Bytes, Stop> {
-    shared.persist_blob(run, || shared.blobs.read(blob, range.clone())).await
+    shared
+        .persist_blob(run, || shared.blobs.read(blob, range.clone()))
+        .await
 }
 
 pub(crate) fn damaged(error: impl std::error::Error + Send + Sync + 'static) -> Stop {

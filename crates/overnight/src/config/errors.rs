@@ -44,10 +44,7 @@ impl Problem {
 
 fn message_of(kind: &Kind) -> String {
     match kind {
-        Kind::InvalidType(actual, expected) => {
-            format!("must be {}, not {actual}", plain(expected))
-        }
-        Kind::InvalidValue(actual, expected) => {
+        Kind::InvalidType(actual, expected) | Kind::InvalidValue(actual, expected) => {
             format!("must be {}, not {actual}", plain(expected))
         }
         Kind::UnknownField(_, known) => {

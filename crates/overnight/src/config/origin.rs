@@ -26,8 +26,7 @@ impl fmt::Display for Origin {
             Self::Default => f.write_str("default"),
             Self::File(path, Some(line)) => write!(f, "{}:{line}", path.display()),
             Self::File(path, None) => write!(f, "{}", path.display()),
-            Self::Variable(name) => f.write_str(name),
-            Self::Flag(name) => f.write_str(name),
+            Self::Variable(name) | Self::Flag(name) => f.write_str(name),
         }
     }
 }
@@ -108,7 +107,7 @@ fn offset_of(value: &Spanned<DeValue<'_>>, path: &[String], at: usize) -> Option
             offset_of(value, rest, key.span().start)
         }
         DeValue::Array(list) => {
-            let value = list.iter().nth(first.parse().ok()?)?;
+            let value = list.get(first.parse::<usize>().ok()?)?;
             offset_of(value, rest, value.span().start)
         }
         DeValue::String(_)

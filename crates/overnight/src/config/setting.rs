@@ -77,7 +77,6 @@ macro_rules! value {
             const KIND: &'static str = $name;
 
             fn show(&self) -> String {
-                #[expect(clippy::redundant_closure_call, reason = "the macro takes a closure")]
                 ($show)(self)
             }
         }

@@ -68,17 +68,17 @@ section! {
 section! {
     /// What files, batches and lines may hold.
     LimitsSection {
-        /// The lines of a batch; 0 for no bound.
+        /// The most lines of a batch; 0 for no bound.
         lines_max: u64 = 50_000;
-        /// The bytes of a batch's input file; 0 for no bound.
+        /// The largest input file of a batch; 0 for no bound.
         file_bytes_max: Size = Size::mib(200);
-        /// The bytes of an upload; 0 for no bound.
+        /// The largest upload; 0 for no bound.
         upload_bytes_max: Size = Size::mib(512);
-        /// The inputs of all lines of a batch of embeddings together; 0 for no bound.
+        /// The most inputs of all lines of a batch of embeddings together; 0 for no bound.
         embedding_inputs_max: u64 = 50_000;
-        /// The bytes of one line.
+        /// The longest line, from 1KiB to 2GiB.
         line_bytes_max: Size = Size::mib(64);
-        /// The different models of one batch.
+        /// The most different models of one batch.
         models_max: u32 = 1024;
         /// Refuses a batch whose lines name different models.
         single_model: bool = false;
@@ -88,11 +88,11 @@ section! {
 section! {
     /// How long what is in flight may go on.
     GraceSection {
-        /// After a batch was cancelled.
+        /// How long what is in flight may go on after its batch was cancelled.
         cancel: Span = Span::seconds(10);
-        /// After a batch's deadline.
+        /// How long what is in flight may go on after the deadline of its batch.
         expiry: Span = Span::seconds(60);
-        /// After the process was told to stop.
+        /// How long what is in flight may go on after the process was told to stop.
         shutdown: Span = Span::seconds(25);
     }
 }
@@ -100,11 +100,12 @@ section! {
 section! {
     /// How long an upstream may take.
     TimeoutsSection {
-        /// To be connected.
+        /// How long connecting to an upstream may take.
         connect: Span = Span::seconds(10);
-        /// From the last byte of a request to the head of its answer. Generating a long text takes long.
+        /// How long an upstream may take from the last byte of a request to the head of its answer. Generating a
+        /// long text takes long.
         head: Span = Span::hours(1);
-        /// Between two bytes of an answer's body.
+        /// How long an upstream may be silent within the body of an answer.
         idle: Span = Span::seconds(60);
     }
 }
@@ -112,10 +113,10 @@ section! {
 section! {
     /// How much memory answers may take.
     MemorySection {
-        /// The bytes of all answers in memory together, beyond the first 64 KiB of each; what does not fit goes
+        /// How much of all answers together is in memory, beyond the first 64 KiB of each; what does not fit goes
         /// to a temporary file.
         answers: Size = Size::mib(64);
-        /// The bytes of one answer; the line whose answer is larger fails.
+        /// The largest answer; the line whose answer is larger fails.
         answer_bytes_max: Size = Size::mib(64);
     }
 }
@@ -123,11 +124,11 @@ section! {
 section! {
     /// How long things are kept.
     RetentionSection {
-        /// Uploaded input files (purpose `batch`) that do not say so themselves; 0 for ever.
+        /// How long uploaded input files (purpose `batch`) are kept when the upload does not say; 0 for ever.
         files: Span = Span::days(30);
-        /// Output and error files of batches that do not say so themselves; 0 for ever.
+        /// How long output and error files are kept when the batch does not say; 0 for ever.
         results: Span = Span::days(30);
-        /// Ended batches whose result files are gone.
+        /// How long an ended batch is remembered once its result files are gone.
         batches: Span = Span::days(30);
     }
 }

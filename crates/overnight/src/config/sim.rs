@@ -117,7 +117,7 @@ mod tests {
                 map.iter()
                     .for_each(|(name, value)| keys_of(&join(prefix, name), value, keys));
             }
-            _ => {
+            Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) | Json::Array(_) => {
                 keys.insert(prefix.to_owned());
             }
         }

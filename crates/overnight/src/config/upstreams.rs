@@ -41,9 +41,9 @@ section! {
         limit: Option<u32> = None;
         /// The most requests in flight that are tried when `limit` is not set; 512 when it is not set.
         limit_max: Option<u32> = None;
-        /// Requests a minute.
+        /// The most requests a minute.
         rpm: Option<u32> = None;
-        /// Tokens a minute, input and output together.
+        /// The most tokens a minute, input and output together.
         tpm: Option<u64> = None;
         /// Steers by the gauges of the server's `/metrics`, if it has any.
         gauges: bool = true;

@@ -35,15 +35,15 @@ pub(crate) async fn bind(address: &str) -> anyhow::Result<TcpListener> {
         .await
         .with_context(|| format!("the address {address} to listen on is not known"))?
         .collect();
-    TcpListener::bind(addresses.as_slice()).await.map_err(|error| match error.kind() {
-        io::ErrorKind::AddrInUse => anyhow::anyhow!(
-            "another process listens on {address} already: stop it, or choose another port with \
-             `--listen` (port 0 picks a free one)"
-        ),
-        io::ErrorKind::PermissionDenied => anyhow::anyhow!(
-            "this user may not listen on {address}: choose a port from 1024 on with `--listen`"
-        ),
-        _ => anyhow::Error::new(error).context(format!("cannot listen on {address}")),
+    let bound = TcpListener::bind(addresses.as_slice()).await;
+    bound.map_err(|error| {
+        if error.kind() == io::ErrorKind::AddrInUse {
+            return anyhow::anyhow!(
+                "another process listens on {address} already: stop it, or choose another port \
+                 with `--listen` (port 0 picks a free one)"
+            );
+        }
+        anyhow::Error::new(error).context(format!("cannot listen on {address}"))
     })
 }
 

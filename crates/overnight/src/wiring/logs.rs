@@ -21,9 +21,15 @@ pub(crate) enum To {
 pub(crate) fn start(settings: &LogSection, to: To) {
     // The level was checked with the settings.
     let filter = EnvFilter::try_new(&settings.level).unwrap_or_else(|_| EnvFilter::new("info"));
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(to);
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(to);
     // Colours would be rubbish in a file; on a terminal, `NO_COLOR` is heeded.
-    let lines = if io::stderr().is_terminal() { lines } else { lines.with_ansi(false) };
+    let lines = if io::stderr().is_terminal() {
+        lines
+    } else {
+        lines.with_ansi(false)
+    };
     // Only a log that was started before could stand in the way, and then that one goes on.
     let _ = match settings.format {
         LogFormat::Text => lines.with_target(false).try_init(),

@@ -7,7 +7,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 /// A chat line that the simulator answers with two tokens.
-pub fn chat_line(custom_id: &str) -> Value {
+pub(crate) fn chat_line(custom_id: &str) -> Value {
     json!({
         "custom_id": custom_id,
         "method": "POST",
@@ -21,7 +21,7 @@ pub fn chat_line(custom_id: &str) -> Value {
 }
 
 /// Writes so many chat lines, named `line-0` and so on.
-pub fn write_lines(path: &Path, count: usize) {
+pub(crate) fn write_lines(path: &Path, count: usize) {
     write(
         path,
         (0..count).map(|number| chat_line(&format!("line-{number}"))),
@@ -29,13 +29,13 @@ pub fn write_lines(path: &Path, count: usize) {
 }
 
 /// Writes lines to a file.
-pub fn write(path: &Path, lines: impl IntoIterator<Item = Value>) {
-    let text: String = lines.into_iter().map(|line| format!("{line}\n")).collect();
-    fs::write(path, text).unwrap();
+pub(crate) fn write(path: &Path, lines: impl IntoIterator<Item = Value>) {
+    let lines: Vec<_> = lines.into_iter().map(|line| line.to_string()).collect();
+    fs::write(path, lines.join("\n") + "\n").unwrap();
 }
 
 /// The result lines of a file; none when it is not there.
-pub fn read(path: &Path) -> Vec<Value> {
+pub(crate) fn read(path: &Path) -> Vec<Value> {
     let text = fs::read_to_string(path).unwrap_or_default();
     text.lines()
         .map(|line| serde_json::from_str(line).unwrap())
@@ -43,16 +43,13 @@ pub fn read(path: &Path) -> Vec<Value> {
 }
 
 /// How many whole lines a file has, if it is there.
-pub fn count(path: &Path) -> usize {
-    fs::read(path)
-        .unwrap_or_default()
-        .iter()
-        .filter(|byte| **byte == b'\n')
-        .count()
+pub(crate) fn count(path: &Path) -> usize {
+    let text = fs::read_to_string(path).unwrap_or_default();
+    text.matches('\n').count()
 }
 
 /// Checks that the results name each of `line-0` to `line-(count - 1)` exactly once.
-pub fn check_each_once(results: &[Value], count: usize) {
+pub(crate) fn check_each_once(results: &[Value], count: usize) {
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
     for result in results {
         *seen

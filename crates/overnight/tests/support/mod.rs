@@ -1,25 +1,26 @@
 //! Starts the real binary on free ports and folders of its own, and ends exactly what it started.
 //!
 //! Every test file is a program of its own and uses a part of this.
-#![allow(dead_code, reason = "each test file uses a part of it")]
+#![expect(dead_code, reason = "each test file uses a part of it")]
 
-pub mod http;
-pub mod input;
+pub(crate) mod http;
+pub(crate) mod input;
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tempfile::TempDir;
+use tokio::time::Instant;
 
 /// How long a test waits for something that should have happened by then.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The binary, with no configuration but what a test gives it.
-pub fn overnight(folder: &Path) -> Command {
+pub(crate) fn overnight(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_overnight"));
     command.current_dir(folder).stdin(Stdio::null());
     for (name, _) in std::env::vars_os() {
@@ -31,16 +32,16 @@ pub fn overnight(folder: &Path) -> Command {
 }
 
 /// A process that is killed when the test ends, whichever way.
-pub struct Process {
+pub(crate) struct Process {
     child: Child,
     /// Its id.
-    pub pid: u32,
+    pub(crate) pid: u32,
     stderr: PathBuf,
 }
 
 impl Process {
     /// Starts a command, its stderr going to a file in the folder.
-    pub fn start(mut command: Command, folder: &Path) -> Self {
+    pub(crate) fn start(mut command: Command, folder: &Path) -> Self {
         let stderr = folder.join(format!("stderr-{:08x}.log", unique()));
         command
             .stderr(File::create(&stderr).unwrap())
@@ -54,7 +55,7 @@ impl Process {
     }
 
     /// The first line of its stdout.
-    pub fn first_line(&mut self) -> String {
+    pub(crate) fn first_line(&mut self) -> String {
         let mut stdout = BufReader::new(self.child.stdout.take().unwrap());
         let mut line = String::new();
         stdout.read_line(&mut line).unwrap();
@@ -69,7 +70,7 @@ impl Process {
     }
 
     /// What it has written to stderr so far.
-    pub fn stderr(&self) -> String {
+    pub(crate) fn stderr(&self) -> String {
         let mut text = String::new();
         File::open(&self.stderr)
             .unwrap()
@@ -79,7 +80,7 @@ impl Process {
     }
 
     /// Sends a signal: `TERM`, `INT`, `KILL`.
-    pub fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let pid = self.pid.to_string();
         let status = Command::new("kill")
             .args(["-s", name, &pid])
@@ -89,13 +90,13 @@ impl Process {
     }
 
     /// Ends it as a power cut would.
-    pub fn kill9(&mut self) {
+    pub(crate) fn kill9(&mut self) {
         self.signal("KILL");
         self.wait();
     }
 
     /// Waits for its end.
-    pub fn wait(&mut self) -> ExitStatus {
+    pub(crate) fn wait(&mut self) -> ExitStatus {
         let deadline = Instant::now() + PATIENCE;
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
@@ -111,7 +112,7 @@ impl Process {
     }
 
     /// Whether it still runs.
-    pub fn is_running(&mut self) -> bool {
+    pub(crate) fn is_running(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
     }
 }
@@ -132,13 +133,13 @@ fn unique() -> u32 {
 }
 
 /// A running `overnight serve`.
-pub struct TestServer {
+pub(crate) struct TestServer {
     /// Where it answers: `http://127.0.0.1:PORT`.
-    pub base_url: String,
+    pub(crate) base_url: String,
     /// Its process id; another one after [`Self::restart`].
-    pub pid: u32,
+    pub(crate) pid: u32,
     /// The folder with its data folder, which is `data` in it.
-    pub folder: TempDir,
+    pub(crate) folder: TempDir,
     process: Process,
     arguments: Vec<String>,
 }
@@ -146,7 +147,7 @@ pub struct TestServer {
 impl TestServer {
     /// Starts a server on a free port and an empty data folder, with the arguments that `add` adds:
     /// at least an upstream.
-    pub fn start(add: impl FnOnce(&mut Vec<String>)) -> Self {
+    pub(crate) fn start(add: impl FnOnce(&mut Vec<String>)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut arguments: Vec<String> = ["serve", "--listen", "127.0.0.1:0", "--data", "data"]
             .map(str::to_owned)
@@ -163,28 +164,28 @@ impl TestServer {
     }
 
     /// Starts a server on the simulator inside its process.
-    pub fn with_sim() -> Self {
+    pub(crate) fn with_sim() -> Self {
         Self::start(|arguments| arguments.extend(["--upstream", "sim"].map(str::to_owned)))
     }
 
     /// The process, for its signals and its stderr.
-    pub fn process(&mut self) -> &mut Process {
+    pub(crate) fn process(&mut self) -> &mut Process {
         &mut self.process
     }
 
     /// Ends it as a power cut would.
-    pub fn kill9(&mut self) {
+    pub(crate) fn kill9(&mut self) {
         self.process.kill9();
     }
 
     /// Asks it to stop, and waits until it has.
-    pub fn sigterm(&mut self) -> ExitStatus {
+    pub(crate) fn sigterm(&mut self) -> ExitStatus {
         self.process.signal("TERM");
         self.process.wait()
     }
 
     /// Starts it again on the same data folder, killing it first when it still runs. It listens on another port.
-    pub fn restart(&mut self) {
+    pub(crate) fn restart(&mut self) {
         if self.process.is_running() {
             self.process.kill9();
         }
@@ -195,12 +196,12 @@ impl TestServer {
     }
 
     /// One request.
-    pub fn get(&self, path: &str) -> http::Reply {
+    pub(crate) fn get(&self, path: &str) -> http::Reply {
         http::request(&self.base_url, "GET", path, &[], b"")
     }
 
     /// One request with a JSON body.
-    pub fn post(&self, path: &str, json: &serde_json::Value) -> http::Reply {
+    pub(crate) fn post(&self, path: &str, json: &serde_json::Value) -> http::Reply {
         let headers = [("content-type", "application/json")];
         http::request(
             &self.base_url,
@@ -226,16 +227,16 @@ fn start_server(arguments: &[String], folder: &Path) -> (Process, String) {
 }
 
 /// A running `overnight sim` that logs its requests to `sim.log` in the folder.
-pub struct TestSim {
+pub(crate) struct TestSim {
     /// Where it answers.
-    pub url: String,
+    pub(crate) url: String,
     process: Process,
     log: PathBuf,
 }
 
 impl TestSim {
     /// Starts a simulator with these flags.
-    pub fn start(folder: &Path, flags: &[&str]) -> Self {
+    pub(crate) fn start(folder: &Path, flags: &[&str]) -> Self {
         let log = folder.join("sim.log");
         let mut command = overnight(folder);
         command
@@ -253,7 +254,7 @@ impl TestSim {
     }
 
     /// How often it was asked so far.
-    pub fn requests(&self) -> usize {
+    pub(crate) fn requests(&self) -> usize {
         std::fs::read_to_string(&self.log)
             .unwrap_or_default()
             .lines()
@@ -261,13 +262,13 @@ impl TestSim {
     }
 
     /// Its process.
-    pub fn process(&mut self) -> &mut Process {
+    pub(crate) fn process(&mut self) -> &mut Process {
         &mut self.process
     }
 }
 
 /// Waits until something holds.
-pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
+pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !holds() {
         assert!(Instant::now() < deadline, "in vain waited for: {what}");
@@ -276,12 +277,12 @@ pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
 }
 
 /// What a command that ended has written to stderr.
-pub fn stderr_of(output: &Output) -> String {
+pub(crate) fn stderr_of(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 /// Checks how a command ended; tells its stderr when it was another way.
-pub fn check_code(output: &Output, code: i32) {
+pub(crate) fn check_code(output: &Output, code: i32) {
     assert_eq!(
         output.status.code(),
         Some(code),

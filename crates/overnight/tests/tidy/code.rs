@@ -70,7 +70,8 @@ fn is_prose(line: &Line) -> bool {
 
 #[test]
 fn every_file_begins_by_saying_what_it_is_for() {
-    let mut found = Findings::of("A file of the product begins with a `//!` that says what it is for.");
+    let mut found =
+        Findings::of("A file of the product begins with a `//!` that says what it is for.");
     for source in sources() {
         let first = source.lines.first();
         if first.is_some_and(|line| !line.is_test && !line.comment.starts_with("//!")) {
@@ -85,11 +86,17 @@ fn every_crate_begins_with_a_tour() {
     let mut found = Findings::of("A crate begins with a tour of at most 40 lines.");
     for room in names("crates") {
         let path = ["lib.rs", "main.rs"].map(|name| format!("crates/{room}/src/{name}"));
-        let Some(path) = path.into_iter().find(|path| super::tree::root().join(path).is_file()) else {
+        let Some(path) = path
+            .into_iter()
+            .find(|path| super::tree::root().join(path).is_file())
+        else {
             found.add(format!("crates/{room}"), "has neither lib.rs nor main.rs");
             continue;
         };
-        let tour = text(&path).lines().take_while(|line| line.starts_with("//!")).count();
+        let tour = text(&path)
+            .lines()
+            .take_while(|line| line.starts_with("//!"))
+            .count();
         if tour == 0 || tour > TOUR_LINES_MAX {
             found.add(path, format!("a tour of {tour} lines"));
         }
@@ -99,23 +106,33 @@ fn every_crate_begins_with_a_tour() {
 
 #[test]
 fn the_median_file_is_short() {
-    let mut lengths: Vec<usize> =
-        sources().iter().map(|source| source.product().count()).filter(|lines| *lines > 0).collect();
+    let mut lengths: Vec<usize> = sources()
+        .iter()
+        .map(|source| source.product().count())
+        .filter(|lines| *lines > 0)
+        .collect();
     lengths.sort_unstable();
     let median = lengths[lengths.len() / 2];
-    assert!(median <= 200, "the median file of the product has {median} lines; 200 is the bound");
+    assert!(
+        median <= 200,
+        "the median file of the product has {median} lines; 200 is the bound"
+    );
 }
 
 #[test]
 fn migrations_are_numbered_without_gaps() {
-    let mut found = Findings::of("Migrations are numbered from 1 without gaps: NNNN_what_it_does.sql.");
+    let mut found =
+        Findings::of("Migrations are numbered from 1 without gaps: NNNN_what_it_does.sql.");
     let folder = "crates/store/src/sqlite/migrations";
     let names = names(folder);
     assert!(!names.is_empty(), "{folder} is empty");
     for (name, number) in names.iter().zip(1..) {
         let number = format!("{number:04}_");
         if !name.starts_with(&number) || !name.ends_with(".sql") {
-            found.add(format!("{folder}/{name}"), format!("begins with {number} and ends in .sql"));
+            found.add(
+                format!("{folder}/{name}"),
+                format!("begins with {number} and ends in .sql"),
+            );
         }
     }
     found.check();
@@ -124,7 +141,11 @@ fn migrations_are_numbered_without_gaps() {
 #[test]
 fn tests_are_told_from_the_product() {
     let sources = sources();
-    let state = sources.iter().find(|source| source.path == "crates/core/src/batch/state.rs");
+    let state = sources
+        .iter()
+        .find(|source| source.path == "crates/core/src/batch/state.rs");
     let tests = |source: &Source| source.lines.iter().filter(|line| line.is_test).count();
-    assert!(state.is_some_and(|source| tests(source) > 0 && source.product().count() > tests(source)));
+    assert!(
+        state.is_some_and(|source| tests(source) > 0 && source.product().count() > tests(source))
+    );
 }

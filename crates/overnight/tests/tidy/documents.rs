@@ -23,7 +23,10 @@ fn prose(file: &File) -> Vec<Prose<'_>> {
         if text.trim_start().starts_with("```") {
             in_code = !in_code;
         } else if !in_code {
-            lines.push(Prose { number: index + 1, text });
+            lines.push(Prose {
+                number: index + 1,
+                text,
+            });
         }
     }
     lines
@@ -33,7 +36,10 @@ fn prose(file: &File) -> Vec<Prose<'_>> {
 fn a_document_has_one_title_and_begins_with_it() {
     let mut found = Findings::of("A document begins with its one `# Title`.");
     for file in documents() {
-        let titles = prose(&file).iter().filter(|line| line.text.starts_with("# ")).count();
+        let titles = prose(&file)
+            .iter()
+            .filter(|line| line.text.starts_with("# "))
+            .count();
         if titles != 1 || !file.text.starts_with("# ") {
             found.add(&file.path, format!("{titles} titles"));
         }
@@ -43,9 +49,14 @@ fn a_document_has_one_title_and_begins_with_it() {
 
 #[test]
 fn a_link_leads_somewhere() {
-    let mut found = Findings::of("A relative link leads to a file of the project, and to a heading of it.");
+    let mut found =
+        Findings::of("A relative link leads to a file of the project, and to a heading of it.");
     for file in documents() {
-        let folder = root().join(&file.path).parent().map(ToOwned::to_owned).unwrap();
+        let folder = root()
+            .join(&file.path)
+            .parent()
+            .map(ToOwned::to_owned)
+            .unwrap();
         for line in prose(&file) {
             for target in links(line.text) {
                 let place = format!("{}:{}", file.path, line.number);
@@ -54,7 +65,11 @@ fn a_link_leads_somewhere() {
                 if !path.is_empty() && !whole.exists() {
                     found.add(place, format!("there is no {target}"));
                 } else if !heading.is_empty() {
-                    let text = if path.is_empty() { Some(file.text.clone()) } else { read(&whole) };
+                    let text = if path.is_empty() {
+                        Some(file.text.clone())
+                    } else {
+                        read(&whole)
+                    };
                     if !text.is_some_and(|text| headings(&text).iter().any(|own| own == heading)) {
                         found.add(place, format!("there is no heading {target}"));
                     }
@@ -73,7 +88,9 @@ fn read(path: &std::path::Path) -> Option<String> {
 fn links(line: &str) -> Vec<&str> {
     let starts = line.match_indices("](").map(|(at, _)| at + 2);
     let targets = starts.filter_map(|at| line[at..].split(')').next());
-    targets.filter(|target| !target.contains("://") && !target.starts_with("mailto:")).collect()
+    targets
+        .filter(|target| !target.contains("://") && !target.starts_with("mailto:"))
+        .collect()
 }
 
 /// The headings of a document, as links name them.
@@ -82,7 +99,9 @@ fn headings(text: &str) -> Vec<String> {
     let slug = |title: &str| {
         let kept = title.trim_start_matches('#').trim().to_lowercase();
         let kept = kept.replace(' ', "-");
-        kept.chars().filter(|c| c.is_alphanumeric() || "-_".contains(*c)).collect::<String>()
+        kept.chars()
+            .filter(|c| c.is_alphanumeric() || "-_".contains(*c))
+            .collect::<String>()
     };
     titles.map(slug).collect()
 }
@@ -96,7 +115,9 @@ fn a_sentence_has_a_line_of_its_own() {
                 continue;
             }
             let text = without_code(line.text);
-            let ends = [". ", "! ", "? "].iter().flat_map(|end| text.match_indices(end));
+            let ends = [". ", "! ", "? "]
+                .iter()
+                .flat_map(|end| text.match_indices(end));
             for (at, end) in ends {
                 let number = text[..at].trim_start().trim_start_matches("- ");
                 let is_numbered = number.chars().all(|c| c.is_ascii_digit());
@@ -113,7 +134,9 @@ fn a_sentence_has_a_line_of_its_own() {
 /// A line with everything in backquotes left out, but not the quotes.
 fn without_code(line: &str) -> String {
     let parts = line.split('`').enumerate();
-    let kept: Vec<&str> = parts.map(|(index, part)| if index % 2 == 0 { part } else { "" }).collect();
+    let kept: Vec<&str> = parts
+        .map(|(index, part)| if index % 2 == 0 { part } else { "" })
+        .collect();
     kept.join("`")
 }
 
@@ -121,15 +144,22 @@ fn without_code(line: &str) -> String {
 fn the_changelog_has_a_place_for_what_is_not_released() {
     let changelog = text("CHANGELOG.md");
     let first = changelog.lines().find(|line| line.starts_with("## "));
-    assert_eq!(first, Some("## [Unreleased]"), "CHANGELOG.md: the first section");
+    assert_eq!(
+        first,
+        Some("## [Unreleased]"),
+        "CHANGELOG.md: the first section"
+    );
 }
 
 #[test]
 fn decisions_are_numbered_short_and_of_one_form() {
-    let mut found = Findings::of("A decision record is NNNN-title.md: context, decision, cost, 60 lines.");
+    let mut found =
+        Findings::of("A decision record is NNNN-title.md: context, decision, cost, 60 lines.");
     let folder = "docs/decisions";
-    let names: Vec<String> =
-        names(folder).into_iter().filter(|name| name.ends_with(".md")).collect();
+    let names: Vec<String> = names(folder)
+        .into_iter()
+        .filter(|name| name.ends_with(".md"))
+        .collect();
     assert!(!names.is_empty(), "{folder} is empty");
     for (name, number) in names.iter().zip(1..) {
         let path = format!("{folder}/{name}");
@@ -140,8 +170,10 @@ fn decisions_are_numbered_short_and_of_one_form() {
         if record.lines().count() > DECISION_LINES_MAX {
             found.add(&path, format!("{} lines", record.lines().count()));
         }
-        let sections: Vec<&str> =
-            record.lines().filter_map(|line| line.strip_prefix("## ")).collect();
+        let sections: Vec<&str> = record
+            .lines()
+            .filter_map(|line| line.strip_prefix("## "))
+            .collect();
         if sections != ["Context", "Decision", "Cost"] {
             found.add(&path, format!("its sections are {sections:?}"));
         }

@@ -11,7 +11,10 @@ pub(crate) struct Findings {
 impl Findings {
     /// None yet; `rule` is the sentence that a reader of the failure needs.
     pub(crate) const fn of(rule: &'static str) -> Self {
-        Self { rule, found: Vec::new() }
+        Self {
+            rule,
+            found: Vec::new(),
+        }
     }
 
     /// The rule is broken at that place.
@@ -23,6 +26,11 @@ impl Findings {
     #[track_caller]
     pub(crate) fn check(self) {
         let Self { rule, found } = self;
-        assert!(found.is_empty(), "{rule}\n{}\n({} places)", found.join("\n"), found.len());
+        assert!(
+            found.is_empty(),
+            "{rule}\n{}\n({} places)",
+            found.join("\n"),
+            found.len()
+        );
     }
 }

@@ -23,54 +23,159 @@ const ROOMS: [(&str, &[&str]); 7] = [
             "overnight-store",
         ],
     ),
-    ("testkit", &["overnight-core", "overnight-engine", "overnight-store"]),
+    (
+        "testkit",
+        &["overnight-core", "overnight-engine", "overnight-store"],
+    ),
 ];
 
 /// Foreign crates that only some rooms may depend on, and why.
 const KEPT: [(&str, &[&str], &str); 17] = [
-    ("tokio", &["store", "engine", "api", "overnight", "sim", "testkit"], "the rules do not wait"),
-    ("axum", &["api", "overnight"], "the HTTP surface is one room; the binary only serves it"),
+    (
+        "tokio",
+        &["store", "engine", "api", "overnight", "sim", "testkit"],
+        "the rules do not wait",
+    ),
+    (
+        "axum",
+        &["api", "overnight"],
+        "the HTTP surface is one room; the binary only serves it",
+    ),
     ("tower", &["api"], "the HTTP surface is one room"),
-    ("hyper", &["engine", "overnight", "sim"], "HTTP by hand is for the two ends of a line"),
-    ("hyper-util", &["engine", "overnight", "sim"], "HTTP by hand is for the two ends of a line"),
-    ("hyper-rustls", &["engine"], "requests are sent by the upstream alone"),
-    ("rustls", &["engine"], "requests are sent by the upstream alone"),
-    ("rusqlite", &["store"], "SQL stays within the store's drivers"),
-    ("object_store", &["store"], "blobs are read and written through `Blobs`"),
+    (
+        "hyper",
+        &["engine", "overnight", "sim"],
+        "HTTP by hand is for the two ends of a line",
+    ),
+    (
+        "hyper-util",
+        &["engine", "overnight", "sim"],
+        "HTTP by hand is for the two ends of a line",
+    ),
+    (
+        "hyper-rustls",
+        &["engine"],
+        "requests are sent by the upstream alone",
+    ),
+    (
+        "rustls",
+        &["engine"],
+        "requests are sent by the upstream alone",
+    ),
+    (
+        "rusqlite",
+        &["store"],
+        "SQL stays within the store's drivers",
+    ),
+    (
+        "object_store",
+        &["store"],
+        "blobs are read and written through `Blobs`",
+    ),
     ("getrandom", &["overnight"], "entropy is given"),
-    ("anyhow", &["overnight"], "elsewhere an error is named by what its reader does next"),
+    (
+        "anyhow",
+        &["overnight"],
+        "elsewhere an error is named by what its reader does next",
+    ),
     ("clap", &["overnight"], "only the binary has a command line"),
     ("figment", &["overnight"], "only the binary reads settings"),
     ("indicatif", &["overnight"], "only the binary draws"),
-    ("mimalloc", &["overnight"], "the allocator is the process's affair"),
-    ("tracing-subscriber", &["overnight"], "rooms write log lines, the binary says where to"),
-    ("prometheus-client", &["engine", "overnight"], "the surface is given the text"),
+    (
+        "mimalloc",
+        &["overnight"],
+        "the allocator is the process's affair",
+    ),
+    (
+        "tracing-subscriber",
+        &["overnight"],
+        "rooms write log lines, the binary says where to",
+    ),
+    (
+        "prometheus-client",
+        &["engine", "overnight"],
+        "the surface is given the text",
+    ),
 ];
 
 /// Paths in code that may stand only in some files of the product, and why.
 const PLACES: [(&str, &[&str], &str); 15] = [
-    ("axum::", &["crates/api/", "crates/overnight/src/wiring/listen.rs"], "the surface is `api`"),
-    ("rusqlite::", &["crates/store/src/sqlite"], "SQL stays within the driver"),
-    ("object_store::", &["crates/store/src/blobs"], "blobs are read and written through `Blobs`"),
-    ("hyper_util::client", &["crates/engine/src/upstream/http/"], "one room sends requests"),
-    ("hyper::client", &["crates/engine/src/upstream/http/"], "one room sends requests"),
-    ("std::env::", &["crates/overnight/src/main.rs", WIRING], "the environment is given"),
+    (
+        "axum::",
+        &["crates/api/", "crates/overnight/src/wiring/listen.rs"],
+        "the surface is `api`",
+    ),
+    (
+        "rusqlite::",
+        &["crates/store/src/sqlite"],
+        "SQL stays within the driver",
+    ),
+    (
+        "object_store::",
+        &["crates/store/src/blobs"],
+        "blobs are read and written through `Blobs`",
+    ),
+    (
+        "hyper_util::client",
+        &["crates/engine/src/upstream/http/"],
+        "one room sends requests",
+    ),
+    (
+        "hyper::client",
+        &["crates/engine/src/upstream/http/"],
+        "one room sends requests",
+    ),
+    (
+        "std::env::",
+        &["crates/overnight/src/main.rs", WIRING],
+        "the environment is given",
+    ),
     ("SystemTime::now", &[WIRING], "time is given"),
     ("getrandom::", &[WIRING], "entropy is given"),
-    ("std::time::Instant", &[], "tests must be able to pause it: use `tokio::time::Instant`"),
-    ("RandomState", &[], "the order of things must not differ from run to run"),
-    ("std::process::exit", &[], "return from main, so that destructors run"),
-    ("anyhow::", &["crates/overnight/"], "elsewhere an error is named by what its reader does"),
-    ("prometheus_client::", &["crates/engine/src/metrics.rs", "crates/overnight/"], "counted once"),
-    ("use std::{", &[], "one import a line, so that these rules see it"),
+    (
+        "std::time::Instant",
+        &[],
+        "tests must be able to pause it: use `tokio::time::Instant`",
+    ),
+    (
+        "RandomState",
+        &[],
+        "the order of things must not differ from run to run",
+    ),
+    (
+        "std::process::exit",
+        &[],
+        "return from main, so that destructors run",
+    ),
+    (
+        "anyhow::",
+        &["crates/overnight/"],
+        "elsewhere an error is named by what its reader does",
+    ),
+    (
+        "prometheus_client::",
+        &["crates/engine/src/metrics.rs", "crates/overnight/"],
+        "counted once",
+    ),
+    (
+        "use std::{",
+        &[],
+        "one import a line, so that these rules see it",
+    ),
     ("super::super", &[], "name the path from the crate's root"),
 ];
 
 const WIRING: &str = "crates/overnight/src/wiring/";
 
 /// What the rules of a batch never do: they are called, and answer.
-const NOT_IN_CORE: [&str; 6] =
-    ["std::fs", "std::net", "std::thread", "std::process", "tokio::", "tracing::"];
+const NOT_IN_CORE: [&str; 6] = [
+    "std::fs",
+    "std::net",
+    "std::thread",
+    "std::process",
+    "tokio::",
+    "tracing::",
+];
 
 /// Words of the wire that only the surface, the rules and the simulator (which speaks the wire of
 /// an inference server) may spell.
@@ -94,16 +199,28 @@ fn a_room_imports_only_the_rooms_it_may() {
     for manifest in Manifest::all() {
         let room = manifest.room();
         let Some((_, allowed)) = ROOMS.iter().find(|(name, _)| *name == room) else {
-            found.add(&manifest.path, "a new room: say in `ROOMS` whom it may import");
+            found.add(
+                &manifest.path,
+                "a new room: say in `ROOMS` whom it may import",
+            );
             continue;
         };
-        for name in manifest.dependencies().iter().filter(|name| name.starts_with("overnight-")) {
+        for name in manifest
+            .dependencies()
+            .iter()
+            .filter(|name| name.starts_with("overnight-"))
+        {
             if !allowed.contains(&name.as_str()) {
                 found.add(&manifest.path, format!("imports {name}"));
             }
         }
-        for name in manifest.dev_dependencies().iter().filter(|name| name.starts_with("overnight-")) {
-            if !allowed.contains(&name.as_str()) && name != "overnight-testkit" && room != "testkit" {
+        for name in manifest
+            .dev_dependencies()
+            .iter()
+            .filter(|name| name.starts_with("overnight-"))
+        {
+            if !allowed.contains(&name.as_str()) && name != "overnight-testkit" && room != "testkit"
+            {
                 found.add(&manifest.path, format!("its tests import {name}"));
             }
         }
@@ -164,8 +281,10 @@ fn the_words_of_the_wire_are_spelled_by_the_rules_and_the_surface() {
             continue;
         }
         for line in source.product() {
-            let words: Vec<&str> =
-                line.strings.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
+            let words: Vec<&str> = line
+                .strings
+                .split(|c: char| !c.is_alphanumeric() && c != '_')
+                .collect();
             for word in WIRE.iter().filter(|word| words.contains(word)) {
                 found.add(source.place(line), format!("`{word}` in a string"));
             }

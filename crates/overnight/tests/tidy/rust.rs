@@ -83,7 +83,11 @@ fn take_apart(text: &str) -> Vec<Line> {
     let mut at = In::Code;
     for (index, whole) in text.lines().enumerate() {
         let columns = whole.chars().count();
-        let mut line = Line { number: index + 1, columns, ..Line::default() };
+        let mut line = Line {
+            number: index + 1,
+            columns,
+            ..Line::default()
+        };
         let mut rest = whole;
         while let Some(next) = rest.chars().next() {
             let taken;
@@ -113,7 +117,9 @@ fn step(at: In, rest: &str, code: &str) -> (In, usize) {
         In::BlockComment(1) if rest.starts_with("*/") => (In::Code, 2),
         In::BlockComment(depth) if rest.starts_with("*/") => (In::BlockComment(depth - 1), 2),
         In::BlockComment(_) => (at, 0),
-        In::Text if rest.starts_with('\\') => (In::Text, rest.chars().take(2).map(char::len_utf8).sum()),
+        In::Text if rest.starts_with('\\') => {
+            (In::Text, rest.chars().take(2).map(char::len_utf8).sum())
+        }
         In::Text if rest.starts_with('"') => (In::Code, 1),
         In::Text => (In::Text, 0),
         In::RawText(hashes) if rest.starts_with(&closing(hashes)) => (In::Code, hashes + 1),
@@ -146,21 +152,33 @@ fn raw_hashes(code: &str) -> Option<usize> {
 fn char_literal(rest: &str) -> usize {
     let mut chars = rest.char_indices().skip(1);
     match chars.next() {
-        Some((_, '\\')) => rest[2..].char_indices().skip(1).find(|(_, c)| *c == '\'').map_or(1, |(at, _)| at + 3),
-        Some(_) => chars.next().filter(|(_, c)| *c == '\'').map_or(1, |(at, _)| at + 1),
+        Some((_, '\\')) => rest[2..]
+            .char_indices()
+            .skip(1)
+            .find(|(_, c)| *c == '\'')
+            .map_or(1, |(at, _)| at + 3),
+        Some(_) => chars
+            .next()
+            .filter(|(_, c)| *c == '\'')
+            .map_or(1, |(at, _)| at + 1),
         None => 1,
     }
 }
 
 /// The names that a line of code declares.
 pub(crate) fn declared(code: &str) -> Vec<&str> {
-    const KEYWORDS: [&str; 8] = ["fn", "struct", "enum", "trait", "type", "mod", "const", "static"];
+    const KEYWORDS: [&str; 8] = [
+        "fn", "struct", "enum", "trait", "type", "mod", "const", "static",
+    ];
     let words: Vec<&str> = code
         .split(|c: char| !c.is_alphanumeric() && c != '_')
         .filter(|word| !word.is_empty())
         .collect();
     let pairs = words.windows(2).filter(|pair| KEYWORDS.contains(&pair[0]));
-    pairs.map(|pair| pair[1]).filter(|name| !KEYWORDS.contains(name)).collect()
+    pairs
+        .map(|pair| pair[1])
+        .filter(|name| !KEYWORDS.contains(name))
+        .collect()
 }
 
 #[test]
@@ -169,7 +187,13 @@ fn rust_is_taken_apart_into_code_comments_and_strings() {
     let lines = take_apart(text);
     let parts: Vec<(&str, &str, &str)> = lines
         .iter()
-        .map(|line| (line.code.as_str(), line.comment.as_str(), line.strings.as_str()))
+        .map(|line| {
+            (
+                line.code.as_str(),
+                line.comment.as_str(),
+                line.strings.as_str(),
+            )
+        })
         .collect();
     assert_eq!(
         parts,

@@ -25,14 +25,24 @@ pub(crate) fn files(ending: &str) -> Vec<File> {
     let (root, mut paths) = (root(), Vec::new());
     walk(&root, &mut paths);
     paths.sort();
-    let wanted = paths.into_iter().filter(|path| path.extension().is_some_and(|end| end == ending));
+    let wanted = paths
+        .into_iter()
+        .filter(|path| path.extension().is_some_and(|end| end == ending));
     let files: Vec<File> = wanted
         .map(|path| File {
             text: fs::read_to_string(&path).unwrap(),
-            path: path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned(),
+            path: path
+                .strip_prefix(&root)
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .to_owned(),
         })
         .collect();
-    assert!(!files.is_empty(), "no file ends in .{ending}: the rules would hold for nothing");
+    assert!(
+        !files.is_empty(),
+        "no file ends in .{ending}: the rules would hold for nothing"
+    );
     files
 }
 
@@ -43,9 +53,11 @@ pub(crate) fn text(path: &str) -> String {
 
 /// The names in one folder of the project, sorted.
 pub(crate) fn names(folder: &str) -> Vec<String> {
-    let entries = fs::read_dir(root().join(folder)).unwrap_or_else(|error| panic!("{folder}: {error}"));
-    let mut names: Vec<String> =
-        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let entries =
+        fs::read_dir(root().join(folder)).unwrap_or_else(|error| panic!("{folder}: {error}"));
+    let mut names: Vec<String> = entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
     names.retain(|name| !name.starts_with('.'));
     names.sort();
     names

@@ -12,7 +12,9 @@ const METRIC_ENDINGS: [&str; 4] = ["_total", "_bucket", "_sum", "_count"];
 fn the_documented_transitions_are_those_of_the_code() {
     let document = text("ARCHITECTURE.md");
     let (_, after) = document.split_once("<!-- transition table -->\n").unwrap();
-    let (table, _) = after.split_once("<!-- end of the transition table -->").unwrap();
+    let (table, _) = after
+        .split_once("<!-- end of the transition table -->")
+        .unwrap();
     let code = overnight_core::batch::transition_table();
     assert_eq!(
         table.trim(),
@@ -25,7 +27,10 @@ fn the_documented_transitions_are_those_of_the_code() {
 fn every_metric_is_documented_and_no_other() {
     let mut found = Findings::of("docs/metrics.md names every metric of the engine, and no other.");
     let code = registered();
-    assert!(code.len() > 5, "metrics.rs is not understood any more: {code:?}");
+    assert!(
+        code.len() > 5,
+        "metrics.rs is not understood any more: {code:?}"
+    );
     let documented = documented();
     for name in code.difference(&documented) {
         found.add("docs/metrics.md", format!("{name} is missing"));
@@ -43,7 +48,11 @@ fn registered() -> BTreeSet<String> {
     let names = calls.filter_map(|call| {
         let call = call.split(");").next()?;
         let name = call.split('"').nth(1)?;
-        let unit = if call.contains("Unit::Seconds") { "_seconds" } else { "" };
+        let unit = if call.contains("Unit::Seconds") {
+            "_seconds"
+        } else {
+            ""
+        };
         Some(format!("overnight_{name}{unit}"))
     });
     names.collect()
@@ -53,10 +62,16 @@ fn registered() -> BTreeSet<String> {
 fn documented() -> BTreeSet<String> {
     let document = text("docs/metrics.md");
     let quoted = document.split('`').skip(1).step_by(2);
-    let names = quoted.filter(|word| word.starts_with("overnight_")).map(|word| {
-        let name = word.split('{').next().unwrap_or(word);
-        METRIC_ENDINGS.iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name).to_owned()
-    });
+    let names = quoted
+        .filter(|word| word.starts_with("overnight_"))
+        .map(|word| {
+            let name = word.split('{').next().unwrap_or(word);
+            METRIC_ENDINGS
+                .iter()
+                .find_map(|end| name.strip_suffix(end))
+                .unwrap_or(name)
+                .to_owned()
+        });
     names.collect()
 }
 
@@ -69,7 +84,10 @@ fn every_route_is_documented() {
         .skip(1)
         .filter_map(|call| call.split('"').nth(1))
         .collect();
-    assert!(routes.len() > 5, "router.rs is not understood any more: {routes:?}");
+    assert!(
+        routes.len() > 5,
+        "router.rs is not understood any more: {routes:?}"
+    );
     let document = text("docs/api.md");
     for route in routes {
         let shown = route.replace("{*", "{");
@@ -86,7 +104,10 @@ fn the_exit_codes_are_documented() {
     let source = text("crates/overnight/src/failure.rs");
     let codes = source.lines().filter_map(|line| line.split_once(": u8 = "));
     let codes: Vec<&str> = codes.map(|(_, code)| code.trim_end_matches(';')).collect();
-    assert!(codes.len() > 3, "failure.rs is not understood any more: {codes:?}");
+    assert!(
+        codes.len() > 3,
+        "failure.rs is not understood any more: {codes:?}"
+    );
     let document = text("README.md");
     for code in codes {
         if !document.contains(&format!("| {code} |")) {

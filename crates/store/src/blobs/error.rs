@@ -18,8 +18,8 @@ pub enum BlobError {
     /// The place did not answer, or refused: try again later.
     #[error("the blob store is unavailable")]
     Unavailable(#[source] Box<dyn Error + Send + Sync>),
-    /// The disk failed to keep what it was given. What it holds of recent writes is unknown, and asking again
-    /// may be answered with a false success: end the process.
+    /// The disk failed to keep what it was given. What it holds of recent writes is unknown, and
+    /// asking again may be answered with a false success: end the process.
     #[error("the disk did not keep what was written")]
     NotDurable(#[source] Box<dyn Error + Send + Sync>),
     /// The blob is not what was written: leave it alone, and tell a person.

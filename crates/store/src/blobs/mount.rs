@@ -17,7 +17,8 @@ use crate::blocking::Blocking;
 #[derive(Debug)]
 pub(super) struct Mount {
     file: File,
-    /// Where the next append goes; `None` for a file that is only read. What lies behind it was torn.
+    /// Where the next append goes; `None` for a file that is only read. What lies behind it was
+    /// torn.
     end: Option<Mutex<u64>>,
 }
 

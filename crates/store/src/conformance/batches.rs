@@ -190,7 +190,8 @@ pub async fn drained_is_refused_while_lines_are_missing(subject: Subject) {
     }
 }
 
-/// The input is found by its id in the batch's own project, and tells whether it was deleted or expired.
+/// The input is found by its id in the batch's own project, and tells whether it was deleted or
+/// expired.
 pub async fn the_input_of_a_batch_is_its_projects(subject: Subject) {
     let store = &*subject.store;
     store.insert_batch(&batch(1)).await.unwrap();

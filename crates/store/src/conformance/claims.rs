@@ -56,7 +56,8 @@ pub async fn a_batch_is_held_by_one_worker(subject: Subject) {
     );
 }
 
-/// A batch that was given back is free at once, under a greater epoch. Giving it back twice is fine.
+/// A batch that was given back is free at once, under a greater epoch. Giving it back twice is
+/// fine.
 pub async fn each_claim_has_a_new_epoch(subject: Subject) {
     let store = &*subject.store;
     let first = claimed(store, 1).await;

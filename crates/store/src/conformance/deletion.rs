@@ -11,7 +11,8 @@ use super::fixture::{
 };
 use crate::store::Content;
 
-/// Nobody reads the bytes of a file without an open batch, so they may go. A second call finds no file.
+/// Nobody reads the bytes of a file without an open batch, so they may go. A second call finds no
+/// file.
 pub async fn a_deleted_files_bytes_are_garbage_at_once(subject: Subject) {
     let store = &*subject.store;
     insert_file(store, 1).await;

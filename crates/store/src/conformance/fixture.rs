@@ -49,13 +49,13 @@ pub fn file(n: u64) -> File {
     }
 }
 
-/// The id of [`file`].
+/// The id of [`file()`].
 #[must_use]
 pub fn file_id(n: u64) -> FileId {
     FileId::new(at(n), u128::from(n))
 }
 
-/// The blob of [`file`].
+/// The blob of [`file()`].
 #[must_use]
 pub fn upload(n: u64) -> BlobKey {
     BlobKey::upload(u128::from(n))
@@ -73,7 +73,7 @@ pub fn extent(blob: BlobKey, length: u64) -> Extent {
     }
 }
 
-/// Inserts [`file`] with one blob.
+/// Inserts [`file()`] with one blob.
 pub async fn insert_file(store: &dyn Store, n: u64) -> File {
     let file = file(n);
     store.announce(&upload(n), at(n)).await.unwrap();
@@ -84,7 +84,7 @@ pub async fn insert_file(store: &dyn Store, n: u64) -> File {
     file
 }
 
-/// A batch of [`file`] 1 that was created `n` seconds after the rules begin and has an hour.
+/// A batch of [`file()`] 1 that was created `n` seconds after the rules begin and has an hour.
 #[must_use]
 pub fn batch(n: u64) -> Batch {
     Batch::new(

@@ -25,8 +25,8 @@ use crate::store::Store;
 /// How much time passes with each step: some steps are within ten minutes of each other.
 const STEP_SECONDS: u64 = 100;
 
-/// So many sequences are tried, each on a fresh store; they are the same in every run, so a failure is
-/// found again.
+/// So many sequences are tried, each on a fresh store; they are the same in every run, so a failure
+/// is found again.
 pub fn random_verbs_do_what_a_simple_model_does<D: Driver>(cases: u32, make: impl Fn() -> D) {
     let config = Config {
         cases,
@@ -339,7 +339,8 @@ impl Trial<'_> {
         garbage.into_iter().collect()
     }
 
-    /// Ends what can be ended and deletes what can be deleted: then whatever does not live is garbage.
+    /// Ends what can be ended and deletes what can be deleted: then whatever does not live is
+    /// garbage.
     async fn end_everything(&mut self) {
         self.seconds += STEP_SECONDS;
         for (n, lease) in self.model.leases.clone() {

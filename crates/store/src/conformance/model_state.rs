@@ -204,8 +204,8 @@ pub(super) struct Model {
 }
 
 impl Model {
-    /// Lets go of the bytes of deleted files that nobody reads any more: at once for an input that no
-    /// open batch has, after ten minutes for results.
+    /// Lets go of the bytes of deleted files that nobody reads any more: at once for an input that
+    /// no open batch has, after ten minutes for results.
     pub(super) fn purge(&mut self, now: Timestamp) {
         for (n, file) in &mut self.files {
             let input =

@@ -2,7 +2,8 @@
 
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 
-/// One call of a verb. Numbers name files, batches and workers; a lease is one of those given so far.
+/// One call of a verb. Numbers name files, batches and workers; a lease is one of those given so
+/// far.
 #[derive(Clone, Debug)]
 pub(super) enum Step {
     InsertFile {

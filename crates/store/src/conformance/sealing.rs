@@ -11,8 +11,8 @@ use super::fixture::{
 };
 use crate::store::{Content, FileQuery, Order};
 
-/// A batch in progress whose lines are all done is finalized and completed at once; its files have the
-/// sizes of what was recorded. Sealing again answers the same.
+/// A batch in progress whose lines are all done is finalized and completed at once; its files have
+/// the sizes of what was recorded. Sealing again answers the same.
 pub async fn a_batch_with_all_lines_is_completed(subject: Subject) {
     let store = &*subject.store;
     let lease = running(store, 1, 5).await;

@@ -11,8 +11,8 @@ use super::fixture::{
     is_missing, plan, project, running, segment_key, upload,
 };
 
-/// A blob that no row names is told when nobody can name it any more: its epoch is past, its batch has
-/// ended or is gone. What the present holder may still name, and uploads, are left alone.
+/// A blob that no row names is told when nobody can name it any more: its epoch is past, its batch
+/// has ended or is gone. What the present holder may still name, and uploads, are left alone.
 pub async fn unnamed_blobs_are_told_by_their_epoch(subject: Subject) {
     let store = &*subject.store;
     let old = running(store, 1, 9).await;

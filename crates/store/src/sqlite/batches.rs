@@ -209,6 +209,8 @@ pub(super) fn advance(
 /// Keeps what an event changed; a batch that ended lets go of its lease, its plan and its input.
 pub(super) fn save(db: &Connection, batch: &Batch, at: Timestamp) -> Result<()> {
     let results = batch.state.results();
+    let output_file = results.and_then(|files| files.output_file.as_ref());
+    let error_file = results.and_then(|files| files.error_file.as_ref());
     let ended = batch.state.status().is_terminal();
     let (ending, errors) = match &batch.state {
         State::Finalizing(ending) => (Some(ending_word(*ending)), None),
@@ -234,8 +236,8 @@ pub(super) fn save(db: &Connection, batch: &Batch, at: Timestamp) -> Result<()> 
             ":status": batch.state.status().as_str(),
             ":ending": ending,
             ":errors": errors,
-            ":output_file": results.and_then(|files| files.output_file.as_ref()).map(FileId::as_str),
-            ":error_file": results.and_then(|files| files.error_file.as_ref()).map(FileId::as_str),
+            ":output_file": output_file.map(FileId::as_str),
+            ":error_file": error_file.map(FileId::as_str),
             ":history": to_json(&batch.history)?,
             ":at": micros(at),
             ":revision": int(batch.revision),

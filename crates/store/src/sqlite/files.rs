@@ -282,7 +282,8 @@ fn read_placed(row: &Row<'_>, at: &str, columns: [&str; 4]) -> rusqlite::Result<
     })
 }
 
-/// The first extent that was found may end before the byte: it was asked for because it may hold it.
+/// The first extent that was found may end before the byte: it was asked for because it may hold
+/// it.
 fn from_byte(mut found: Vec<PlacedExtent>, from: u64, limit: usize) -> Vec<PlacedExtent> {
     found.retain(|placed| placed.at.saturating_add(placed.extent.length) > from);
     found.truncate(limit);

@@ -1,7 +1,7 @@
 //! What no row names any more, and when it may be deleted.
 //!
-//! Rows go first, blobs after: a blob that nothing names is written down here, in the transaction that
-//! let go of it, and whoever sweeps deletes it later.
+//! Rows go first, blobs after: a blob that nothing names is written down here, in the transaction
+//! that let go of it, and whoever sweeps deletes it later.
 
 use std::time::Duration;
 
@@ -65,7 +65,7 @@ pub(super) fn purge(db: &Connection, row: &FileRow, at: Timestamp) -> Result<()>
             change(
                 db,
                 "INSERT OR IGNORE INTO garbage (blob, not_before) \
-                 SELECT DISTINCT blob, ?2 FROM extents WHERE file = ?1",
+                 SELECT blob, ?2 FROM extents WHERE file = ?1",
                 params![id, micros(at)],
             )?;
             change(db, "DELETE FROM extents WHERE file = ?1", [id])?;
@@ -86,7 +86,7 @@ fn discard_part(db: &Connection, batch: &str, part: &str, at: Timestamp) -> Resu
         db,
         &format!(
             "INSERT OR IGNORE INTO garbage (blob, not_before) \
-             SELECT DISTINCT {part}_blob, ?2 FROM segments \
+             SELECT {part}_blob, ?2 FROM segments \
              WHERE batch = ?1 AND {part}_blob IS NOT NULL"
         ),
         params![batch, micros(at)],

@@ -68,7 +68,8 @@ impl Readers {
         idle.map_or_else(|| self.open(), Ok)
     }
 
-    /// A caller that stops waiting returns its permit before its connection: keep no more than the pool has.
+    /// A caller that stops waiting returns its permit before its connection: keep no more than the
+    /// pool has.
     fn give(&self, connection: Connection) {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         if idle.len() < READERS_MAX {

@@ -14,8 +14,8 @@ use serde::de::DeserializeOwned;
 use super::error::corrupt;
 use crate::store::Result;
 
-/// SQLite's integers are signed. A larger number than they hold (a deadline at the end of time, say)
-/// becomes the largest one.
+/// SQLite's integers are signed. A larger number than they hold (a deadline at the end of time,
+/// say) becomes the largest one.
 pub(super) fn int(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }

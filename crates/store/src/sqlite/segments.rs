@@ -185,8 +185,8 @@ pub(super) fn list(
     })
 }
 
-/// Where to go on behind a segment. One that was merged with later ones since is read again, as a part
-/// of what it was merged into, so that no line of those is passed over.
+/// Where to go on behind a segment. One that was merged with later ones since is read again, as a
+/// part of what it was merged into, so that no line of those is passed over.
 fn behind(db: &Connection, batch: &BatchId, (epoch, seq): (u64, u64)) -> Result<(u64, u64)> {
     let sql = "SELECT epoch, seq, (last_epoch, last_seq) > (?2, ?3) FROM segments \
          WHERE batch = ?1 AND (epoch, seq) <= (?2, ?3) ORDER BY epoch DESC, seq DESC LIMIT 1";

@@ -1,4 +1,5 @@
-//! What only this driver does: group commit, migrations, damage, and how its queries find their rows.
+//! What only this driver does: group commit, migrations, damage, and how its queries find their
+//! rows.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -10,6 +11,7 @@ use overnight_core::file::{File, Purpose};
 use overnight_core::segment::{BlobKey, Part, ResultFile};
 use rusqlite::Connection;
 use rusqlite::trace::{TraceEvent, TraceEventCodes};
+use tokio::sync::oneshot;
 
 use super::damage::Damage;
 use super::writer::Writer;
@@ -20,6 +22,7 @@ use crate::conformance::fixture::{
     at, batch, batch_id, claim, extent, file, is_corrupt, mixed, project, running, sealing, upload,
     worker,
 };
+use crate::status::BatchProgress;
 use crate::store::{Content, FileQuery, Order, Store, StoreError};
 
 /// A store, and every statement that it runs.
@@ -129,19 +132,27 @@ fn a_commit_that_fails_is_told_to_everyone_in_it() {
     block_on(async {
         let store = Sqlite::memory(Blocking::Pool).unwrap();
         // Holds the leader up until the two verbs behind it wait together.
-        let slow = store.write(|_| {
-            std::thread::sleep(Duration::from_millis(50));
+        let (begin, has_begun) = oneshot::channel();
+        let (release, released) = oneshot::channel();
+        let slow = store.write(move |_| {
+            begin.send(()).unwrap();
+            released.blocking_recv().unwrap();
             Ok(())
         });
-        let innocent = store.announce(&upload(1), at(1));
-        let guilty = store.write(|db| {
-            db.execute_batch(
-                "PRAGMA defer_foreign_keys = ON;
-                 INSERT INTO extents VALUES ('nobody''s', 0, 0, 'blob', 0, 1, 1);",
-            )?;
-            Ok(())
-        });
-        let (slow, innocent, guilty) = futures_util::join!(slow, innocent, guilty);
+        let behind = async {
+            has_begun.await.unwrap();
+            let blob = upload(1);
+            let innocent = store.announce(&blob, at(1));
+            let guilty = store.write(|db| {
+                db.execute_batch(
+                    "PRAGMA defer_foreign_keys = ON;
+                     INSERT INTO extents VALUES ('nobody''s', 0, 0, 'blob', 0, 1, 1);",
+                )?;
+                Ok(())
+            });
+            futures_util::join!(innocent, guilty, async { release.send(()).unwrap() })
+        };
+        let (slow, (innocent, guilty, ())) = futures_util::join!(slow, behind);
         slow.unwrap();
         is_corrupt(innocent);
         is_corrupt(guilty);
@@ -203,11 +214,12 @@ fn a_value_that_contradicts_its_row_is_refused_and_does_not_stop_the_store() {
     });
 }
 
-/// What may be looked at as a whole: tables of a few rows, and questions that are asked at start or for
-/// metrics.
-const WALKED: [&str; 4] = [
+/// What may be looked at from its start: tables of a few rows, a question that is asked for
+/// metrics, and an index that holds just what is asked for, in its order.
+const WALKED: [&str; 5] = [
     "upstream_status",
     "batches_by_status",
+    "batches_to_claim",
     "CONSTANT ROW",
     "subquery",
 ];
@@ -215,7 +227,11 @@ const WALKED: [&str; 4] = [
 #[test]
 fn no_verb_walks_a_whole_table() {
     let (store, statements) = traced(Blocking::Inline);
-    block_on(every_verb(&store));
+    block_on(async {
+        what_clients_do(&store).await;
+        what_a_run_does(&store).await;
+        what_the_sweep_does(&store).await;
+    });
     let statements: BTreeSet<String> = statements.lock().unwrap().drain(..).collect();
     let is_query = |sql: &&String| {
         ["SELECT", "INSERT", "UPDATE", "DELETE"]
@@ -224,6 +240,7 @@ fn no_verb_walks_a_whole_table() {
     };
     let queries: Vec<&String> = statements.iter().filter(is_query).collect();
     assert!(queries.len() > 50, "{queries:#?}");
+    let mut walks = Vec::new();
     for sql in queries {
         let explain = format!("EXPLAIN QUERY PLAN {sql}");
         let plan = store.write(move |db| {
@@ -233,25 +250,25 @@ fn no_verb_walks_a_whole_table() {
                 .mapped(|row| row.get::<_, String>("detail"));
             Ok(steps.collect::<rusqlite::Result<Vec<_>>>()?)
         });
-        for step in block_on(plan).unwrap() {
-            let walks = step.starts_with("SCAN") || step.contains("TEMP B-TREE");
-            assert!(
-                !walks || WALKED.iter().any(|known| step.contains(known)),
-                "{sql}: {step}"
-            );
-        }
+        let steps = block_on(plan).unwrap();
+        walks.extend(steps.into_iter().filter(|step| {
+            (step.starts_with("SCAN") || step.contains("TEMP B-TREE"))
+                && !WALKED.iter().any(|known| step.contains(known))
+        }));
     }
+    assert_eq!(walks, [""; 0]);
 }
 
-/// Calls every verb but `newest`, which says of itself that it looks at everything.
-async fn every_verb(store: &Sqlite) {
+// Together these call every verb but `newest`, which says of itself that it looks at everything.
+
+async fn what_clients_do(store: &Sqlite) {
     let expiring = File {
         expires_at: Some(at(9)),
         ..file(2)
     };
-    for file in [file(1), file(3), expiring] {
+    for (n, file) in [(1, file(1)), (2, expiring), (3, file(3))] {
         store
-            .insert_file(&file, &[extent(upload(1), 100)])
+            .insert_file(&file, &[extent(upload(n), 100)])
             .await
             .unwrap();
     }
@@ -268,6 +285,25 @@ async fn every_verb(store: &Sqlite) {
             store.files(&project(), &query, at(1)).await.unwrap();
         }
     }
+    store
+        .extents(&Content::File(file(3).id), 0, 9)
+        .await
+        .unwrap();
+    store.insert_batch(&batch(2)).await.unwrap();
+    store
+        .batches(&project(), Some(&batch_id(2)), 9)
+        .await
+        .unwrap();
+    store.cancel(&project(), &batch_id(2), at(9)).await.unwrap();
+    store.progress(&project(), &batch_id(2)).await.unwrap();
+    store.upstreams().await.unwrap();
+    store.batches_by_status().await.unwrap();
+    store.ping().await.unwrap();
+}
+
+async fn what_a_run_does(store: &Sqlite) {
+    let other = claim(store, "w1", 2).await;
+    store.release(&other).await.unwrap();
     let lease = running(store, 1, 9).await;
     for (seq, line) in (0..3).zip([0, 3, 6]) {
         store
@@ -276,20 +312,19 @@ async fn every_verb(store: &Sqlite) {
             .unwrap();
     }
     store.record(&lease, &mixed(&lease, 0, 0..2)).await.unwrap();
-    let first = store.segments(&lease.batch, Some((1, 0)), 1).await.unwrap();
+    let first = store.segments(&lease.batch, None, 1).await.unwrap();
     let [first] = first.as_slice() else {
         panic!("{first:?}")
     };
     store
-        .merge(&lease.batch, (1, 1), first, at(5))
+        .merge(&lease.batch, (1, 0), first, at(5))
         .await
         .unwrap();
+    store.segments(&lease.batch, Some((1, 0)), 1).await.unwrap();
     store.renew(&worker("w1"), at(5)).await.unwrap();
     store.input(&lease.batch, at(5)).await.unwrap();
-    store.save_progress(&[]).await.unwrap();
-    store.progress(&project(), &lease.batch).await.unwrap();
+    store.save_progress(&[progress(&lease)]).await.unwrap();
     store.save_upstreams(&worker("w1"), &[]).await.unwrap();
-    store.upstreams().await.unwrap();
     store
         .delete_file(&project(), &file(1).id, at(6))
         .await
@@ -297,25 +332,21 @@ async fn every_verb(store: &Sqlite) {
     store.seal(&lease, &sealing(1), at(7)).await.unwrap();
     for part in [ResultFile::Output, ResultFile::Error] {
         let results = Content::Results(lease.batch.clone(), part);
-        store.extents(&results, 0, 9).await.unwrap();
+        assert_eq!(store.extents(&results, 0, 9).await.unwrap().len(), 3);
     }
-    store
-        .extents(&Content::File(file(3).id), 0, 9)
-        .await
-        .unwrap();
-    store
-        .batches(&project(), Some(&lease.batch), 9)
-        .await
-        .unwrap();
-    store.batches_by_status().await.unwrap();
-    store.expire_files(9, at(10)).await.unwrap();
-    let output = sealing(1).output.id;
-    let error = sealing(1).error.id;
-    for file in [output, error] {
+}
+
+async fn what_the_sweep_does(store: &Sqlite) {
+    assert_eq!(store.expire_files(9, at(10)).await.unwrap(), 1);
+    let results = sealing(1);
+    for file in [results.output.id, results.error.id] {
         store.delete_file(&project(), &file, at(10)).await.unwrap();
     }
-    let named = lease_blob(&lease);
-    store.unnamed(&[named]).await.unwrap();
+    let unnamed = BlobKey::segment(&batch_id(1), 1, 77, Part::Output, 0);
+    assert_eq!(
+        store.unnamed(std::slice::from_ref(&unnamed)).await.unwrap(),
+        [unnamed]
+    );
     let garbage = store.garbage(99, at(9000)).await.unwrap();
     store.forget_garbage(&garbage).await.unwrap();
     assert_eq!(
@@ -325,13 +356,16 @@ async fn every_verb(store: &Sqlite) {
             .unwrap(),
         1
     );
-    store.insert_batch(&batch(2)).await.unwrap();
-    store.cancel(&project(), &batch_id(2), at(9)).await.unwrap();
-    let lease = claim(store, "w1", 2).await;
-    store.release(&lease).await.unwrap();
-    store.ping().await.unwrap();
 }
 
-fn lease_blob(lease: &Lease) -> BlobKey {
-    BlobKey::segment(&lease.batch, lease.epoch, 77, Part::Output, 0)
+fn progress(lease: &Lease) -> BatchProgress {
+    BatchProgress {
+        batch: lease.batch.clone(),
+        in_flight: 1,
+        retrying: 0,
+        lines_per_second: 1.0,
+        eta_seconds: None,
+        reason: None,
+        updated_at: at(5),
+    }
 }

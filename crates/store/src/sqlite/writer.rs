@@ -6,8 +6,8 @@
 //!                 └── queued meanwhile ──┘
 //! ```
 //!
-//! Whoever finds no leader starts one; it commits until the queue is empty. No thread is kept and no
-//! timer runs: a lone verb is committed at once, and what comes during an fsync shares the next.
+//! Whoever finds no leader starts one; it commits until the queue is empty. No thread is kept and
+//! no timer runs: a lone verb is committed at once, and what comes during an fsync shares the next.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -48,8 +48,8 @@ impl Writer {
         })
     }
 
-    /// Runs the verb in the next transaction, and answers when that is there for good. The verb is run
-    /// also when the caller stops waiting.
+    /// Runs the verb in the next transaction, and answers when that is there for good. The verb is
+    /// run also when the caller stops waiting.
     pub(super) async fn write<T: Send + 'static>(
         self: &Arc<Self>,
         verb: impl FnOnce(&Connection) -> Result<T> + Send + 'static,

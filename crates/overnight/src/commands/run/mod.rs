@@ -55,7 +55,7 @@ const LOG_LEVEL: &str = "warn";
 /// How a run ended.
 pub(super) enum End {
     /// The batch ended, now or in an earlier run.
-    Ended(Batch),
+    Ended(Box<Batch>),
     /// Somebody asked to stop; what was in flight is recorded.
     Interrupted,
     /// Somebody asked twice.
@@ -81,14 +81,14 @@ pub(super) async fn run(
         LOG_LEVEL.clone_into(&mut settings.log.level);
     }
     logs::start(&settings.log, progress.log_target());
-    upstreams::require(&settings)?;
     let stop = Stop::on_signals()?;
     let paths = Paths::new(&args.input, &args.output)?;
+    upstreams::require(&settings)?;
     let state = State::open(paths, &settings).await?;
     let before = state.batch().await?;
     let end = if before.state.status().is_terminal() {
         progress.say("this run was complete already; nothing was sent");
-        End::Ended(before)
+        End::Ended(Box::new(before))
     } else {
         progress.begin(&before);
         let job = Job {
@@ -179,11 +179,11 @@ impl Job<'_> {
         if let Some(batch) = watched {
             stop.cancel();
             checked(running.await)?;
-            return Ok(End::Ended(batch));
+            return Ok(End::Ended(Box::new(batch)));
         }
         let batch = self.state.batch().await?;
         Ok(if batch.state.status().is_terminal() {
-            End::Ended(batch)
+            End::Ended(Box::new(batch))
         } else {
             End::Interrupted
         })

@@ -1,6 +1,7 @@
 //! How a run gets on, on stderr: a bar on a terminal, else a plain line every ten seconds.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::fmt::Write as _;
+use std::io::{self, IsTerminal as _, Write as _};
 use std::time::Duration;
 
 use indicatif::{HumanCount, HumanDuration, MultiProgress, ProgressBar, ProgressStyle};
@@ -46,7 +47,7 @@ impl Progress {
     /// Shows nothing yet.
     pub(super) fn start() -> Self {
         let now = Instant::now();
-        let bar = std::io::stderr().is_terminal().then(ProgressBar::no_length);
+        let bar = io::stderr().is_terminal().then(ProgressBar::no_length);
         let bars = MultiProgress::new();
         Self {
             bars,
@@ -102,7 +103,7 @@ impl Progress {
     /// Writes a line above the bar.
     pub(super) fn say(&self, line: &str) {
         // When there is nobody to tell, the run goes on all the same.
-        let _ = self.bars.suspend(|| writeln!(std::io::stderr(), "{line}"));
+        let _ = self.bars.suspend(|| writeln!(io::stderr(), "{line}"));
     }
 
     /// Takes the bar away.
@@ -168,10 +169,12 @@ fn condition(live: &LiveBatch) -> String {
         HumanCount(live.failed)
     );
     if live.retrying > 0 {
-        text.push_str(&format!(
+        // Writing to a string cannot fail.
+        let _ = write!(
+            text,
             ", waiting to be tried again {}",
             HumanCount(live.retrying)
-        ));
+        );
     }
     if let Some(reason) = &live.reason {
         text.push_str("; ");

@@ -58,7 +58,7 @@ CREATE INDEX batches_by_project ON batches (project, id);
 CREATE INDEX batches_by_status ON batches (status);
 CREATE INDEX batches_to_claim ON batches (expires_at, id)
     WHERE ended_at IS NULL AND worker IS NULL;
-CREATE INDEX batches_by_worker ON batches (worker) WHERE worker IS NOT NULL;
+CREATE INDEX batches_by_worker ON batches (worker, id) WHERE worker IS NOT NULL;
 CREATE INDEX batches_by_input ON batches (input_file) WHERE ended_at IS NULL;
 CREATE INDEX batches_by_plan ON batches (plan_blob) WHERE plan_blob IS NOT NULL;
 CREATE INDEX batches_to_forget ON batches (ended_at)

@@ -1,0 +1,17 @@
+//! What the whole has to hold, shown on the real binary: kills, restarts, limits, lanes, turns,
+//! outages, memory and latency.
+//!
+//! One module is one behaviour. Every test starts processes of its own on free ports and folders of
+//! its own; nothing of the product is reached but its command line, its HTTP and its files.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod common;
+
+mod kill;
+mod latency;
+mod memory;
+mod restart;
+mod run;
+mod stop;
