@@ -121,7 +121,7 @@ impl Engine {
     pub fn live(&self, batch: &BatchId) -> Option<LiveBatch> {
         let run = self.shared.run_of(batch)?;
         let mut live = run.live();
-        live.reason = self.shared.lanes.reason(run.key());
+        live.reason = self.shared.reason(&run);
         live.retrying = self.shared.lanes.retrying(run.key());
         Some(live)
     }

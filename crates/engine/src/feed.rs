@@ -71,6 +71,9 @@ async fn feed_lines(shared: &Arc<Shared>, run: &Arc<Run>, lines: &Feed) -> Resul
                     }
                     hungry.notified().await;
                 }
+                if !shared.room_on_disk(run).await {
+                    return Ok(());
+                }
                 let (piece, behind) = rest.split_at(next_piece(rest, piece_bytes));
                 let ready = read_piece(shared, run, piece).await?;
                 send::launch(shared, shared.lanes.feed(run.key(), &lines.model, ready));

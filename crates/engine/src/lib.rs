@@ -33,4 +33,4 @@ mod watch;
 
 pub use engine::{Engine, EngineError, EngineParts, LiveBatch, ResultTarget, UpstreamPart};
 pub use metrics::EngineMetrics;
-pub use settings::{EngineSettings, UpstreamLimits};
+pub use settings::{EngineSettings, Space, UpstreamLimits};

@@ -111,7 +111,7 @@ fn look(shared: &Shared, run: &Arc<Run>, seen: &mut HashMap<BatchId, Seen>) -> B
         retrying: shared.lanes.retrying(run.key()),
         lines_per_second: (seen.rate * 100.0).round() / 100.0,
         eta_seconds: eta(run.total().saturating_sub(ended), seen.rate),
-        reason: shared.lanes.reason(run.key()),
+        reason: shared.reason(run),
         updated_at: shared.clock.now(),
     }
 }

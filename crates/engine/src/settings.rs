@@ -1,5 +1,7 @@
 //! What the engine can be told. Every duration and bound has its default here.
 
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use overnight_core::attempt::AttemptRules;
@@ -42,6 +44,38 @@ pub struct EngineSettings {
     pub organization: String,
     /// Where work runs that takes the processor for long.
     pub blocking: Blocking,
+    /// Whether the disk has room for results. While it has none, no more lines are fed.
+    pub space: Space,
+}
+
+/// Tells whether there is room for results. Cloning shares the source.
+#[derive(Clone)]
+pub struct Space(Arc<dyn Fn() -> bool + Send + Sync>);
+
+impl Space {
+    /// Room as long as `has_space` says so; it is asked often and must not block for long.
+    pub fn new(has_space: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        Self(Arc::new(has_space))
+    }
+
+    /// Whether there is room.
+    #[must_use]
+    pub fn is_there(&self) -> bool {
+        (self.0)()
+    }
+}
+
+impl Default for Space {
+    /// Room for ever.
+    fn default() -> Self {
+        Self::new(|| true)
+    }
+}
+
+impl fmt::Debug for Space {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Space")
+    }
 }
 
 impl Default for EngineSettings {
@@ -63,6 +97,7 @@ impl Default for EngineSettings {
             answer_bytes_max: 64 << 20,
             organization: "overnight".to_owned(),
             blocking: Blocking::default(),
+            space: Space::default(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What every room of the engine works with.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -16,6 +17,9 @@ use crate::lanes::Lanes;
 use crate::metrics::{EngineMetrics, LineMetrics, UpstreamMetrics};
 use crate::run::Run;
 use crate::settings::EngineSettings;
+
+/// A full disk is looked at again so often.
+const SPACE_RECHECK: Duration = Duration::from_secs(1);
 
 /// A jump of the clock by more than this holds expiry back.
 const CLOCK_JUMP_MAX: Duration = Duration::from_mins(1);
@@ -44,6 +48,8 @@ pub(crate) struct Shared {
     fatal: Mutex<Option<EngineError>>,
     /// Cancelled together with it.
     pub(crate) fatal_signal: CancellationToken,
+    /// Whether feeding waits for room on the disk.
+    is_full: AtomicBool,
     /// Cancelled once nothing more may be kept trying.
     pub(crate) stopping: CancellationToken,
     /// The counters of each upstream, in the order of the lanes' places.
@@ -76,6 +82,7 @@ impl Shared {
             runs: Mutex::default(),
             fatal: Mutex::default(),
             fatal_signal: CancellationToken::new(),
+            is_full: AtomicBool::new(false),
             stopping: CancellationToken::new(),
         }
     }
@@ -104,6 +111,33 @@ impl Shared {
 
     pub(crate) fn open_runs(&self) -> usize {
         lock(&self.runs).len()
+    }
+
+    /// Waits until the disk has room for results; false when the run sends nothing more anyway.
+    pub(crate) async fn room_on_disk(&self, run: &Run) -> bool {
+        while !self.settings.space.is_there() {
+            if !self.lanes.is_open(run.key()) {
+                return false;
+            }
+            if !self.is_full.swap(true, Ordering::Relaxed) {
+                tracing::warn!(
+                    "the disk is nearly full: no more lines are sent until there is room"
+                );
+            }
+            tokio::time::sleep(SPACE_RECHECK).await;
+        }
+        if self.is_full.swap(false, Ordering::Relaxed) {
+            tracing::info!("there is room on the disk again");
+        }
+        true
+    }
+
+    /// Why a batch waits, as a sentence; `None` while it moves.
+    pub(crate) fn reason(&self, run: &Run) -> Option<String> {
+        if self.is_full.load(Ordering::Relaxed) {
+            return Some("the disk is nearly full; lines are sent again when there is room".into());
+        }
+        self.lanes.reason(run.key())
     }
 
     /// Ends the engine, for the first reason that is given.

@@ -7,11 +7,13 @@ mod support;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::time::Duration;
 
 use serde_json::json;
 use support::input::{chat_line, check_each_once, count, read, write, write_lines};
-use support::{Process, TestSim, check_code, overnight, stderr_of, until};
+use support::{Process, TestSim, check_code, http, overnight, stderr_of, until};
 use tempfile::TempDir;
+use tokio::time::Instant;
 
 /// A folder with an input and the command that runs it.
 struct Case {
@@ -219,15 +221,23 @@ fn a_second_ctrl_c_quits_at_once() {
     };
     write_lines(&case.path("in.jsonl"), 2);
     let mut process = Process::start(case.command(), case.folder.path());
-    until("the state", || {
-        case.path("out.jsonl.overnight/input.json").exists()
+    until("both are in flight", || {
+        let gauges = http::request(&sim.url, "GET", "/metrics", &[], b"").text();
+        let mut lines = gauges.lines();
+        lines.any(|line| line.starts_with("vllm:num_requests_running") && line.ends_with(" 2"))
     });
     process.signal("INT");
-    until("the first is understood", || {
-        process.stderr().contains("stopping") || !process.is_running()
+    until("it tells that it stops", || {
+        process.stderr().contains("stopping: 2 requests")
     });
+    assert!(process.is_running(), "what is in flight is given time");
+    let insisted = Instant::now();
     process.signal("INT");
     assert_eq!(process.wait().code(), Some(130));
+    assert!(
+        insisted.elapsed() < Duration::from_secs(10),
+        "it did not wait for the grace"
+    );
 }
 
 #[test]

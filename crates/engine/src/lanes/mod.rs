@@ -105,7 +105,8 @@ impl Lane {
         }
     }
 
-    /// Lets the queue take turns if it has something to send, and only then.
+    /// Lets the queue take turns if it has something to send, and only then. For a queue that may
+    /// have become ready; one that a line was taken from needs [`Self::leave_turns`] alone.
     fn update_turn(&mut self, key: RunKey) {
         let Some(queue) = self.queues.get(&key) else {
             return;
@@ -113,6 +114,15 @@ impl Lane {
         if queue.is_ready() {
             self.turns.add(queue.run.project(), key);
         } else {
+            self.turns.remove(queue.run.project(), key);
+        }
+    }
+
+    /// Takes the queue out of the turns if it has nothing to send any more.
+    fn leave_turns(&mut self, key: RunKey) {
+        if let Some(queue) = self.queues.get(&key)
+            && !queue.is_ready()
+        {
             self.turns.remove(queue.run.project(), key);
         }
     }

@@ -182,7 +182,7 @@ impl Lane {
             let taken = before - queue.retries();
             if let Some(line) = line {
                 self.retries = self.retries.saturating_sub(taken);
-                self.update_turn(key);
+                self.leave_turns(key);
                 return Some((run, line));
             }
         }
@@ -191,9 +191,12 @@ impl Lane {
 
     /// Whether a line has waited to run alone for so long that the place must fall idle for it.
     fn suspect_waits(&self, now: Duration) -> bool {
-        self.queues
-            .values()
-            .filter_map(super::queue::Queue::suspect_since)
-            .any(|since| now.saturating_sub(since) >= SUSPECT_PATIENCE)
+        // The common case first: this is asked for every line.
+        self.retries > 0
+            && self
+                .queues
+                .values()
+                .filter_map(super::queue::Queue::suspect_since)
+                .any(|since| now.saturating_sub(since) >= SUSPECT_PATIENCE)
     }
 }

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail};
 use overnight_api::{Access, Api, router};
 use overnight_core::id::ProjectId;
-use overnight_engine::{Engine, EngineMetrics, EngineParts, ResultTarget};
+use overnight_engine::{
+    Engine, EngineMetrics, EngineParts, EngineSettings, ResultTarget, Space,
+};
 use overnight_store::blocking::Blocking;
 use overnight_store::folder::{DataFolder, FolderError};
 use overnight_store::{Blobs, Sqlite, Wake};
@@ -110,7 +112,13 @@ impl Server {
             clock: clock.clone(),
             entropy: entropy.clone(),
             wake: wake.clone(),
-            settings: engine::engine_settings(&self.settings),
+            settings: EngineSettings {
+                space: Space::new({
+                    let space = api::space(Arc::clone(&self.data), self.settings.disk.reserve.0);
+                    move || space()
+                }),
+                ..engine::engine_settings(&self.settings)
+            },
             target: ResultTarget::Blobs,
             metrics: EngineMetrics::register(&mut registry),
         });

@@ -136,7 +136,7 @@ section! {
 section! {
     /// The disk of the data folder.
     DiskSection {
-        /// The free bytes below which nothing more is sent and uploads are refused.
+        /// The free bytes below which uploads are refused.
         reserve: Size = Size::mib(256);
     }
 }

@@ -28,6 +28,8 @@ pub(crate) fn engine_settings(settings: &Settings) -> EngineSettings {
         flush_age: settings.flush.age.0,
         results_expire_after: settings.retention.results.unless_zero(),
         batch_retention: settings.retention.batches.0,
+        answer_bytes_max: settings.memory.answer_bytes_max.0,
+        organization: settings.organization.clone(),
         ..EngineSettings::default()
     }
 }

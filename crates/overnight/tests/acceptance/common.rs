@@ -3,11 +3,14 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::path::Path;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
+use crate::support::TestServer;
 use crate::support::http::{self, Reply};
 
 /// How long a test waits for something that should have happened long before.
@@ -18,6 +21,15 @@ const LOOK: Duration = Duration::from_millis(5);
 
 /// The statuses that a batch ends in.
 const ENDS: [&str; 4] = ["completed", "failed", "expired", "cancelled"];
+
+/// Starts a server with this configuration, which is kept in the folder.
+pub(crate) fn serve(folder: &Path, configuration: &str) -> TestServer {
+    let path = folder.join("overnight.toml");
+    std::fs::write(&path, configuration).unwrap();
+    TestServer::start(|arguments| {
+        arguments.extend(["--config".to_owned(), path.to_str().unwrap().to_owned()]);
+    })
+}
 
 /// A client of one server, at one address.
 #[derive(Clone, Debug)]
@@ -301,7 +313,7 @@ impl Lines {
 }
 
 /// The lines of a simulator's request log.
-pub(crate) fn read_log(path: &std::path::Path) -> Vec<Value> {
+pub(crate) fn read_log(path: &Path) -> Vec<Value> {
     let bytes = std::fs::read(path).unwrap();
     parse_lines(&bytes)
 }

@@ -9,9 +9,4 @@ mod support;
 
 mod common;
 
-mod kill;
 mod latency;
-mod memory;
-mod restart;
-mod run;
-mod stop;
