@@ -332,15 +332,7 @@ async fn refuse(shared: &Shared, run: &Run, line: &Line, model: &str) {
     let custom_id = load(run, line)
         .await
         .map_or(Bytes::from_static(NO_ID), |line| line.custom_id);
-    // The name came out of a JSON string, so its debug form would not do: quotes must be JSON's.
-    let message = serde_json::Value::from(format!("The model '{model}' does not exist"));
-    let body = format!(
-        r#"{{"error":{{"message":{message},"type":"invalid_request_error","param":"model","code":"model_not_found"}}}}"#
-    );
-    let outcome = Outcome::Substitute {
-        status: 404,
-        body: body.into_bytes(),
-    };
+    let outcome = substitute(Substitute::NoSuchModel(model));
     run.recorder
         .push(&result(shared, line, &custom_id), outcome, run.in_flight());
 }

@@ -224,7 +224,7 @@ fn a_second_ctrl_c_quits_at_once() {
     until("both are in flight", || {
         let gauges = http::request(&sim.url, "GET", "/metrics", &[], b"").text();
         let mut lines = gauges.lines();
-        lines.any(|line| line.starts_with("vllm:num_requests_running") && line.ends_with(" 2"))
+        lines.any(|line| line.starts_with("vllm:num_requests_running") && line.ends_with(" 2.0"))
     });
     process.signal("INT");
     until("it tells that it stops", || {

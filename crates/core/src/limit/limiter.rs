@@ -171,7 +171,12 @@ impl Limiter {
     }
 
     /// A request goes out; `in_flight` counts it.
-    pub fn sent(&mut self, in_flight: u32) -> Round {
+    pub fn sent(&mut self, in_flight: u32, now: Duration) -> Round {
+        self.now = self.now.max(now);
+        if in_flight <= 1 {
+            // Nothing was in flight for a while, and that while says nothing of the upstream.
+            self.begin_round(self.limit);
+        }
         self.saturated |= in_flight >= self.limit;
         Round(self.round)
     }
@@ -226,6 +231,12 @@ impl Limiter {
         }
         self.hold(HOLD_ROUNDS);
         self.begin_round(self.good);
+    }
+
+    /// The upstream was lost or came back: what the present round has measured is worth nothing.
+    pub fn interrupted(&mut self, now: Duration) {
+        self.now = self.now.max(now);
+        self.begin_round(self.limit);
     }
 
     /// What the engine's gauges say, with `in_flight` requests of ours there.

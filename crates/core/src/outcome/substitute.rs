@@ -13,9 +13,9 @@ pub fn wrap_text(status: u16, text: &[u8]) -> Vec<u8> {
     let shown = shown.trim();
     if shown.is_empty() {
         let message = format!("The upstream answered with status {status} and an empty body.");
-        return error_body(&message, "upstream_error", None);
+        return error_body(&message, "upstream_error", None, None);
     }
-    error_body(shown, "upstream_error", None)
+    error_body(shown, "upstream_error", None, None)
 }
 
 /// The start of a text, without a character that the cut would halve.
@@ -37,6 +37,8 @@ pub enum Substitute<'a> {
     NoAnswer(&'a str),
     /// The upstream said 2xx, but its answer was not JSON.
     NotJson,
+    /// No upstream serves the model any more.
+    NoSuchModel(&'a str),
     /// The answer had more bytes than the setting allows.
     TooLarge {
         /// The most bytes that an answer may have.
@@ -50,6 +52,7 @@ impl Substitute<'_> {
     pub const fn status(self) -> u16 {
         match self {
             Self::NoAnswer(_) => 503,
+            Self::NoSuchModel(_) => 404,
             Self::NotJson | Self::TooLarge { .. } => 502,
         }
     }
@@ -58,6 +61,11 @@ impl Substitute<'_> {
     #[must_use]
     pub fn body(self) -> Vec<u8> {
         let message = match self {
+            Self::NoSuchModel(model) => {
+                let message = format!("The model '{model}' does not exist");
+                let (kind, code) = ("invalid_request_error", "model_not_found");
+                return error_body(&message, kind, Some("model"), Some(code));
+            }
             Self::NoAnswer(why) => why.to_owned(),
             Self::NotJson => {
                 "The upstream reported success, but its answer was not valid JSON.".to_owned()
@@ -66,14 +74,14 @@ impl Substitute<'_> {
                 format!("The answer of the upstream was larger than the {bytes_max} bytes allowed.")
             }
         };
-        error_body(&message, "server_error", Some("server_error"))
+        error_body(&message, "server_error", None, Some("server_error"))
     }
 }
 
-fn error_body(message: &str, kind: &str, code: Option<&str>) -> Vec<u8> {
+fn error_body(message: &str, kind: &str, param: Option<&str>, code: Option<&str>) -> Vec<u8> {
     // `json!` sorts keys by name; an error object has them in this order on the wire.
-    let (message, kind, code) = (json!(message), json!(kind), json!(code));
-    format!(r#"{{"error":{{"message":{message},"type":{kind},"param":null,"code":{code}}}}}"#)
+    let (message, kind, param, code) = (json!(message), json!(kind), json!(param), json!(code));
+    format!(r#"{{"error":{{"message":{message},"type":{kind},"param":{param},"code":{code}}}}}"#)
         .into_bytes()
 }
 
@@ -116,6 +124,16 @@ mod tests {
         assert_eq!(message(&wrap_text(400, b"a\xffb\0")), "a\u{fffd}b\0");
         let long = [b'\xff'; 5_000];
         assert_eq!(message(&wrap_text(400, &long)), "\u{fffd}".repeat(4_096));
+    }
+
+    #[test]
+    fn a_model_that_vanished_is_named() {
+        let gone = Substitute::NoSuchModel("a\"b");
+        assert_eq!(gone.status(), 404);
+        assert_eq!(
+            String::from_utf8(gone.body()).unwrap(),
+            r#"{"error":{"message":"The model 'a\"b' does not exist","type":"invalid_request_error","param":"model","code":"model_not_found"}}"#
+        );
     }
 
     #[test]

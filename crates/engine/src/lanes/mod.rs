@@ -11,6 +11,7 @@
 //! make a line sendable (a line was fed, a permit came free, a pause is over, an upstream came back)
 //! calls into here and is answered with the flights that may start now, so no line waits for a timer.
 
+mod alarm;
 mod pick;
 mod place;
 mod queue;
@@ -29,6 +30,7 @@ use overnight_core::share::Turns;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use self::alarm::Alarm;
 use self::place::{Place, Serves};
 use self::queue::Queue;
 use crate::engine::UpstreamPart;
@@ -59,7 +61,10 @@ pub(crate) struct Flight {
     lane: usize,
     sent: Sent,
     round: Round,
+    /// Whether nothing else may be in flight at the place.
     alone: bool,
+    /// Whether it was sent to find out how the upstream is doing.
+    is_probe: bool,
     tokens_estimated: f64,
 }
 
@@ -69,7 +74,7 @@ pub(crate) struct Lanes {
     rules: AttemptRules,
     began: Instant,
     /// Notified when something is due earlier than it was.
-    sooner: Notify,
+    sooner: Arc<Notify>,
     /// For each place: notified when a lane has no upstream, so that its list is asked for again.
     wants_list: Vec<Notify>,
 }
@@ -78,6 +83,7 @@ struct State {
     places: Vec<Place>,
     lanes: Vec<Lane>,
     by_model: HashMap<Arc<str>, usize>,
+    alarm: Alarm,
 }
 
 /// The lines of one model.
@@ -141,12 +147,13 @@ impl Lanes {
             places,
             lanes: Vec::new(),
             by_model: HashMap::new(),
+            alarm: Alarm::default(),
         };
         Self {
+            sooner: Arc::clone(&state.alarm.sooner),
             state: Mutex::new(state),
             rules,
             began: Instant::now(),
-            sooner: Notify::new(),
             wants_list,
         }
     }
@@ -239,8 +246,6 @@ impl Lanes {
         let mut state = lock(&self.state);
         state.give_back(&flight, None);
         state.put_back(flight.lane, &flight.run, (flight.line, now + pause), now);
-        drop(state);
-        self.sooner.notify_one();
     }
 
     /// What may start at an upstream now, its permits and pauses allowing.
@@ -268,6 +273,7 @@ impl Lanes {
             flights.extend(state.fill_place(place, now));
         }
         let next = state.next_due(now);
+        state.alarm.set(next);
         (flights, next)
     }
 

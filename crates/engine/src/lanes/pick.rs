@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use overnight_core::attempt::Health;
+
 use super::queue::Want;
 use super::{Flight, Lane, RETRIES_PER_PERMIT, SUSPECT_PATIENCE, State};
 use crate::line::Line;
@@ -32,14 +34,34 @@ impl State {
                 .find_map(|(place, _)| self.pick(place, now));
             match next {
                 Some(flight) => flights.push(flight),
-                None => return flights,
+                None => break,
             }
         }
+        for place in 0..self.places.len() {
+            self.set_alarm(place, now);
+        }
+        flights
     }
 
     /// Sends to a place until nothing more may go out.
     pub(super) fn fill_place(&mut self, place: usize, now: Duration) -> Vec<Flight> {
-        std::iter::from_fn(|| self.pick(place, now)).collect()
+        let flights = std::iter::from_fn(|| self.pick(place, now)).collect();
+        self.set_alarm(place, now);
+        flights
+    }
+
+    /// Makes the timer come when lines wait for a place that only time opens. A full place is looked
+    /// at again when one of its requests lands.
+    fn set_alarm(&mut self, place: usize, now: Duration) {
+        let Some(place) = self.places.get_mut(place) else {
+            return;
+        };
+        if place.in_flight < place.limiter.limit()
+            && place.is_waited_for(&self.lanes)
+            && let Some(due) = place.opens_at(now)
+        {
+            self.alarm.ring_by(due);
+        }
     }
 
     /// Takes the line whose turn it is at a place, with a permit.
@@ -90,6 +112,7 @@ impl State {
         let place = self.places.get_mut(place_index)?;
         let post = place.posts.get_mut(&lane)?;
         let alone = line.is_suspect();
+        let is_probe = post.standing.health() != Health::Well;
         place.in_flight += 1;
         post.in_flight += 1;
         place.is_exclusive = alone;
@@ -103,7 +126,7 @@ impl State {
         run.departed();
         Some(Flight {
             sent: post.standing.send(),
-            round: place.limiter.sent(place.in_flight),
+            round: place.limiter.sent(place.in_flight, now),
             upstream: Arc::clone(&place.upstream),
             model: Arc::clone(&self.lanes.get(lane)?.model),
             place: place_index,
@@ -111,6 +134,7 @@ impl State {
             run,
             lane,
             alone,
+            is_probe,
             tokens_estimated,
         })
     }
@@ -138,25 +162,8 @@ impl State {
             .min();
         let mut soonest = retries;
         for place in &mut self.places {
-            let waits = place.lanes.iter().any(|lane| {
-                self.lanes
-                    .get(*lane)
-                    .is_some_and(|lane| !lane.turns.is_empty())
-            });
-            if !waits {
-                continue;
-            }
-            let pause = (place.limiter.paused_until() > now).then(|| place.limiter.paused_until());
-            let rate = Some(place.rate_wait(now)).filter(|wait| !wait.is_zero());
-            let probe = place
-                .posts
-                .values()
-                .filter(|post| post.in_flight == 0 && post.next_probe > now)
-                .map(|post| post.next_probe)
-                .min();
-            for due in [pause, rate.map(|wait| now + wait), probe]
-                .into_iter()
-                .flatten()
+            if place.is_waited_for(&self.lanes)
+                && let Some(due) = place.opens_at(now)
             {
                 soonest = Some(soonest.map_or(due, |soonest| soonest.min(due)));
             }

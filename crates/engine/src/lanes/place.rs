@@ -8,6 +8,7 @@ use overnight_core::attempt::{Health, Standing};
 use overnight_core::limit::{Limiter, LimiterSettings, RateBudget};
 use overnight_store::status::ServedModel;
 
+use super::Lane;
 use crate::engine::UpstreamPart;
 use crate::upstream::{ModelList, Upstream};
 
@@ -176,6 +177,26 @@ impl Place {
             .as_mut()
             .map_or(Duration::ZERO, |budget| budget.wait(now));
         rpm.max(tpm)
+    }
+
+    /// Whether a line that may go out waits in one of its lanes.
+    pub(super) fn is_waited_for(&self, lanes: &[Lane]) -> bool {
+        let mut served = self.lanes.iter().filter_map(|lane| lanes.get(*lane));
+        served.any(|lane| !lane.turns.is_empty())
+    }
+
+    /// When the first of the pauses ends that keep it from sending; `None` when it does not wait for
+    /// a time.
+    pub(super) fn opens_at(&mut self, now: Duration) -> Option<Duration> {
+        let pause = Some(self.limiter.paused_until()).filter(|until| *until > now);
+        let rate = Some(self.rate_wait(now)).filter(|wait| !wait.is_zero());
+        let probes = self
+            .posts
+            .values()
+            .filter(|post| post.in_flight == 0 && post.next_probe > now)
+            .map(|post| post.next_probe);
+        let rate = rate.map(|wait| now + wait);
+        probes.chain(pause).chain(rate).min()
     }
 
     /// How much of its limit is used.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use overnight_core::attempt::{
-    Blame, Circumstances, Health, Lone, Reply, Standing, Suspicion, Verdict, judge,
+    Blame, Circumstances, Health, Lone, Reply, Standing, Suspicion, Verdict, judge, timed_out,
 };
 
 use super::{Flight, Lanes, State};
@@ -38,9 +38,10 @@ impl Lanes {
             run,
             lane,
             place,
-            alone,
             ..
         } = flight;
+        // A loss tells something of a line that ran alone only if the upstream was well before.
+        let alone = flight.alone && !flight.is_probe;
         let verdict = match blame {
             Blame::Nobody | Blame::Line => Verdict::Final,
             Blame::Overload { .. }
@@ -64,10 +65,6 @@ impl Lanes {
             line.trial_mut().suspect(place, suspicion);
         }
         state.put_back(lane, &run, (line, due), now);
-        drop(state);
-        if due > now {
-            self.sooner.notify_one();
-        }
         (run, Landed::Kept)
     }
 
@@ -126,6 +123,7 @@ impl State {
             Blame::Nobody | Blame::Line => {
                 place.limiter.answered(flight.round, now);
                 if post.standing.answered(flight.sent) {
+                    place.limiter.interrupted(now);
                     tracing::info!(upstream.name = place.name, "upstream answers again");
                 }
                 return None;
@@ -143,7 +141,7 @@ impl State {
             }
             Blame::Connection | Blame::Ours => return None,
             Blame::Doubt { lost, .. } => {
-                if matches!(reply, Reply::NoAnswer(_)) {
+                if timed_out(reply) {
                     place
                         .limiter
                         .refused(flight.round, in_flight, Some(Duration::ZERO), now);
@@ -210,6 +208,7 @@ impl State {
         };
         if due > now {
             queue.later(line, due);
+            self.alarm.ring_by(due);
         } else {
             queue.again(line, now);
         }

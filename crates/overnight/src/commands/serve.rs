@@ -8,9 +8,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail};
 use overnight_api::{Access, Api, router};
 use overnight_core::id::ProjectId;
-use overnight_engine::{
-    Engine, EngineMetrics, EngineParts, EngineSettings, ResultTarget, Space,
-};
+use overnight_engine::{Engine, EngineMetrics, EngineParts, EngineSettings, ResultTarget, Space};
 use overnight_store::blocking::Blocking;
 use overnight_store::folder::{DataFolder, FolderError};
 use overnight_store::{Blobs, Sqlite, Wake};

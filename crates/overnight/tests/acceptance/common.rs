@@ -2,7 +2,8 @@
 //! every batch that has ended, however it came to that.
 
 use std::collections::BTreeMap;
-use std::io;
+use std::hash::{BuildHasher as _, RandomState};
+use std::ops::Range;
 use std::path::Path;
 use std::thread;
 use std::time::Duration;
@@ -275,6 +276,8 @@ pub(crate) struct Lines {
     pub(crate) model: String,
     /// The tokens that each answer has.
     pub(crate) tokens: u32,
+    /// How the simulator fails each attempt of each of them, if it does: `error`, `cut`, `garbage`.
+    pub(crate) fault: Option<&'static str>,
 }
 
 impl Lines {
@@ -285,7 +288,20 @@ impl Lines {
             count,
             model: "sim".to_owned(),
             tokens: 2,
+            fault: None,
         }
+    }
+
+    /// The same lines for another model.
+    pub(crate) fn of_model(self, model: &str) -> Self {
+        let model = model.to_owned();
+        Self { model, ..self }
+    }
+
+    /// The same lines, which the simulator fails at every attempt.
+    pub(crate) fn failing(self, fault: &'static str) -> Self {
+        let fault = Some(fault);
+        Self { fault, ..self }
     }
 
     /// Their `custom_id`s, in order.
@@ -293,27 +309,65 @@ impl Lines {
         (0..self.count).map(|number| format!("{}-{number}", self.name))
     }
 
+    /// Their `custom_id`s and bodies, in order.
+    pub(crate) fn bodies(&self) -> impl Iterator<Item = (String, String)> + use<'_> {
+        let (model, tokens) = (&self.model, self.tokens);
+        let fault = self
+            .fault
+            .map_or_else(String::new, |fault| format!(r#","fault":"{fault}""#));
+        self.ids().map(move |id| {
+            let body = format!(
+                r#"{{"model":"{model}","max_tokens":{tokens},"metadata":{{"line":"{id}"{fault}}},"messages":[{{"role":"user","content":"hello from {id}"}}]}}"#
+            );
+            (id, body)
+        })
+    }
+
     /// The file.
     pub(crate) fn bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
-        for id in self.ids() {
-            self.write_line(&mut bytes, &id).unwrap();
+        for (id, body) in self.bodies() {
+            bytes.extend_from_slice(&request_line(&id, &body));
         }
         bytes
     }
+}
 
-    fn write_line(&self, bytes: &mut Vec<u8>, id: &str) -> io::Result<()> {
-        use std::io::Write as _;
-        let (model, tokens) = (&self.model, self.tokens);
-        writeln!(
-            bytes,
-            r#"{{"custom_id":"{id}","method":"POST","url":"/v1/chat/completions","body":{{"model":"{model}","max_tokens":{tokens},"metadata":{{"line":"{id}"}},"messages":[{{"role":"user","content":"hello from {id}"}}]}}}}"#
-        )
-    }
+/// A line of a file that asks for a chat completion with this body.
+pub(crate) fn request_line(custom_id: &str, body: &str) -> Vec<u8> {
+    let line = format!(
+        r#"{{"custom_id":"{custom_id}","method":"POST","url":"/v1/chat/completions","body":{body}}}"#
+    );
+    (line + "\n").into_bytes()
 }
 
 /// The lines of a simulator's request log.
 pub(crate) fn read_log(path: &Path) -> Vec<Value> {
     let bytes = std::fs::read(path).unwrap();
     parse_lines(&bytes)
+}
+
+/// Numbers that look random, from a seed that is printed: the same seed gives the same numbers.
+pub(crate) struct Random(u64);
+
+impl Random {
+    /// Takes the seed from the variable `ACCEPTANCE_SEED`, else a fresh one.
+    pub(crate) fn seeded() -> Self {
+        let given = std::env::var_os("ACCEPTANCE_SEED");
+        let seed = match given.and_then(|seed| seed.to_str()?.parse().ok()) {
+            Some(seed) => seed,
+            None => RandomState::new().hash_one(std::process::id()),
+        };
+        println!("ACCEPTANCE_SEED={seed}");
+        Self(seed)
+    }
+
+    /// A number of that range (SplitMix64).
+    pub(crate) fn within(&mut self, range: Range<u64>) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        range.start + (mixed ^ (mixed >> 31)) % (range.end - range.start)
+    }
 }

@@ -8,5 +8,17 @@
 mod support;
 
 mod common;
+mod notebook;
+mod scene;
 
+mod cancel;
+mod kill;
+mod lanes;
 mod latency;
+mod limit;
+mod outage;
+mod poison;
+mod restart;
+mod stop;
+mod turns;
+mod upstreams;

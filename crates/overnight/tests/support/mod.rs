@@ -91,7 +91,7 @@ impl Process {
 
     /// Ends it as a power cut would.
     pub(crate) fn kill9(&mut self) {
-        self.signal("KILL");
+        self.child.kill().unwrap();
         self.wait();
     }
 

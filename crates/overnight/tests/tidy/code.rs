@@ -2,7 +2,7 @@
 
 use super::findings::Findings;
 use super::rust::{Line, Source, sources};
-use super::tree::{names, text};
+use super::tree::{self, names, text};
 
 /// The most lines of a file that are part of the product.
 const FILE_LINES_MAX: usize = 500;
@@ -88,7 +88,7 @@ fn every_crate_begins_with_a_tour() {
         let path = ["lib.rs", "main.rs"].map(|name| format!("crates/{room}/src/{name}"));
         let Some(path) = path
             .into_iter()
-            .find(|path| super::tree::root().join(path).is_file())
+            .find(|path| tree::root().join(path).is_file())
         else {
             found.add(format!("crates/{room}"), "has neither lib.rs nor main.rs");
             continue;
@@ -128,7 +128,7 @@ fn migrations_are_numbered_without_gaps() {
     assert!(!names.is_empty(), "{folder} is empty");
     for (name, number) in names.iter().zip(1..) {
         let number = format!("{number:04}_");
-        if !name.starts_with(&number) || !name.ends_with(".sql") {
+        if !name.starts_with(&number) || !tree::ends_in(name, "sql") {
             found.add(
                 format!("{folder}/{name}"),
                 format!("begins with {number} and ends in .sql"),

@@ -116,14 +116,11 @@ fn step(at: In, rest: &str, code: &str) -> (In, usize) {
         In::BlockComment(depth) if rest.starts_with("/*") => (In::BlockComment(depth + 1), 2),
         In::BlockComment(1) if rest.starts_with("*/") => (In::Code, 2),
         In::BlockComment(depth) if rest.starts_with("*/") => (In::BlockComment(depth - 1), 2),
-        In::BlockComment(_) => (at, 0),
         In::Text if rest.starts_with('\\') => {
             (In::Text, rest.chars().take(2).map(char::len_utf8).sum())
         }
         In::Text if rest.starts_with('"') => (In::Code, 1),
-        In::Text => (In::Text, 0),
         In::RawText(hashes) if rest.starts_with(&closing(hashes)) => (In::Code, hashes + 1),
-        In::RawText(_) => (at, 0),
         In::Code if rest.starts_with("//") => (In::LineComment, rest.len()),
         In::Code if rest.starts_with("/*") => (In::BlockComment(1), 2),
         In::Code if rest.starts_with('"') => match raw_hashes(code) {
@@ -131,7 +128,7 @@ fn step(at: In, rest: &str, code: &str) -> (In, usize) {
             None => (In::Text, 1),
         },
         In::Code if rest.starts_with('\'') => (In::Code, char_literal(rest)),
-        In::Code => (In::Code, 0),
+        In::Code | In::BlockComment(_) | In::Text | In::RawText(_) => (at, 0),
     }
 }
 

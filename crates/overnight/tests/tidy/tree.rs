@@ -25,9 +25,7 @@ pub(crate) fn files(ending: &str) -> Vec<File> {
     let (root, mut paths) = (root(), Vec::new());
     walk(&root, &mut paths);
     paths.sort();
-    let wanted = paths
-        .into_iter()
-        .filter(|path| path.extension().is_some_and(|end| end == ending));
+    let wanted = paths.into_iter().filter(|path| ends_in(path, ending));
     let files: Vec<File> = wanted
         .map(|path| File {
             text: fs::read_to_string(&path).unwrap(),
@@ -44,6 +42,11 @@ pub(crate) fn files(ending: &str) -> Vec<File> {
         "no file ends in .{ending}: the rules would hold for nothing"
     );
     files
+}
+
+/// Whether a file's name has that ending.
+pub(crate) fn ends_in(path: impl AsRef<Path>, ending: &str) -> bool {
+    path.as_ref().extension().is_some_and(|own| own == ending)
 }
 
 /// The text of one file of the project.

@@ -65,7 +65,8 @@ fn documented() -> BTreeSet<String> {
     let names = quoted
         .filter(|word| word.starts_with("overnight_"))
         .map(|word| {
-            let name = word.split('{').next().unwrap_or(word);
+            let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+            let name = word.split(|c| !is_part(c)).next().unwrap_or(word);
             METRIC_ENDINGS
                 .iter()
                 .find_map(|end| name.strip_suffix(end))

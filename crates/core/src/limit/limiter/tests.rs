@@ -54,7 +54,7 @@ impl Model {
         while self.in_flight < self.limiter.limit() && self.limiter.paused_until() <= self.now {
             self.in_flight += 1;
             self.sent += 1;
-            let round = self.limiter.sent(self.in_flight);
+            let round = self.limiter.sent(self.in_flight, self.now);
             let at_work = u32::try_from(self.working.len()).unwrap();
             if at_work < self.slots {
                 self.working
@@ -163,12 +163,30 @@ fn it_reaches_many_slots_fast() {
 }
 
 #[test]
+fn an_idle_hour_says_nothing_of_the_upstream() {
+    let mut model = Model::new(Beyond::Refuse, 64);
+    model.run_until(Duration::from_millis(350));
+    let before = model.limiter.limit();
+    assert!(before > 8);
+    // Everything in flight lands, and nothing is sent for an hour.
+    while let Some(Reverse((ends, round))) = model.working.pop() {
+        model.now = ends;
+        model.limiter.answered(Round(round), ends);
+    }
+    model.in_flight = 0;
+    model.now += Duration::from_hours(1);
+    let end = model.now + Duration::from_secs(2);
+    model.run_until(end);
+    assert!(model.is_within_a_fifth(), "{} in flight", model.in_flight);
+}
+
+#[test]
 fn a_fixed_limit_never_moves() {
     let mut limiter = Limiter::new(LimiterSettings::fixed(5));
     for _ in 0..100 {
-        let round = limiter.sent(5);
+        let round = limiter.sent(5, Duration::ZERO);
         limiter.answered(round, Duration::from_secs(1));
-        let round = limiter.sent(5);
+        let round = limiter.sent(5, Duration::ZERO);
         limiter.refused(
             round,
             5,
@@ -190,7 +208,7 @@ fn refusals_at_a_limit_of_one_pause_longer_and_longer() {
     let mut pauses = Vec::new();
     let mut now = Duration::ZERO;
     for _ in 0..10 {
-        let round = limiter.sent(1);
+        let round = limiter.sent(1, Duration::ZERO);
         limiter.refused(round, 1, None, now);
         pauses.push(limiter.paused_until().saturating_sub(now).as_millis());
         now = limiter.paused_until();
@@ -202,7 +220,7 @@ fn refusals_at_a_limit_of_one_pause_longer_and_longer() {
 #[test]
 fn retry_after_is_honoured_up_to_ten_minutes() {
     let mut limiter = Limiter::new(LimiterSettings::default());
-    let round = limiter.sent(8);
+    let round = limiter.sent(8, Duration::ZERO);
     limiter.refused(
         round,
         8,

@@ -4,7 +4,9 @@ use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::time::Duration;
 
-use indicatif::{HumanCount, HumanDuration, MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{
+    HumanCount, HumanDuration, MultiProgress, ProgressBar, ProgressState, ProgressStyle,
+};
 use overnight_core::batch::Batch;
 use overnight_engine::LiveBatch;
 use tokio::time::Instant;
@@ -16,7 +18,7 @@ use crate::wiring::logs;
 const LINE_INTERVAL: Duration = Duration::from_secs(10);
 
 /// What the bar looks like.
-const TEMPLATE: &str = "{bar:32} {human_pos}/{human_len}  {percent} %  {per_sec}  ETA {eta}  {msg}";
+const TEMPLATE: &str = "{bar:32} {human_pos}/{human_len}  {percent} %  {rate}  ETA {eta}  {msg}";
 
 /// What the bar looks like before the number of lines is known.
 const TEMPLATE_CHECKING: &str = "{spinner} checking the input  {elapsed}";
@@ -184,7 +186,15 @@ fn condition(live: &LiveBatch) -> String {
 }
 
 fn style(template: &str) -> ProgressStyle {
-    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+    let style = ProgressStyle::with_template(template);
+    style
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .with_key("rate", write_rate)
+}
+
+fn write_rate(state: &ProgressState, out: &mut dyn std::fmt::Write) {
+    // A terminal that cannot be written to shows nothing anyway.
+    let _ = write!(out, "{:.0}/s", state.per_sec());
 }
 
 #[cfg(test)]

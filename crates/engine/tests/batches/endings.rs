@@ -1,0 +1,133 @@
+//! How batches end.
+
+use std::time::Duration;
+
+use overnight_core::batch::Status;
+use overnight_engine::upstream::scripted::{Answer, Script, Step, chat_answer};
+
+use crate::house::{House, ended, ids, lines, upstream};
+
+const SOON: Duration = Duration::from_mins(1);
+
+fn slow() -> Script {
+    Script::by(|_| Step::Late {
+        after: Duration::from_millis(200),
+        answer: chat_answer("ok"),
+    })
+}
+
+#[test]
+fn a_batch_ends_with_every_line_in_the_file_where_it_belongs() {
+    let house = House::new();
+    house.live(async || {
+        let upstream = upstream(Script::by(|seen| {
+            let body = String::from_utf8_lossy(&seen.body);
+            if body.contains("<3>") {
+                Step::Answer(Answer::new(400, r#"{"error":{"message":"no"}}"#))
+            } else {
+                Step::Answer(chat_answer("ok"))
+            }
+        }));
+        let life = house.start(&upstream);
+        let id = life.create(&lines(100), None).await;
+        let batch = life.end(&id, SOON).await;
+        assert_eq!(ended(batch.as_ref()), Some(Status::Completed));
+        let results = life.results(&id, &ids(100)).await;
+        assert_eq!(results.error.keys().collect::<Vec<_>>(), ["r-3"]);
+        assert_eq!(upstream.seen().len(), 100, "each line was sent once");
+        life.stop().await;
+    });
+}
+
+#[test]
+fn a_cancelled_batch_keeps_what_was_done_and_says_what_was_not() {
+    let house = House::new();
+    house.live(async || {
+        let upstream = upstream(slow());
+        let life = house.start(&upstream);
+        let id = life.create(&lines(2000), None).await;
+        tokio::time::sleep(Duration::from_millis(1100)).await;
+        let sent = upstream.seen().len();
+        life.cancel(&id).await;
+        let batch = life.end(&id, SOON).await;
+        assert_eq!(ended(batch.as_ref()), Some(Status::Cancelled));
+        let results = life.results(&id, &ids(2000)).await;
+        assert_eq!(
+            upstream.seen().len(),
+            sent,
+            "nothing was sent after the cancel"
+        );
+        assert_eq!(results.output.len(), sent, "what was in flight was kept");
+        assert!(sent > 0 && sent < 2000);
+        life.stop().await;
+    });
+}
+
+#[test]
+fn what_is_in_flight_longer_than_the_grace_is_unrun() {
+    let house = House::new();
+    house.live(async || {
+        let upstream = upstream(Script::by(|_| Step::Silent));
+        let life = house.start(&upstream);
+        let id = life.create(&lines(20), None).await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        life.cancel(&id).await;
+        let batch = life.end(&id, Duration::from_secs(11)).await;
+        assert_eq!(ended(batch.as_ref()), Some(Status::Cancelled));
+        let results = life.results(&id, &ids(20)).await;
+        assert_eq!(results.error.len(), 20);
+        assert_eq!(upstream.in_flight(), 0, "the requests were ended");
+        life.stop().await;
+    });
+}
+
+#[test]
+fn a_batch_whose_window_ends_keeps_its_partial_results() {
+    let house = House::new();
+    house.live(async || {
+        let upstream = upstream(slow());
+        let life = house.start(&upstream);
+        let id = life
+            .create(&lines(2000), Some(Duration::from_millis(900)))
+            .await;
+        let batch = life.end(&id, SOON).await;
+        assert_eq!(ended(batch.as_ref()), Some(Status::Expired));
+        let results = life.results(&id, &ids(2000)).await;
+        assert!(results.output.len() > 8, "{}", results.output.len());
+        let unrun = results.error.values().next().unwrap();
+        assert_eq!(unrun["error"]["code"], "batch_expired");
+        life.stop().await;
+    });
+}
+
+#[test]
+fn a_stop_lands_what_is_in_flight_and_the_next_start_goes_on() {
+    let house = House::new();
+    let id = house.live(async || {
+        let upstream = upstream(slow());
+        let life = house.start(&upstream);
+        let id = life.create(&lines(500), None).await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        life.stop().await;
+        let (sent, batch) = (upstream.seen().len() as u64, life.batch(&id).await);
+        assert_eq!(
+            batch.tally.completed, sent,
+            "everything that was sent is recorded"
+        );
+        id
+    });
+    house.live(async || {
+        let upstream = upstream(slow());
+        let life = house.start(&upstream);
+        let before = life.batch(&id).await.tally.completed;
+        let batch = life.end(&id, SOON).await;
+        assert_eq!(ended(batch.as_ref()), Some(Status::Completed));
+        life.results(&id, &ids(500)).await;
+        assert_eq!(
+            upstream.seen().len() as u64,
+            500 - before,
+            "nothing was sent twice"
+        );
+        life.stop().await;
+    });
+}

@@ -1,0 +1,311 @@
+//! A store, blobs, and engines that live and die on them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use overnight_core::batch::{Batch, BatchSpec, CompletionWindow, Status};
+use overnight_core::file::{File, Purpose};
+use overnight_core::id::{BatchId, Entropy, FileId, ProjectId};
+use overnight_core::segment::{BlobKey, ResultFile};
+use overnight_core::time::{Clock, Timestamp};
+use overnight_engine::upstream::Upstream;
+use overnight_engine::upstream::answer::{AnswerBudget, AnswerLimits};
+use overnight_engine::upstream::scripted::{Script, ScriptedUpstream};
+use overnight_engine::upstream::{ModelList, Timeouts};
+use overnight_engine::{
+    Engine, EngineMetrics, EngineParts, EngineSettings, ResultTarget, UpstreamLimits, UpstreamPart,
+};
+use overnight_store::blobs::ExtentReader;
+use overnight_store::blocking::Blocking;
+use overnight_store::status::ServedModel;
+use overnight_store::store::Content;
+use overnight_store::{Blobs, Sqlite, Store, Wake};
+use prometheus_client::registry::Registry;
+use serde_json::Value;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// What outlives an engine.
+pub struct House {
+    folder: tempfile::TempDir,
+    pub blobs: Blobs,
+    draws: Arc<AtomicU64>,
+    /// The time of day at which the next life begins.
+    now: Arc<AtomicU64>,
+}
+
+/// One life: a runtime's worth of time on the house's store.
+pub struct Life {
+    pub store: Sqlite,
+    pub engine: Engine,
+    pub stop: CancellationToken,
+    blobs: Blobs,
+    clock: Clock,
+    entropy: Entropy,
+    wake: Wake,
+    tasks: TaskTracker,
+}
+
+/// The result lines of a batch by `custom_id`.
+pub struct Results {
+    pub output: BTreeMap<String, Value>,
+    pub error: BTreeMap<String, Value>,
+}
+
+impl House {
+    pub fn new() -> Self {
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+            blobs: Blobs::memory(),
+            draws: Arc::default(),
+            now: Arc::new(AtomicU64::new(1_800_000_000_000_000)),
+        }
+    }
+
+    /// Runs `story` in a runtime of its own with paused time. What it leaves running dies with it.
+    pub fn live<T>(&self, story: impl AsyncFnOnce() -> T) -> T {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .unwrap();
+        runtime.block_on(story())
+    }
+
+    /// Opens the store as a new process would.
+    pub fn open(&self) -> Sqlite {
+        Sqlite::open(&self.folder.path().join("db"), Blocking::Inline).unwrap()
+    }
+
+    /// Opens the store and starts an engine on it, with an upstream.
+    pub fn start(&self, upstream: &Arc<ScriptedUpstream>) -> Life {
+        let store = self.open();
+        self.start_on(store.clone(), Arc::new(store), upstream)
+    }
+
+    /// Starts an engine on `engine_store`; its clients use `store`.
+    pub fn start_on(
+        &self,
+        store: Sqlite,
+        engine_store: Arc<dyn Store>,
+        upstream: &Arc<ScriptedUpstream>,
+    ) -> Life {
+        let (began, now) = (Instant::now(), Arc::clone(&self.now));
+        let base = now.load(Ordering::Relaxed);
+        let clock = Clock::new(move || {
+            let at = Timestamp::from_micros(base).plus(began.elapsed());
+            now.fetch_max(at.micros(), Ordering::Relaxed);
+            at
+        });
+        let draws = Arc::clone(&self.draws);
+        let entropy = Entropy::new(move || {
+            let draw = u128::from(draws.fetch_add(1, Ordering::Relaxed) + 1);
+            draw.wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835)
+        });
+        let wake = Wake::new();
+        let engine = Engine::new(EngineParts {
+            store: engine_store,
+            blobs: self.blobs.clone(),
+            upstreams: vec![UpstreamPart {
+                name: "scripted".to_owned(),
+                url: "scripted:".to_owned(),
+                upstream: Arc::clone(upstream) as Arc<dyn Upstream>,
+                limits: UpstreamLimits::default(),
+            }],
+            clock: clock.clone(),
+            entropy: entropy.clone(),
+            wake: wake.clone(),
+            settings: EngineSettings {
+                blocking: Blocking::Inline,
+                ..EngineSettings::default()
+            },
+            target: ResultTarget::Blobs,
+            metrics: EngineMetrics::register(&mut Registry::default()),
+        });
+        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+        let (runner, token) = (engine.clone(), stop.clone());
+        tasks.spawn(async move { runner.run(token).await.unwrap() });
+        tasks.close();
+        let blobs = self.blobs.clone();
+        Life {
+            store,
+            engine,
+            stop,
+            blobs,
+            clock,
+            entropy,
+            wake,
+            tasks,
+        }
+    }
+}
+
+impl Life {
+    /// Uploads lines and creates a batch of them.
+    pub async fn create(&self, lines: &[String], window: Option<Duration>) -> BatchId {
+        let now = self.clock.now();
+        let extent = {
+            let key = BlobKey::upload(self.entropy.draw());
+            self.blobs
+                .put(&key, vec![lines.concat().into()])
+                .await
+                .unwrap()
+        };
+        let file = File {
+            id: FileId::new(now, self.entropy.draw()),
+            project: ProjectId::default_project(),
+            purpose: Purpose::Batch,
+            filename: "lines.jsonl".to_owned(),
+            bytes: extent.length,
+            created_at: now,
+            expires_at: None,
+        };
+        self.store.insert_file(&file, &[extent]).await.unwrap();
+        let spec = BatchSpec {
+            input_file: file.id,
+            endpoint: "/v1/chat/completions".into(),
+            window: CompletionWindow {
+                text: "24h".into(),
+                length: window,
+            },
+            metadata: None,
+            output_expires_after: None,
+        };
+        let id = BatchId::new(now, self.entropy.draw());
+        let batch = Batch::new(id.clone(), file.project, spec, now);
+        self.store.insert_batch(&batch).await.unwrap();
+        self.wake.wake();
+        id
+    }
+
+    pub async fn batch(&self, id: &BatchId) -> Batch {
+        self.store
+            .batch(&ProjectId::default_project(), id)
+            .await
+            .unwrap()
+    }
+
+    pub async fn cancel(&self, id: &BatchId) -> Batch {
+        let at = self.clock.now();
+        let batch = self
+            .store
+            .cancel(&ProjectId::default_project(), id, at)
+            .await
+            .unwrap();
+        self.wake.wake();
+        batch
+    }
+
+    /// Waits until the batch has ended, for at most that long.
+    pub async fn end(&self, id: &BatchId, patience: Duration) -> Option<Batch> {
+        let ended = async {
+            loop {
+                let batch = self.batch(id).await;
+                if batch.state.status().is_terminal() {
+                    return batch;
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(patience, ended).await.ok()
+    }
+
+    /// Stops as a signal would, and waits for the end.
+    pub async fn stop(&self) {
+        self.stop.cancel();
+        self.tasks.wait().await;
+    }
+
+    /// Reads the result files of an ended batch and holds them against its counts: every line in
+    /// exactly one file, once; counts and usage as the files say.
+    pub async fn results(&self, id: &BatchId, ids: &[String]) -> Results {
+        let batch = self.batch(id).await;
+        let output = self.read(id, ResultFile::Output).await;
+        let error = self.read(id, ResultFile::Error).await;
+        let unrun = error
+            .values()
+            .filter(|line| line["error"]["code"] != "request_timeout");
+        let unrun = unrun.filter(|line| !line["error"].is_null()).count() as u64;
+        assert_eq!(batch.tally.completed, output.len() as u64, "completed");
+        assert_eq!(
+            batch.tally.failed + unrun,
+            error.len() as u64,
+            "failed and unrun"
+        );
+        assert_eq!(batch.tally.unrun, unrun, "unrun");
+        let mut found: Vec<&String> = output.keys().chain(error.keys()).collect();
+        found.sort_unstable();
+        let mut wanted: Vec<&String> = ids.iter().collect();
+        wanted.sort_unstable();
+        assert_eq!(found, wanted, "every line once");
+        let tokens = |line: &Value| line["response"]["body"]["usage"]["total_tokens"].as_u64();
+        let usage: u64 = output.values().filter_map(tokens).sum();
+        assert_eq!(batch.usage.total_tokens, usage, "usage");
+        Results { output, error }
+    }
+
+    async fn read(&self, id: &BatchId, file: ResultFile) -> BTreeMap<String, Value> {
+        let content = Content::Results(id.clone(), file);
+        let extents = self.store.extents(&content, 0, 100_000).await.unwrap();
+        let mut reader = ExtentReader::new(self.blobs.clone(), extents, 0..u64::MAX);
+        let mut bytes = Vec::new();
+        while let Some(piece) = reader.next().await.unwrap() {
+            bytes.extend_from_slice(&piece);
+        }
+        let mut lines = BTreeMap::new();
+        for line in bytes
+            .split(|byte| *byte == b'\n')
+            .filter(|line| !line.is_empty())
+        {
+            let line: Value = serde_json::from_slice(line).unwrap();
+            let id = line["custom_id"].as_str().unwrap().to_owned();
+            assert!(
+                lines.insert(id.clone(), line).is_none(),
+                "{id} is there twice"
+            );
+        }
+        lines
+    }
+}
+
+/// An upstream that serves the model `m`.
+pub fn upstream(script: Script) -> Arc<ScriptedUpstream> {
+    let timeouts = Timeouts {
+        connect: Duration::from_secs(5),
+        head: Duration::from_mins(10),
+        idle: Duration::from_mins(1),
+    };
+    let budget = AnswerBudget::new(AnswerLimits::new(std::env::temp_dir()));
+    let upstream = ScriptedUpstream::new(script, timeouts, budget);
+    let model = ServedModel {
+        id: "m".to_owned(),
+        created: None,
+        owned_by: None,
+    };
+    upstream.list_models(Ok(ModelList::Models(vec![model])));
+    Arc::new(upstream)
+}
+
+/// So many lines for the model `m`; the user's words are the line's number.
+pub fn lines(count: usize) -> Vec<String> {
+    let line = |number: usize| {
+        format!(
+            r#"{{"custom_id":"r-{number}","method":"POST","url":"/v1/chat/completions","body":{{"model":"m","messages":[{{"role":"user","content":"<{number}>"}}]}}}}{}"#,
+            "\n"
+        )
+    };
+    (0..count).map(line).collect()
+}
+
+/// The ids of [`lines`].
+pub fn ids(count: usize) -> Vec<String> {
+    (0..count).map(|number| format!("r-{number}")).collect()
+}
+
+/// Whether the batch ended so.
+pub fn ended(batch: Option<&Batch>) -> Option<Status> {
+    batch.map(|batch| batch.state.status())
+}

@@ -1,0 +1,7 @@
+//! Whole batches through the real engine, the real SQLite driver and blobs in memory, with a scripted
+//! upstream and paused time: an hour of outage takes milliseconds, and every run is the same.
+
+mod blame;
+mod crash;
+mod endings;
+mod house;

@@ -1,0 +1,117 @@
+//! Outages: whatever an upstream does while it is out of order makes its lines wait; it costs none
+//! of them anything.
+
+use std::time::Duration;
+
+use crate::common::{Lines, count_of};
+use crate::scene::{Scene, Sim};
+
+/// How long each outage is.
+const OUTAGE: Duration = Duration::from_secs(20);
+
+/// Within this time after an outage began, the batch says why it waits.
+const TO_SAY_WHY: Duration = Duration::from_secs(10);
+
+/// Each outage, and what the reason says of it. A connection that is reset while it is made reads
+/// like one that is refused on some systems.
+const OUTAGES: [(&str, &[&str]); 5] = [
+    ("refuse", &["could not be connected to"]),
+    (
+        "reset",
+        &[
+            "closed the connection before answering",
+            "cut its answer",
+            "could not be connected to",
+        ],
+    ),
+    ("status:401", &["answered with status 401"]),
+    ("status:404", &["answered with status 404"]),
+    ("status:500", &["answered with status 500"]),
+];
+
+#[test]
+fn no_outage_fails_a_line_or_costs_it_an_attempt_and_the_batch_says_why_it_waits() {
+    let sim = Sim::start(100, &[]);
+    let scene = Scene::with_upstream(sim.url(), "limit = 8");
+    // Lines that fail by themselves are there in each outage: these are the ones that could lose an
+    // attempt to it without a trace.
+    let blocks: Vec<Lines> = (0..60)
+        .map(|block| Lines::new(&format!("well{block}"), 25))
+        .collect();
+    let bad: Vec<Lines> = (0..60)
+        .map(|block| Lines::new(&format!("bad{block}"), 1).failing("error"))
+        .collect();
+    let bytes: Vec<u8> = blocks
+        .iter()
+        .zip(&bad)
+        .flat_map(|(block, bad)| [bad.bytes(), block.bytes()].concat())
+        .collect();
+    let batch = scene.client.submit(&bytes);
+
+    for (mode, texts) in OUTAGES {
+        let before = sim.stats().answered;
+        scene
+            .client
+            .until(&batch, "it to run", |_| sim.stats().answered > before + 20);
+        let began = std::time::Instant::now();
+        sim.set_mode_for(mode, OUTAGE);
+        let reason = scene.until_reason(&batch, TO_SAY_WHY, texts);
+        eprintln!("{mode}: after {:?}: {reason}", began.elapsed());
+        // The outage ends by itself; only then does an answer come.
+        let now = scene.client.batch(&batch);
+        let done = count_of(&now, "completed");
+        scene.client.until(&batch, "it to run again", |batch| {
+            count_of(batch, "completed") > done + 16
+        });
+        eprintln!("{mode}: went on after {:?}", began.elapsed());
+    }
+
+    let batch = scene.client.until_status(&batch, "completed");
+    let ended = scene.client.ended(&batch);
+    ended.check_each_once(blocks.iter().chain(&bad).flat_map(|lines| lines.ids()));
+    let failed: Vec<&str> = ended
+        .error
+        .iter()
+        .map(|line| line["custom_id"].as_str().unwrap())
+        .collect();
+    let others: Vec<_> = failed.iter().filter(|id| !id.starts_with("bad")).collect();
+    assert!(others.is_empty(), "failed by an outage: {others:?}");
+    assert_eq!(failed.len(), bad.len());
+    // A line's own failure is logged with its fault; one by an outage is not.
+    let log = sim.log();
+    for id in bad.iter().flat_map(|lines| lines.ids()) {
+        let own = log
+            .iter()
+            .filter(|request| request["line"] == id.as_str() && request["fault"] == "error")
+            .count();
+        assert!(
+            own >= 5,
+            "{id} had {own} attempts of its own before it failed"
+        );
+    }
+}
+
+#[test]
+fn an_upstream_that_resets_again_and_again_fails_none_of_the_last_lines() {
+    let sim = Sim::start(300, &[]);
+    let scene = Scene::with_upstream(sim.url(), "limit = 4");
+    let lines = Lines::new("line", 60);
+    let batch = scene.client.submit(&lines.bytes());
+    for _ in 0..4 {
+        let before = sim.stats().answered;
+        scene
+            .client
+            .until(&batch, "it to run", |_| sim.stats().answered > before);
+        sim.set_mode_for("reset", Duration::from_secs(5));
+        scene.until_reason(&batch, TO_SAY_WHY, &["upstream"]);
+        let reached = sim.stats();
+        assert!(
+            reached.answered < 60,
+            "the batch was too small: {reached:?}"
+        );
+    }
+    let batch = scene.client.until_status(&batch, "completed");
+    let ended = scene.client.ended(&batch);
+    ended.check_each_once(lines.ids());
+    assert!(ended.error.is_empty(), "{:?}", ended.error);
+}
