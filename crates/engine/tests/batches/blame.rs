@@ -28,7 +28,7 @@ fn refusal(status: u16) -> Step {
 /// Runs 600 lines through an upstream that does `bad` from the first to the 21st second.
 fn outage(bad: fn() -> Step) {
     let house = House::new();
-    house.live(async || {
+    House::live(async || {
         let began = Instant::now();
         let upstream = upstream(Script::by(move |_| {
             let is_out = (1..21).contains(&began.elapsed().as_secs());
@@ -47,7 +47,7 @@ fn outage(bad: fn() -> Step) {
         let results = life.results(&id, &ids(600)).await;
         assert_eq!(results.output.len(), 600, "no line failed");
         assert!(
-            began.elapsed() < Duration::from_secs(60),
+            began.elapsed() < Duration::from_mins(1),
             "{:?}",
             began.elapsed()
         );
@@ -88,7 +88,7 @@ fn an_upstream_that_answers_html_fails_no_line() {
 #[test]
 fn a_bad_line_fails_alone_after_its_attempts() {
     let house = House::new();
-    house.live(async || {
+    House::live(async || {
         let upstream = upstream(Script::by(|seen| {
             let body = String::from_utf8_lossy(&seen.body);
             if body.contains("<7>") {
@@ -118,7 +118,7 @@ fn a_bad_line_fails_alone_after_its_attempts() {
 #[test]
 fn bad_lines_at_the_end_with_nothing_to_compare_with_end_within_minutes() {
     let house = House::new();
-    house.live(async || {
+    House::live(async || {
         let upstream = upstream(Script::by(|seen| {
             let body = String::from_utf8_lossy(&seen.body);
             if body.contains("<98>") || body.contains("<99>") {
@@ -140,7 +140,7 @@ fn bad_lines_at_the_end_with_nothing_to_compare_with_end_within_minutes() {
 #[test]
 fn a_line_that_kills_its_upstream_is_found_and_the_others_end_well() {
     let house = House::new();
-    house.live(async || {
+    House::live(async || {
         // The killer takes the upstream down for two seconds; whatever is sent meanwhile is reset.
         let down_until = std::sync::Mutex::new(Instant::now());
         let upstream = upstream(Script::by(move |seen| {

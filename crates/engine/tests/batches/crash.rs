@@ -25,7 +25,7 @@ fn script() -> Script {
 /// the batch. Answers how many calls there were.
 fn survive(call: u64, fault: Fault) -> u64 {
     let house = House::new();
-    let (id, calls) = house.live(async || {
+    let (id, calls) = House::live(async || {
         let plan = move |_: &str, number| if number == call { fault } else { Fault::None };
         let clean = house.open();
         let store = Arc::new(Faulty::new(clean.clone(), plan));
@@ -34,7 +34,7 @@ fn survive(call: u64, fault: Fault) -> u64 {
         life.end(&id, PATIENCE).await;
         (id, store.calls())
     });
-    house.live(async || {
+    House::live(async || {
         let life = house.start(&upstream(script()));
         let batch = life.end(&id, PATIENCE).await;
         assert_eq!(

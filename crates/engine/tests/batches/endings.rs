@@ -19,7 +19,7 @@ fn slow() -> Script {
 #[test]
 fn a_batch_ends_with_every_line_in_the_file_where_it_belongs() {
     let house = House::new();
-    house.live(async || {
+    House::live(async || {
         let upstream = upstream(Script::by(|seen| {
             let body = String::from_utf8_lossy(&seen.body);
             if body.contains("<3>") {
@@ -42,7 +42,7 @@ fn a_batch_ends_with_every_line_in_the_file_where_it_belongs() {
 #[test]
 fn a_cancelled_batch_keeps_what_was_done_and_says_what_was_not() {
     let house = House::new();
-    house.live(async || {
+    House::live(async || {
         let upstream = upstream(slow());
         let life = house.start(&upstream);
         let id = life.create(&lines(2000), None).await;
@@ -66,7 +66,7 @@ fn a_cancelled_batch_keeps_what_was_done_and_says_what_was_not() {
 #[test]
 fn what_is_in_flight_longer_than_the_grace_is_unrun() {
     let house = House::new();
-    house.live(async || {
+    House::live(async || {
         let upstream = upstream(Script::by(|_| Step::Silent));
         let life = house.start(&upstream);
         let id = life.create(&lines(20), None).await;
@@ -84,7 +84,7 @@ fn what_is_in_flight_longer_than_the_grace_is_unrun() {
 #[test]
 fn a_batch_whose_window_ends_keeps_its_partial_results() {
     let house = House::new();
-    house.live(async || {
+    House::live(async || {
         let upstream = upstream(slow());
         let life = house.start(&upstream);
         let id = life
@@ -103,7 +103,7 @@ fn a_batch_whose_window_ends_keeps_its_partial_results() {
 #[test]
 fn a_stop_lands_what_is_in_flight_and_the_next_start_goes_on() {
     let house = House::new();
-    let id = house.live(async || {
+    let id = House::live(async || {
         let upstream = upstream(slow());
         let life = house.start(&upstream);
         let id = life.create(&lines(500), None).await;
@@ -116,7 +116,7 @@ fn a_stop_lands_what_is_in_flight_and_the_next_start_goes_on() {
         );
         id
     });
-    house.live(async || {
+    House::live(async || {
         let upstream = upstream(slow());
         let life = house.start(&upstream);
         let before = life.batch(&id).await.tally.completed;

@@ -29,19 +29,19 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 /// What outlives an engine.
-pub struct House {
+pub(crate) struct House {
     folder: tempfile::TempDir,
-    pub blobs: Blobs,
+    pub(crate) blobs: Blobs,
     draws: Arc<AtomicU64>,
     /// The time of day at which the next life begins.
     now: Arc<AtomicU64>,
 }
 
 /// One life: a runtime's worth of time on the house's store.
-pub struct Life {
-    pub store: Sqlite,
-    pub engine: Engine,
-    pub stop: CancellationToken,
+pub(crate) struct Life {
+    pub(crate) store: Sqlite,
+    pub(crate) engine: Engine,
+    pub(crate) stop: CancellationToken,
     blobs: Blobs,
     clock: Clock,
     entropy: Entropy,
@@ -50,13 +50,13 @@ pub struct Life {
 }
 
 /// The result lines of a batch by `custom_id`.
-pub struct Results {
-    pub output: BTreeMap<String, Value>,
-    pub error: BTreeMap<String, Value>,
+pub(crate) struct Results {
+    pub(crate) output: BTreeMap<String, Value>,
+    pub(crate) error: BTreeMap<String, Value>,
 }
 
 impl House {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             folder: tempfile::tempdir().unwrap(),
             blobs: Blobs::memory(),
@@ -66,7 +66,7 @@ impl House {
     }
 
     /// Runs `story` in a runtime of its own with paused time. What it leaves running dies with it.
-    pub fn live<T>(&self, story: impl AsyncFnOnce() -> T) -> T {
+    pub(crate) fn live<T>(story: impl AsyncFnOnce() -> T) -> T {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
             .start_paused(true)
@@ -76,18 +76,18 @@ impl House {
     }
 
     /// Opens the store as a new process would.
-    pub fn open(&self) -> Sqlite {
+    pub(crate) fn open(&self) -> Sqlite {
         Sqlite::open(&self.folder.path().join("db"), Blocking::Inline).unwrap()
     }
 
     /// Opens the store and starts an engine on it, with an upstream.
-    pub fn start(&self, upstream: &Arc<ScriptedUpstream>) -> Life {
+    pub(crate) fn start(&self, upstream: &Arc<ScriptedUpstream>) -> Life {
         let store = self.open();
         self.start_on(store.clone(), Arc::new(store), upstream)
     }
 
     /// Starts an engine on `engine_store`; its clients use `store`.
-    pub fn start_on(
+    pub(crate) fn start_on(
         &self,
         store: Sqlite,
         engine_store: Arc<dyn Store>,
@@ -145,7 +145,7 @@ impl House {
 
 impl Life {
     /// Uploads lines and creates a batch of them.
-    pub async fn create(&self, lines: &[String], window: Option<Duration>) -> BatchId {
+    pub(crate) async fn create(&self, lines: &[String], window: Option<Duration>) -> BatchId {
         let now = self.clock.now();
         let extent = {
             let key = BlobKey::upload(self.entropy.draw());
@@ -181,14 +181,14 @@ impl Life {
         id
     }
 
-    pub async fn batch(&self, id: &BatchId) -> Batch {
+    pub(crate) async fn batch(&self, id: &BatchId) -> Batch {
         self.store
             .batch(&ProjectId::default_project(), id)
             .await
             .unwrap()
     }
 
-    pub async fn cancel(&self, id: &BatchId) -> Batch {
+    pub(crate) async fn cancel(&self, id: &BatchId) -> Batch {
         let at = self.clock.now();
         let batch = self
             .store
@@ -200,7 +200,7 @@ impl Life {
     }
 
     /// Waits until the batch has ended, for at most that long.
-    pub async fn end(&self, id: &BatchId, patience: Duration) -> Option<Batch> {
+    pub(crate) async fn end(&self, id: &BatchId, patience: Duration) -> Option<Batch> {
         let ended = async {
             loop {
                 let batch = self.batch(id).await;
@@ -214,14 +214,14 @@ impl Life {
     }
 
     /// Stops as a signal would, and waits for the end.
-    pub async fn stop(&self) {
+    pub(crate) async fn stop(&self) {
         self.stop.cancel();
         self.tasks.wait().await;
     }
 
     /// Reads the result files of an ended batch and holds them against its counts: every line in
     /// exactly one file, once; counts and usage as the files say.
-    pub async fn results(&self, id: &BatchId, ids: &[String]) -> Results {
+    pub(crate) async fn results(&self, id: &BatchId, ids: &[String]) -> Results {
         let batch = self.batch(id).await;
         let output = self.read(id, ResultFile::Output).await;
         let error = self.read(id, ResultFile::Error).await;
@@ -272,7 +272,7 @@ impl Life {
 }
 
 /// An upstream that serves the model `m`.
-pub fn upstream(script: Script) -> Arc<ScriptedUpstream> {
+pub(crate) fn upstream(script: Script) -> Arc<ScriptedUpstream> {
     let timeouts = Timeouts {
         connect: Duration::from_secs(5),
         head: Duration::from_mins(10),
@@ -290,7 +290,7 @@ pub fn upstream(script: Script) -> Arc<ScriptedUpstream> {
 }
 
 /// So many lines for the model `m`; the user's words are the line's number.
-pub fn lines(count: usize) -> Vec<String> {
+pub(crate) fn lines(count: usize) -> Vec<String> {
     let line = |number: usize| {
         format!(
             r#"{{"custom_id":"r-{number}","method":"POST","url":"/v1/chat/completions","body":{{"model":"m","messages":[{{"role":"user","content":"<{number}>"}}]}}}}{}"#,
@@ -301,11 +301,11 @@ pub fn lines(count: usize) -> Vec<String> {
 }
 
 /// The ids of [`lines`].
-pub fn ids(count: usize) -> Vec<String> {
+pub(crate) fn ids(count: usize) -> Vec<String> {
     (0..count).map(|number| format!("r-{number}")).collect()
 }
 
 /// Whether the batch ended so.
-pub fn ended(batch: Option<&Batch>) -> Option<Status> {
+pub(crate) fn ended(batch: Option<&Batch>) -> Option<Status> {
     batch.map(|batch| batch.state.status())
 }

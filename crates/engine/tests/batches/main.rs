@@ -1,6 +1,8 @@
 //! Whole batches through the real engine, the real SQLite driver and blobs in memory, with a scripted
 //! upstream and paused time: an hour of outage takes milliseconds, and every run is the same.
 
+#![cfg(test)]
+
 mod blame;
 mod crash;
 mod endings;

@@ -13,6 +13,7 @@ mod scene;
 
 mod cancel;
 mod kill;
+mod memory;
 mod lanes;
 mod latency;
 mod limit;
