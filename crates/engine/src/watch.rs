@@ -41,9 +41,6 @@ pub(crate) async fn ask_unknown(shared: &Arc<Shared>) {
 async fn ask(shared: &Arc<Shared>, place: usize, upstream: Arc<dyn Upstream>) -> bool {
     let list = upstream.models().await;
     let is_ok = list.is_ok();
-    if let Err(why) = &list {
-        tracing::debug!(upstream.index = place, reason = why, "no list of models");
-    }
     send::launch(shared, shared.lanes.set_models(place, list));
     send::refuse_unserved(shared);
     is_ok

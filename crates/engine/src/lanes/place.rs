@@ -134,7 +134,12 @@ impl Place {
                 self.listed_at = Some(now);
                 self.list_error = None;
             }
-            Err(why) => self.list_error = Some(why),
+            Err(why) => {
+                if self.list_error.as_ref() != Some(&why) {
+                    tracing::warn!(upstream.name = self.name, reason = why, "no list of models");
+                }
+                self.list_error = Some(why);
+            }
         }
     }
 

@@ -136,7 +136,7 @@ section! {
 section! {
     /// The disk of the data folder.
     DiskSection {
-        /// The free bytes below which uploads are refused.
+        /// The free bytes below which uploads are refused and no more lines are sent.
         reserve: Size = Size::mib(256);
     }
 }

@@ -13,10 +13,10 @@ mod scene;
 
 mod cancel;
 mod kill;
-mod memory;
 mod lanes;
 mod latency;
 mod limit;
+mod memory;
 mod outage;
 mod poison;
 mod restart;

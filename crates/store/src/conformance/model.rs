@@ -330,7 +330,7 @@ impl Trial<'_> {
 
     async fn sweep(&mut self) -> BTreeSet<BlobKey> {
         let garbage = self.store.garbage(1000, self.now()).await.unwrap();
-        self.model.purge(self.now());
+        self.model.forget_files(self.now());
         let live = self.model.live();
         for blob in &garbage {
             assert!(!live.contains(blob), "{blob} is read by somebody");

@@ -37,7 +37,7 @@ pub(super) struct ModelFile {
     pub(super) blobs: Vec<BlobKey>,
     pub(super) deleted_at: Option<Timestamp>,
     /// Whether nobody reads the bytes any more, nor ever will.
-    purged: bool,
+    forgotten: bool,
 }
 
 impl ModelFile {
@@ -46,7 +46,7 @@ impl ModelFile {
             file,
             blobs,
             deleted_at: None,
-            purged: false,
+            forgotten: false,
         }
     }
 }
@@ -206,11 +206,11 @@ pub(super) struct Model {
 impl Model {
     /// Lets go of the bytes of deleted files that nobody reads any more: at once for an input that
     /// no open batch has, after ten minutes for results.
-    pub(super) fn purge(&mut self, now: Timestamp) {
+    pub(super) fn forget_files(&mut self, now: Timestamp) {
         for (n, file) in &mut self.files {
             let input =
                 |batch: &ModelBatch| batch.is_open() && batch.batch.spec.input_file == file.file.id;
-            file.purged |= file.deleted_at.is_some_and(|deleted| {
+            file.forgotten |= file.deleted_at.is_some_and(|deleted| {
                 if *n < 1000 {
                     !self.batches.values().any(input)
                 } else {
@@ -223,7 +223,7 @@ impl Model {
     /// The blobs that somebody may read.
     pub(super) fn live(&self) -> BTreeSet<BlobKey> {
         let mut live = BTreeSet::new();
-        for file in self.files.values().filter(|file| !file.purged) {
+        for file in self.files.values().filter(|file| !file.forgotten) {
             live.extend(file.blobs.iter().cloned());
         }
         for batch in self.batches.values() {
@@ -358,7 +358,7 @@ impl Model {
     pub(super) fn forget(&mut self, now: Timestamp) -> u64 {
         let kept = |n: u64| {
             let files = [1000 + n, 2000 + n].map(|id| self.files.get(&id));
-            files.into_iter().flatten().any(|file| !file.purged)
+            files.into_iter().flatten().any(|file| !file.forgotten)
         };
         let ended = |batch: &ModelBatch| {
             let history = &batch.batch.history;

@@ -264,7 +264,7 @@ fn let_go(db: &Connection, batch: &Batch, at: Timestamp) -> Result<()> {
         && input.results_of.is_none()
         && !files::is_read(db, &input.file.id)?
     {
-        garbage::purge(db, &input, at)?;
+        garbage::forget_file(db, &input, at)?;
     }
     Ok(())
 }

@@ -181,17 +181,17 @@ pub(super) fn delete(
 
 /// Hides a file, and lets go of its bytes as soon as nobody reads them.
 fn delete_row(db: &Connection, row: &FileRow, at: Timestamp) -> Result<()> {
-    let purge_at = row
+    let forget_at = row
         .results_of
         .as_ref()
         .map(|_| micros(at.plus(DOWNLOAD_GRACE)));
     change(
         db,
-        "UPDATE files SET deleted_at = ?2, purge_at = ?3 WHERE id = ?1",
-        params![row.file.id.as_str(), micros(at), purge_at],
+        "UPDATE files SET deleted_at = ?2, forget_at = ?3 WHERE id = ?1",
+        params![row.file.id.as_str(), micros(at), forget_at],
     )?;
     if row.results_of.is_none() && !is_read(db, &row.file.id)? {
-        garbage::purge(db, row, at)?;
+        garbage::forget_file(db, row, at)?;
     }
     Ok(())
 }

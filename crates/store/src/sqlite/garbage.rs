@@ -58,7 +58,7 @@ pub(super) fn discard(db: &Connection, blob: &BlobKey, not_before: Timestamp) ->
 }
 
 /// Forgets a deleted file and lets go of its bytes.
-pub(super) fn purge(db: &Connection, row: &FileRow, at: Timestamp) -> Result<()> {
+pub(super) fn forget_file(db: &Connection, row: &FileRow, at: Timestamp) -> Result<()> {
     let id = row.file.id.as_str();
     match &row.results_of {
         None => {
@@ -110,11 +110,11 @@ fn discard_part(db: &Connection, batch: &str, part: &str, at: Timestamp) -> Resu
 
 pub(super) fn due(db: &Connection, limit: usize, at: Timestamp) -> Result<Vec<BlobKey>> {
     let sql = format!(
-        "SELECT {} FROM files WHERE purge_at <= ?1 ORDER BY purge_at LIMIT ?2",
+        "SELECT {} FROM files WHERE forget_at <= ?1 ORDER BY forget_at LIMIT ?2",
         FileRow::COLUMNS
     );
     for row in all(db, &sql, params![micros(at), rows(limit)], FileRow::read)? {
-        purge(db, &row, at)?;
+        forget_file(db, &row, at)?;
     }
     let sql = "SELECT blob FROM garbage WHERE not_before <= ?1 ORDER BY not_before LIMIT ?2";
     let mut blobs: Vec<BlobKey> = all(db, sql, params![micros(at), rows(limit)], |row| {

@@ -75,20 +75,20 @@ CREATE TABLE files (
     -- Invisible from then on; the row stays while its bytes are still read.
     deleted_at INTEGER,
     -- When nobody reads the bytes of a deleted result file any more.
-    purge_at INTEGER,
+    forget_at INTEGER,
     -- A result file has no extents of its own: they are those of the batch's segments.
     results_of TEXT REFERENCES batches (id),
     part TEXT CHECK (part IN ('output', 'error')),
 
     CHECK ((results_of IS NULL) = (part IS NULL)),
-    CHECK (purge_at IS NULL OR deleted_at IS NOT NULL)
+    CHECK (forget_at IS NULL OR deleted_at IS NOT NULL)
 ) STRICT;
 
 CREATE INDEX files_by_project ON files (project, id) WHERE deleted_at IS NULL;
 CREATE INDEX files_by_purpose ON files (project, purpose, id) WHERE deleted_at IS NULL;
 CREATE INDEX files_by_expiry ON files (expires_at)
     WHERE deleted_at IS NULL AND expires_at IS NOT NULL;
-CREATE INDEX files_to_purge ON files (purge_at) WHERE purge_at IS NOT NULL;
+CREATE INDEX files_to_forget ON files (forget_at) WHERE forget_at IS NOT NULL;
 CREATE UNIQUE INDEX files_by_batch ON files (results_of, part) WHERE results_of IS NOT NULL;
 
 CREATE TABLE extents (

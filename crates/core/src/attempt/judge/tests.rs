@@ -1,0 +1,208 @@
+//! Verdicts, and how many attempts it takes to get there.
+
+use super::*;
+use crate::attempt::{Form, Standing};
+
+const WELL: Circumstances = Circumstances {
+    health: Health::Well,
+    alone: false,
+    lone: None,
+    now: Duration::ZERO,
+};
+
+fn answered(status: u16) -> Reply {
+    Reply::Answered {
+        status,
+        form: Form::Json,
+        retry_after: None,
+    }
+}
+
+/// Fails a line with `reply` until it is final, a later line being answered after each failure.
+fn attempts_until_final(reply: &Reply) -> u32 {
+    let (mut standing, mut trial) = (Standing::default(), Trial::default());
+    for attempt in 1..100 {
+        standing.send();
+        let suspicion = standing.failed(false, 8);
+        trial.settle(|_| Some(&standing));
+        if judge(
+            Blame::of(reply),
+            &mut trial,
+            &WELL,
+            &AttemptRules::default(),
+        ) == Verdict::Final
+        {
+            return attempt;
+        }
+        trial.suspect(0, suspicion);
+        let other = standing.send();
+        standing.answered(other);
+    }
+    panic!("never final");
+}
+
+#[test]
+fn a_line_of_its_own_fault_ends_at_once() {
+    for status in [200, 400, 413, 415, 422] {
+        let verdict = judge(
+            Blame::of(&answered(status)),
+            &mut Trial::default(),
+            &WELL,
+            &AttemptRules::default(),
+        );
+        assert_eq!(verdict, Verdict::Final, "{status}");
+    }
+}
+
+#[test]
+fn what_costs_a_line_nothing_is_sent_again() {
+    for reply in [
+        answered(429),
+        answered(503),
+        Reply::NoAnswer(NoAnswer::Refused),
+        Reply::NoAnswer(NoAnswer::StaleConnection),
+    ] {
+        let verdict = judge(
+            Blame::of(&reply),
+            &mut Trial::default(),
+            &WELL,
+            &AttemptRules::default(),
+        );
+        assert_eq!(verdict, Verdict::Again, "{reply:?}");
+    }
+}
+
+#[test]
+fn failures_that_others_do_not_share_end_the_line() {
+    assert_eq!(attempts_until_final(&answered(500)), 5);
+    assert_eq!(attempts_until_final(&answered(408)), 5);
+    assert_eq!(attempts_until_final(&Reply::NoAnswer(NoAnswer::CutBody)), 5);
+    assert_eq!(
+        attempts_until_final(&Reply::NoAnswer(NoAnswer::HeadTimeout)),
+        2
+    );
+    for status in [301, 401, 402, 403, 404, 405] {
+        assert_eq!(attempts_until_final(&answered(status)), 2, "{status}");
+    }
+    let html = Reply::Answered {
+        status: 200,
+        form: Form::NotJson,
+        retry_after: None,
+    };
+    assert_eq!(attempts_until_final(&html), 2);
+}
+
+#[test]
+fn a_lone_line_is_to_blame_after_five_probes_and_its_patience() {
+    let mut trial = Trial::default();
+    let rules = AttemptRules::default();
+    let lone = Lone {
+        ever_good: false,
+        vouched: true,
+    };
+    let mut circumstances = Circumstances {
+        health: Health::Parked,
+        lone: Some(lone),
+        ..WELL
+    };
+    for probe in 0..5_u64 {
+        circumstances.now = Duration::from_secs(probe * 100);
+        let verdict = judge(
+            Blame::of(&answered(500)),
+            &mut trial,
+            &circumstances,
+            &rules,
+        );
+        assert_ne!(verdict, Verdict::Final, "probe {probe}");
+    }
+    circumstances.now = Duration::from_mins(10);
+    circumstances.lone = Some(Lone {
+        vouched: false,
+        ..lone
+    });
+    assert_ne!(
+        judge(
+            Blame::of(&answered(500)),
+            &mut trial,
+            &circumstances,
+            &rules
+        ),
+        Verdict::Final
+    );
+    circumstances.lone = Some(lone);
+    assert_eq!(
+        judge(
+            Blame::of(&answered(500)),
+            &mut trial,
+            &circumstances,
+            &rules
+        ),
+        Verdict::Final
+    );
+}
+
+#[test]
+fn a_line_that_kills_its_upstream_runs_alone_and_ends_at_the_third_loss() {
+    let (mut standing, mut trial) = (Standing::default(), Trial::default());
+    for _ in 0..2 {
+        let warm = standing.send();
+        standing.answered(warm);
+        standing.send();
+        let suspicion = standing.failed(true, 1);
+        trial.suspect(0, suspicion);
+        standing.unreachable();
+        trial.settle(|_| Some(&standing));
+    }
+    let reset = Reply::NoAnswer(NoAnswer::Reset);
+    assert!(trial.is_suspect());
+    let alone = Circumstances {
+        health: Health::Parked,
+        alone: true,
+        ..WELL
+    };
+    let verdict = judge(
+        Blame::of(&reset),
+        &mut trial,
+        &alone,
+        &AttemptRules::default(),
+    );
+    assert_eq!(verdict, Verdict::Final);
+}
+
+#[test]
+fn a_line_over_which_idle_connections_are_lost_time_after_time_is_in_doubt() {
+    let (stale, mut trial) = (Reply::NoAnswer(NoAnswer::StaleConnection), Trial::default());
+    for _ in 0..STALE_MAX {
+        assert_eq!(trial.blame(&stale), Blame::Connection);
+    }
+    assert_eq!(
+        trial.blame(&stale),
+        Blame::Doubt {
+            failures_max: None,
+            lost: true
+        }
+    );
+    trial.blame(&answered(429));
+    assert_eq!(trial.blame(&stale), Blame::Connection, "not in a row");
+}
+
+#[test]
+fn a_fault_of_our_own_ends_a_line_after_a_few_tries() {
+    let mut trial = Trial::default();
+    for _ in 1..5 {
+        let verdict = judge(Blame::Ours, &mut trial, &WELL, &AttemptRules::default());
+        assert_ne!(verdict, Verdict::Final);
+    }
+    let verdict = judge(Blame::Ours, &mut trial, &WELL, &AttemptRules::default());
+    assert_eq!(verdict, Verdict::Final);
+}
+
+#[test]
+fn pauses_double_up_to_a_minute() {
+    let pauses: Vec<u128> = (0..9).map(|charged| backoff(charged).as_millis()).collect();
+    assert_eq!(
+        pauses,
+        [500, 1000, 2000, 4000, 8000, 16_000, 32_000, 60_000, 60_000]
+    );
+    assert_eq!(backoff(255), BACKOFF_MAX);
+}
