@@ -133,7 +133,7 @@ async fn load_long(input: &InputReader, entry: &PlanEntry) -> Result<Loaded, Blo
     let body_start = entry.offset + u64::from(entry.body_start);
     let body_end = body_start + u64::from(entry.body_len);
     let reader = LongLine {
-        reader: input.stream(entry.range()),
+        reader: input.stream(entry.range()).in_pieces_of(BODY_PIECE_BYTES),
         at: entry.offset,
         body: body_start..body_end,
         crc32c: 0,

@@ -34,6 +34,9 @@ const FLAT_HOLD_ROUNDS: u32 = 30;
 /// A larger limit must bring so much more throughput to be kept.
 const GROWTH_MIN: f64 = 1.1;
 
+/// So many looks in a row at gauges with nothing waiting raise the limit, whatever else they show.
+const IDLE_LOOKS: u32 = 4;
+
 /// The pause after a refusal at a limit of one, doubled with each further one.
 const PAUSE_FIRST: Duration = Duration::from_millis(250);
 
@@ -127,6 +130,8 @@ pub struct Limiter {
     /// Answers a second in the last clean round at `good`.
     good_rate: Option<f64>,
     gauges: Gauges,
+    /// Looks at the gauges in a row at which nothing waited.
+    idle_looks: u32,
     pause: Duration,
     paused_until: Duration,
 }
@@ -153,6 +158,7 @@ impl Limiter {
             hold_rounds: HOLD_ROUNDS,
             good_rate: None,
             gauges: Gauges::None,
+            idle_looks: 0,
             pause: PAUSE_FIRST,
             paused_until: Duration::ZERO,
         }
@@ -240,7 +246,11 @@ impl Limiter {
     }
 
     /// What the engine's gauges say, with `in_flight` requests of ours there.
-    pub fn gauges(&mut self, waiting: u64, in_flight: u32) {
+    ///
+    /// When requests of about one length end together, a look may fall between two waves, and nothing
+    /// waits for a moment. So nothing waiting raises the limit only if the engine works on about as many
+    /// as the limit allows, or if it is seen time after time.
+    pub fn gauges(&mut self, running: u64, waiting: u64, in_flight: u32) {
         if self.gauges == Gauges::None {
             self.gauges = Gauges::Idle;
         }
@@ -251,16 +261,24 @@ impl Limiter {
         let working = in_flight.saturating_sub(waiting).max(1);
         // A few that wait keep the engine busy between two of its steps.
         let spare = (working / 10).max(1);
+        self.idle_looks += 1;
         if waiting > 0 {
             self.gauges = Gauges::Queueing;
+            self.idle_looks = 0;
         }
+        // A few are always on their way.
+        let is_full = running >= u64::from(self.limit - self.limit / 24);
         if waiting > spare {
             let target = working.saturating_add(spare);
             if target < self.limit {
                 self.good = target;
                 self.begin_round(target);
             }
-        } else if waiting == 0 && in_flight.saturating_add(1) >= self.limit {
+        } else if in_flight.saturating_add(1) >= self.limit
+            && waiting == 0
+            && (is_full || self.idle_looks >= IDLE_LOOKS)
+        {
+            self.idle_looks = 0;
             self.gauges = Gauges::Idle;
             self.bad = None;
             self.good = self.limit;

@@ -338,7 +338,8 @@ impl Lanes {
         let now = self.now();
         let mut state = lock(&self.state);
         if let Some(place) = state.places.get_mut(place) {
-            place.limiter.gauges(gauges.waiting, place.in_flight);
+            let Gauges { running, waiting } = gauges;
+            place.limiter.gauges(running, waiting, place.in_flight);
         }
         state.fill_place(place, now)
     }

@@ -18,6 +18,10 @@ const PROBE_PAUSE_FIRST: Duration = Duration::from_millis(250);
 /// No pause between probes is longer.
 const PROBE_PAUSE_MAX: Duration = Duration::from_secs(5);
 
+/// The same while the upstream's health and list are fine: then the lines that are left may be what
+/// fails, and each of them needs several probes.
+const PROBE_PAUSE_VOUCHED_MAX: Duration = Duration::from_secs(1);
+
 /// What an upstream serves.
 pub(super) enum Serves {
     /// Nothing is known: it has not answered yet.
@@ -71,12 +75,15 @@ impl Post {
     }
 
     /// Sets the time of the next probe, if one is needed.
-    pub(super) fn schedule_probe(&mut self, now: Duration) {
+    pub(super) fn schedule_probe(&mut self, is_vouched: bool, now: Duration) {
         if self.standing.health() == Health::Parked {
             let doublings = self.standing.probes_failed().saturating_sub(1).min(8);
-            let pause = PROBE_PAUSE_FIRST
-                .saturating_mul(1 << doublings)
-                .min(PROBE_PAUSE_MAX);
+            let most = if is_vouched {
+                PROBE_PAUSE_VOUCHED_MAX
+            } else {
+                PROBE_PAUSE_MAX
+            };
+            let pause = PROBE_PAUSE_FIRST.saturating_mul(1 << doublings).min(most);
             self.next_probe = now + pause;
         }
     }

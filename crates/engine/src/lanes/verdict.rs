@@ -136,7 +136,7 @@ impl State {
             Blame::Unreachable => {
                 for post in place.posts.values_mut() {
                     post.standing.unreachable();
-                    post.schedule_probe(now);
+                    post.schedule_probe(false, now);
                 }
             }
             Blame::Connection | Blame::Ours => return None,
@@ -149,7 +149,7 @@ impl State {
                     place.limiter.answered(flight.round, now);
                 }
                 suspicion = Some(post.standing.failed(lost, post.in_flight + 1));
-                post.schedule_probe(now);
+                post.schedule_probe(place.vouched, now);
             }
         }
         let why = describe(reply, detail);

@@ -66,10 +66,15 @@ pub(crate) fn start(
     }
 }
 
+/// How many threads work on the disk. Each keeps what it has allocated for a while, so hundreds of them would
+/// hold hundreds of megabytes; a disk is busy with a few.
+const BLOCKING_THREADS: usize = 16;
+
 /// Runs a command to its end. Work that is still going on then (a second Ctrl-C) is left behind: everything
 /// that must survive is on the disk already.
 fn block_on(command: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
+        .max_blocking_threads(BLOCKING_THREADS)
         .enable_all()
         .build()
         .context("the runtime cannot be started")?;

@@ -125,7 +125,6 @@ impl MemoryWatch {
             move || {
                 while !shared.0.load(Ordering::Relaxed) {
                     let now = rss_anon(pid);
-                    eprintln!("{} MB", now / 1000000);
                     let mut peak = shared.1.lock().unwrap();
                     *peak = now.max(*peak);
                     drop(peak);
@@ -236,9 +235,6 @@ impl Room {
         let mut counts = self.counts.lock().unwrap();
         counts.now += 1;
         counts.peak = counts.peak.max(counts.now);
-        if counts.peak % 32 == 0 {
-            eprintln!("in flight {}", counts.peak);
-        }
         self.full.notify_all();
         drop(
             self.full

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use crate::common::{Lines, count_of};
+use crate::notebook::Notebook;
 use crate::scene::{Scene, Sim};
 
 /// How long each outage is.
@@ -38,13 +39,16 @@ fn no_outage_fails_a_line_or_costs_it_an_attempt_and_the_batch_says_why_it_waits
     let blocks: Vec<Lines> = (0..60)
         .map(|block| Lines::new(&format!("well{block}"), 25))
         .collect();
-    let bad: Vec<Lines> = (0..60)
+    let bad: Vec<Lines> = (0..40)
         .map(|block| Lines::new(&format!("bad{block}"), 1).failing("error"))
         .collect();
-    let bytes: Vec<u8> = blocks
+    let mixed = bad
         .iter()
-        .zip(&bad)
-        .flat_map(|(block, bad)| [bad.bytes(), block.bytes()].concat())
+        .zip(&blocks)
+        .flat_map(|(bad, block)| [bad, block]);
+    let bytes: Vec<u8> = mixed
+        .chain(blocks.iter().skip(bad.len()))
+        .flat_map(Lines::bytes)
         .collect();
     let batch = scene.client.submit(&bytes);
 
@@ -95,23 +99,58 @@ fn no_outage_fails_a_line_or_costs_it_an_attempt_and_the_batch_says_why_it_waits
 fn an_upstream_that_resets_again_and_again_fails_none_of_the_last_lines() {
     let sim = Sim::start(300, &[]);
     let scene = Scene::with_upstream(sim.url(), "limit = 4");
-    let lines = Lines::new("line", 60);
+    // So few that the same lines are in flight each time.
+    let lines = Lines::new("line", 24);
     let batch = scene.client.submit(&lines.bytes());
-    for _ in 0..4 {
-        let before = sim.stats().answered;
-        scene
-            .client
-            .until(&batch, "it to run", |_| sim.stats().answered > before);
+    for round in 1..=4 {
+        scene.client.until(&batch, "it to run", |batch| {
+            count_of(batch, "completed") >= round
+        });
         sim.set_mode_for("reset", Duration::from_secs(5));
         scene.until_reason(&batch, TO_SAY_WHY, &["upstream"]);
-        let reached = sim.stats();
-        assert!(
-            reached.answered < 60,
-            "the batch was too small: {reached:?}"
-        );
+        let now = scene.client.batch(&batch);
+        let (done, failed) = (count_of(&now, "completed"), count_of(&now, "failed"));
+        assert!(done < 24, "the batch was too small: {now}");
+        assert_eq!(failed, 0, "round {round}: {now}");
+        scene.client.until(&batch, "it to run again", |batch| {
+            count_of(batch, "completed") > done
+        });
     }
     let batch = scene.client.until_status(&batch, "completed");
     let ended = scene.client.ended(&batch);
     ended.check_each_once(lines.ids());
     assert!(ended.error.is_empty(), "{:?}", ended.error);
+}
+
+#[test]
+fn an_upstream_that_hangs_up_again_and_again_fails_none_of_the_last_lines() {
+    let (notebook, url) = Notebook::on_a_port();
+    let scene = Scene::with_upstream(&url, "limit = 4");
+    let lines = Lines::new("line", 24).of_model("noted");
+    let batch = scene.client.submit(&lines.bytes());
+    for round in 1..=4 {
+        scene.client.until(&batch, "it to run", |batch| {
+            count_of(batch, "completed") >= round
+        });
+        notebook.hang_up(true);
+        let sent = notebook.notes().len();
+        scene.until_reason(
+            &batch,
+            TO_SAY_WHY,
+            &["closed the connection", "closed an idle"],
+        );
+        // The lines in flight and some probes.
+        crate::support::until("some probes", || notebook.notes().len() > sent + 8);
+        let now = scene.client.batch(&batch);
+        let done = count_of(&now, "completed");
+        assert!(done < 24, "the batch was too small: {now}");
+        notebook.hang_up(false);
+        scene.client.until(&batch, "it to run again", |batch| {
+            count_of(batch, "completed") > done
+        });
+    }
+    let batch = scene.client.until_status(&batch, "completed");
+    let error = scene.client.results(batch["id"].as_str().unwrap(), "error");
+    assert!(error.is_empty(), "{}", String::from_utf8_lossy(&error));
+    assert_eq!(count_of(&batch, "completed"), 24, "{batch}");
 }

@@ -21,6 +21,7 @@ pub struct ExtentReader {
     extents: VecDeque<PlacedExtent>,
     /// What is still to be asked for, in bytes of the file.
     wanted: Range<u64>,
+    piece_bytes: u64,
     ahead: Option<Reading>,
 }
 
@@ -33,7 +34,18 @@ impl ExtentReader {
             blobs,
             extents: extents.into(),
             wanted: range,
+            piece_bytes: PIECE_BYTES,
             ahead: None,
+        }
+    }
+
+    /// The same in smaller pieces, of at most `bytes`: for when hundreds are read at a time.
+    #[must_use]
+    pub fn in_pieces_of(self, bytes: u64) -> Self {
+        let piece_bytes = bytes.clamp(1, PIECE_BYTES);
+        Self {
+            piece_bytes,
+            ..self
         }
     }
 
@@ -98,7 +110,7 @@ impl ExtentReader {
             }
             let until = end
                 .min(self.wanted.end)
-                .min(start.saturating_add(PIECE_BYTES));
+                .min(start.saturating_add(self.piece_bytes));
             self.wanted.start = until;
             if start >= until {
                 return None;

@@ -89,8 +89,8 @@ impl Model {
             }
             self.send_all();
             if self.beyond == (Beyond::Queue { gauges: true }) && self.now >= self.next_poll {
-                self.limiter
-                    .gauges(self.queued.len() as u64, self.in_flight);
+                let (running, waiting) = (self.working.len() as u64, self.queued.len() as u64);
+                self.limiter.gauges(running, waiting, self.in_flight);
                 self.next_poll = self.now + Duration::from_millis(250);
                 self.send_all();
             }
@@ -139,6 +139,33 @@ fn it_follows_an_engine_that_refuses_what_it_cannot_take() {
 fn it_follows_an_engine_that_queues_and_shows_it() {
     let model = slots_move_from_8_to_64_to_16(Beyond::Queue { gauges: true });
     assert_eq!(model.refused, 0);
+}
+
+#[test]
+fn a_look_at_the_gauges_between_two_waves_does_not_raise_the_limit() {
+    let mut limiter = Limiter::new(LimiterSettings::default());
+    limiter.gauges(8, 0, 8);
+    assert_eq!(limiter.limit(), 16);
+    limiter.gauges(8, 8, 16);
+    assert_eq!(limiter.limit(), 9, "eight slots, and one that waits");
+    for _ in 0..20 {
+        limiter.gauges(1, 0, 9);
+        assert_eq!(limiter.limit(), 9);
+        limiter.gauges(8, 1, 9);
+    }
+    limiter.gauges(9, 0, 9);
+    assert_eq!(limiter.limit(), 18, "there is a ninth slot now");
+}
+
+#[test]
+fn gauges_with_nothing_waiting_time_after_time_raise_the_limit_of_an_engine_with_short_answers() {
+    let mut limiter = Limiter::new(LimiterSettings::default());
+    limiter.gauges(2, 1, 8);
+    for _ in 0..IDLE_LOOKS {
+        assert_eq!(limiter.limit(), 8);
+        limiter.gauges(2, 0, 8);
+    }
+    assert!(limiter.limit() > 8);
 }
 
 #[test]
@@ -193,7 +220,7 @@ fn a_fixed_limit_never_moves() {
             Some(Duration::from_secs(1)),
             Duration::from_secs(9),
         );
-        limiter.gauges(50, 5);
+        limiter.gauges(5, 50, 5);
     }
     assert_eq!(limiter.limit(), 5);
     assert_eq!(limiter.paused_until(), Duration::from_secs(10));

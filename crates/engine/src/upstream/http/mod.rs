@@ -47,6 +47,10 @@ const PING_INTERVAL: Duration = Duration::from_secs(30);
 /// How long a connection may be idle before it is closed. Most servers close it sooner.
 const IDLE_MAX: Duration = Duration::from_secs(90);
 
+/// What a connection reads ahead, and what it holds back of a body that the other side is slow to take. There are
+/// hundreds of connections. A head of an answer must fit in it.
+const CONNECTION_BYTES: usize = 32 << 10;
+
 /// An inference server that is reached over HTTP.
 pub struct HttpUpstream {
     name: String,
@@ -106,6 +110,7 @@ impl HttpUpstream {
             .pool_idle_timeout(IDLE_MAX)
             .http2_keep_alive_interval(PING_INTERVAL)
             .http2_adaptive_window(true)
+            .http1_max_buf_size(CONNECTION_BYTES)
             .build(Connector::new(dial, tls, timeouts.connect));
         let name = settings.name.clone().unwrap_or_else(|| target.name.clone());
         Ok(Self {
