@@ -15,8 +15,9 @@ pub struct Turns<P, B> {
     projects: VecDeque<P>,
     /// The batches of each of them; the next one to be served first.
     batches: HashMap<P, VecDeque<B>>,
-    /// Batches whose deadline is at risk, the soonest deadline first. They are served before all.
+    /// Batches whose deadline is at risk, the soonest deadline first. Every second turn is theirs.
     urgent: Vec<(u64, B)>,
+    is_urgent_turn: bool,
 }
 
 impl<P, B> Default for Turns<P, B> {
@@ -25,6 +26,7 @@ impl<P, B> Default for Turns<P, B> {
             projects: VecDeque::new(),
             batches: HashMap::new(),
             urgent: Vec::new(),
+            is_urgent_turn: false,
         }
     }
 }
@@ -62,32 +64,44 @@ impl<P: Clone + Eq + Hash, B: Copy + Eq> Turns<P, B> {
         self.urgent = urgent;
     }
 
-    /// The batch whose turn it is; the turn passes on. An urgent batch keeps the turn.
-    pub fn take_turn(&mut self) -> Option<B> {
-        if let Some(batch) = self.next_urgent() {
-            return Some(batch);
+    /// Offers the turn to one batch after another, beginning with the one whose turn it is, until one
+    /// takes it; then the turn passes on. Each batch is asked at most once (an urgent one twice).
+    ///
+    /// Every second turn is offered to the batches at risk first. The others keep theirs, so that a
+    /// batch that cannot make its deadline any more does not starve the rest.
+    pub fn serve<T>(&mut self, mut offer: impl FnMut(B) -> Option<T>) -> Option<T> {
+        self.is_urgent_turn = !self.is_urgent_turn;
+        if self.is_urgent_turn
+            && let Some(taken) = self.urgent.iter().find_map(|(_, batch)| offer(*batch))
+        {
+            return Some(taken);
         }
-        let project = self.projects.pop_front()?;
-        let batch = self.batches.get_mut(&project).and_then(|batches| {
-            let batch = batches.pop_front()?;
-            batches.push_back(batch);
-            Some(batch)
-        });
-        self.projects.push_back(project);
-        batch
+        for turn in 0..self.projects.len() {
+            let project = self.projects.get(turn)?;
+            let batches = self.batches.get_mut(project)?;
+            let taken = batches
+                .iter()
+                .enumerate()
+                .find_map(|(at, batch)| Some((at, offer(*batch)?)));
+            if let Some((at, taken)) = taken {
+                batches
+                    .remove(at)
+                    .into_iter()
+                    .for_each(|batch| batches.push_back(batch));
+                self.projects
+                    .remove(turn)
+                    .into_iter()
+                    .for_each(|last| self.projects.push_back(last));
+                return Some(taken);
+            }
+        }
+        None
     }
 
     /// Whether any batch takes part.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.projects.is_empty()
-    }
-
-    fn next_urgent(&self) -> Option<B> {
-        self.urgent
-            .iter()
-            .map(|(_, batch)| *batch)
-            .find(|batch| self.batches.values().any(|batches| batches.contains(batch)))
     }
 }
 
@@ -104,7 +118,7 @@ mod tests {
     }
 
     fn take(turns: &mut Turns<&'static str, u32>, count: usize) -> Vec<u32> {
-        (0..count).filter_map(|_| turns.take_turn()).collect()
+        (0..count).filter_map(|_| turns.serve(Some)).collect()
     }
 
     #[test]
@@ -121,7 +135,7 @@ mod tests {
         turns.remove(&"a", 1);
         turns.remove(&"b", 3);
         assert!(turns.is_empty());
-        assert_eq!(turns.take_turn(), None);
+        assert_eq!(turns.serve(Some), None);
     }
 
     #[test]
@@ -132,13 +146,22 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_at_risk_goes_first_the_soonest_deadline_before_others() {
+    fn every_second_turn_is_for_the_batch_at_risk_with_the_soonest_deadline() {
         let mut turns = turns(&[("a", 1), ("b", 2), ("c", 3)]);
         turns.set_urgent(vec![(20, 2), (10, 3)]);
-        assert_eq!(take(&mut turns, 2), [3, 3]);
-        turns.remove(&"c", 3);
-        assert_eq!(take(&mut turns, 2), [2, 2]);
+        assert_eq!(take(&mut turns, 6), [3, 1, 3, 2, 3, 3]);
         turns.set_urgent(Vec::new());
-        assert_eq!(take(&mut turns, 2), [1, 2]);
+        assert_eq!(take(&mut turns, 3), [1, 2, 3]);
+    }
+
+    #[test]
+    fn a_batch_that_does_not_take_its_turn_holds_up_nobody() {
+        let mut turns = turns(&[("a", 1), ("b", 2), ("b", 3), ("b", 4)]);
+        turns.set_urgent(vec![(10, 2)]);
+        let only = |wanted: u32| move |batch: u32| (batch == wanted).then_some(batch);
+        for wanted in [4, 3, 1, 4] {
+            assert_eq!(turns.serve(only(wanted)), Some(wanted));
+        }
+        assert_eq!(turns.serve(only(5)), None);
     }
 }

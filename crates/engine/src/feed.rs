@@ -11,8 +11,10 @@ use bytes::Bytes;
 use overnight_core::plan::{self, PlanEntry};
 use overnight_core::segment::{BlobKey, LineSet};
 
+use tokio::sync::Notify;
+
 use crate::line::{HELD_BYTES_MAX, Line};
-use crate::run::{Order, Run, Stop};
+use crate::run::{Run, Stop};
 use crate::send;
 use crate::shared::Shared;
 
@@ -28,6 +30,8 @@ pub(crate) struct Feed {
     /// Where their entries lie in the plan's blob.
     pub(crate) runs: Vec<plan::Run>,
     pub(crate) blob: BlobKey,
+    /// Notified when the lane runs low.
+    pub(crate) hungry: Arc<Notify>,
     /// Lines that were recorded before this run began.
     pub(crate) done: Arc<LineSet>,
 }
@@ -36,19 +40,12 @@ pub(crate) struct Feed {
 pub(crate) async fn feed(shared: Arc<Shared>, run: Arc<Run>, lines: Feed) {
     let ended = feed_lines(&shared, &run, &lines).await;
     shared.lanes.end_feed(run.key(), &lines.model);
-    match ended {
-        Ok(()) => {}
-        Err(Stop::Fenced | Stop::Released) => run.order(Order::Drop),
-        Err(Stop::Broken) => tracing::error!(batch.id = %run.batch_id(), "the feed stopped"),
-        Err(Stop::Damaged(error)) => {
-            let error = &error as &dyn std::error::Error;
-            tracing::error!(batch.id = %run.batch_id(), error, "the plan or the input cannot be read");
-        }
+    if let Err(stop) = ended {
+        run.break_off(stop);
     }
 }
 
 async fn feed_lines(shared: &Arc<Shared>, run: &Arc<Run>, lines: &Feed) -> Result<(), Stop> {
-    let hungry = shared.lanes.open(run, &lines.model);
     for entries in lines.runs.iter().map(plan::Run::range) {
         let mut at = entries.start;
         while at < entries.end {
@@ -69,7 +66,7 @@ async fn feed_lines(shared: &Arc<Shared>, run: &Arc<Run>, lines: &Feed) -> Resul
                     if !shared.lanes.is_open(run.key()) {
                         return Ok(());
                     }
-                    hungry.notified().await;
+                    lines.hungry.notified().await;
                 }
                 if !shared.room_on_disk(run).await {
                     return Ok(());
@@ -77,7 +74,7 @@ async fn feed_lines(shared: &Arc<Shared>, run: &Arc<Run>, lines: &Feed) -> Resul
                 let (piece, behind) = rest.split_at(next_piece(rest, piece_bytes));
                 let ready = read_piece(shared, run, piece).await?;
                 send::launch(shared, shared.lanes.feed(run.key(), &lines.model, ready));
-                send::refuse_unserved(shared);
+                send::refuse_unserved(shared).await;
                 rest = behind;
             }
         }
@@ -85,9 +82,9 @@ async fn feed_lines(shared: &Arc<Shared>, run: &Arc<Run>, lines: &Feed) -> Resul
     Ok(())
 }
 
-/// How much is read at once: less when many batches are open.
+/// How much is read at once: less when many batches or models are open.
 fn piece_bytes(shared: &Shared) -> usize {
-    let open = shared.open_runs().max(1);
+    let open = shared.lanes.open_queues().max(1);
     (AHEAD_BYTES / open).clamp(PIECE_BYTES.start, PIECE_BYTES.end)
 }
 

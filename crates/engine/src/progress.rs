@@ -19,6 +19,9 @@ const INTERVAL: Duration = Duration::from_secs(1);
 /// A rate forgets what was this long ago to about a third.
 const RATE_SECONDS: f64 = 20.0;
 
+/// A batch that does not move is at risk when less than this is left of its window.
+const LAST_SECONDS: u64 = 3600;
+
 /// What was seen of a batch the last time.
 struct Seen {
     at: Instant,
@@ -124,10 +127,12 @@ fn eta(left: u64, rate: f64) -> Option<u64> {
         .map(|eta| eta.as_secs())
 }
 
-/// Whether the batch will miss its deadline at its present rate.
+/// Whether the batch will miss its deadline at its present rate. One that nothing keeps from moving and
+/// that still does not move is at risk in its last hour.
 fn is_at_risk(shared: &Shared, run: &Run, progress: &BatchProgress) -> bool {
     let left = run.expires_at().since(shared.clock.now()).as_secs();
-    progress.eta_seconds.is_some_and(|eta| eta > left)
+    let stands_still = progress.eta_seconds.is_none() && progress.reason.is_none();
+    progress.eta_seconds.is_some_and(|eta| eta > left) || (stands_still && left < LAST_SECONDS)
 }
 
 fn differs(saved: Option<&BatchProgress>, now: &BatchProgress) -> bool {

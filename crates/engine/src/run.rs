@@ -9,7 +9,7 @@
 mod life;
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use overnight_core::batch::{Batch, Lease};
 use overnight_core::id::{BatchId, ProjectId};
@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::engine::LiveBatch;
 use crate::input::InputReader;
 use crate::record::Recorder;
+use crate::shared::lock;
 
 pub(crate) use self::life::{Stop, live};
 
@@ -53,6 +54,8 @@ pub(crate) struct Run {
     /// Notified when nothing is in flight any more.
     idle: Notify,
     order: watch::Sender<Order>,
+    /// Why a part of the run cannot go on, once that is so.
+    broken: Mutex<Option<Stop>>,
     /// Ends every flight at once.
     pub(crate) abort: CancellationToken,
     pub(crate) recorder: Recorder,
@@ -71,6 +74,7 @@ impl Run {
             in_flight: AtomicU64::new(0),
             idle: Notify::new(),
             order: watch::Sender::new(Order::Go),
+            broken: Mutex::default(),
             abort: CancellationToken::new(),
             recorder,
         }
@@ -128,6 +132,17 @@ impl Run {
             }
             changes
         });
+    }
+
+    /// A part of the run cannot go on, so the whole must not; the first reason counts.
+    pub(crate) fn break_off(&self, stop: Stop) {
+        lock(&self.broken).get_or_insert(stop);
+        self.order(Order::Drop);
+    }
+
+    /// Why the run was broken off, if a part of it did that.
+    fn take_broken(&self) -> Option<Stop> {
+        lock(&self.broken).take()
     }
 
     /// Waits for an order that counts.

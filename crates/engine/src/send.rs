@@ -28,6 +28,9 @@ use crate::upstream::{AnswerBody, Call, CallBody, Received};
 /// A line whose input could not be read just now is tried again after this pause.
 const UNREADABLE_PAUSE: Duration = Duration::from_secs(1);
 
+/// A long body is read in pieces of so many bytes: hundreds are sent at a time, each with some pieces on its way.
+const BODY_PIECE_BYTES: u64 = 32 << 10;
+
 /// The id in the result line of an input line that cannot be read.
 const NO_ID: &[u8] = b"null";
 
@@ -42,8 +45,8 @@ async fn fly(shared: Arc<Shared>, flight: Flight) {
     let mut next = Some(flight);
     while let Some(flight) = next {
         let place = flight.place;
-        attempt(&shared, flight).await;
-        let mut more = shared.lanes.fill_place(place);
+        let kept = attempt(&shared, flight).await;
+        let mut more = shared.lanes.refill(place, kept);
         next = more.pop();
         launch(&shared, more);
     }
@@ -55,8 +58,8 @@ struct Loaded {
     body: CallBody,
 }
 
-/// Makes one attempt, and notes what came of it.
-async fn attempt(shared: &Arc<Shared>, flight: Flight) {
+/// Makes one attempt, and notes what came of it. Answers the lane of a line that waits for another.
+async fn attempt(shared: &Arc<Shared>, flight: Flight) -> Option<usize> {
     let run = Arc::clone(&flight.run);
     let abort = run.abort.clone();
     let sent = tokio::select! {
@@ -64,18 +67,26 @@ async fn attempt(shared: &Arc<Shared>, flight: Flight) {
         () = abort.cancelled() => None,
         sent = exchange(shared, &flight) => Some(sent),
     };
-    match sent {
-        None => shared.lanes.abandon(&flight),
+    let kept = match sent {
+        None => {
+            shared.lanes.abandon(&flight);
+            None
+        }
         Some(Ok((custom_id, received, took))) => {
-            land(shared, flight, &custom_id, received, took).await;
+            land(shared, flight, &custom_id, received, took).await
         }
         Some(Err(BlobError::Unavailable(error))) => {
             tracing::warn!(batch.id = %run.batch_id(), error, "the input could not be read");
             shared.lanes.defer(flight, UNREADABLE_PAUSE);
+            None
         }
-        Some(Err(error)) => unreadable(shared, &flight, &error),
-    }
+        Some(Err(error)) => {
+            unreadable(shared, &flight, &error);
+            None
+        }
+    };
     run.landed();
+    kept
 }
 
 /// Reads what must be read, sends the line and gathers the answer.
@@ -209,7 +220,7 @@ async fn land(
     custom_id: &Bytes,
     received: Received,
     took: Duration,
-) {
+) -> Option<usize> {
     let Received {
         reply,
         body,
@@ -225,9 +236,13 @@ async fn land(
         detail: detail.as_deref(),
         jitter,
     };
+    // The permit is kept while the answer waits for room, so that a slow disk slows the sending.
+    flight.run.recorder.room().await;
     let (run, landed) = shared.lanes.land(flight, &news);
-    let Landed::Final(line) = landed else { return };
-    run.recorder.room().await;
+    let line = match landed {
+        Landed::Final(line) => line,
+        Landed::Kept { lane } => return Some(lane),
+    };
     let result = LineResult {
         line: line.entry.line,
         custom_id,
@@ -238,6 +253,7 @@ async fn land(
     };
     let outcome = outcome(shared, &reply, body, detail.as_deref()).await;
     run.recorder.push(&result, outcome, run.in_flight());
+    None
 }
 
 /// What a final reply means for the result line.
@@ -314,18 +330,11 @@ fn unreadable(shared: &Shared, flight: &Flight, error: &BlobError) {
 }
 
 /// Ends the lines of models that no upstream serves any more.
-pub(crate) fn refuse_unserved(shared: &Arc<Shared>) {
-    let refused = shared.lanes.take_refused();
-    if refused.is_empty() {
-        return;
+pub(crate) async fn refuse_unserved(shared: &Shared) {
+    for (run, line, model) in shared.lanes.take_refused() {
+        run.recorder.room().await;
+        refuse(shared, &run, &line, &model).await;
     }
-    let shared = Arc::clone(shared);
-    shared.tasks.clone().spawn(async move {
-        for (run, line, model) in refused {
-            run.recorder.room().await;
-            refuse(&shared, &run, &line, &model).await;
-        }
-    });
 }
 
 async fn refuse(shared: &Shared, run: &Run, line: &Line, model: &str) {

@@ -42,12 +42,13 @@ async fn ask(shared: &Arc<Shared>, place: usize, upstream: Arc<dyn Upstream>) ->
     let list = upstream.models().await;
     let is_ok = list.is_ok();
     send::launch(shared, shared.lanes.set_models(place, list));
-    send::refuse_unserved(shared);
+    send::refuse_unserved(shared).await;
     is_ok
 }
 
 /// Watches one upstream until the engine ends.
 pub(crate) async fn watch(shared: Arc<Shared>, place: usize, upstream: Arc<dyn Upstream>) {
+    let doubted = shared.lanes.doubted(place);
     loop {
         let listed = ask(&shared, place, Arc::clone(&upstream)).await;
         let (_, in_doubt) = shared.lanes.is_busy(place);
@@ -59,7 +60,7 @@ pub(crate) async fn watch(shared: Arc<Shared>, place: usize, upstream: Arc<dyn U
             DOUBT_INTERVAL
         };
         tokio::select! {
-            () = shared.lanes.wants_list(place) => {}
+            () = doubted.notified() => {}
             () = tokio::time::sleep(pause) => {}
         }
     }
@@ -71,9 +72,11 @@ pub(crate) async fn watch_gauges(shared: Arc<Shared>, place: usize, upstream: Ar
         let (is_busy, _) = shared.lanes.is_busy(place);
         let mut pause = GAUGES_INTERVAL;
         if is_busy {
-            match upstream.gauges().await {
-                Some(gauges) => send::launch(&shared, shared.lanes.set_gauges(place, gauges)),
-                None => pause = NO_GAUGES_INTERVAL,
+            if let Some(gauges) = upstream.gauges().await {
+                send::launch(&shared, shared.lanes.set_gauges(place, gauges));
+            } else {
+                shared.lanes.lost_gauges(place);
+                pause = NO_GAUGES_INTERVAL;
             }
         }
         tokio::time::sleep(pause).await;

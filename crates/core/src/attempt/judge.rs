@@ -99,6 +99,11 @@ impl Trial {
         }
     }
 
+    /// Another line was found to be what kills the upstream, so this one was only near it.
+    pub fn acquit(&mut self) {
+        self.losses = 0;
+    }
+
     /// Notes a failure that is not settled yet.
     pub fn suspect(&mut self, upstream: usize, suspicion: Suspicion) {
         self.suspicions.push((upstream, suspicion));

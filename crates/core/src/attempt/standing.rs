@@ -112,7 +112,8 @@ impl Standing {
 
     /// A request failed in a way that may be the line's fault or the upstream's. `in_flight` counts
     /// the requests of this model at this upstream, this one included.
-    pub fn failed(&mut self, lost: bool, in_flight: u32) -> Suspicion {
+    /// A failure of what was sent before the doubt began is no probe (`is_probe`), and tells nothing new.
+    pub fn failed(&mut self, lost: bool, is_probe: bool, in_flight: u32) -> Suspicion {
         let suspicion = Suspicion {
             failed_before: Sent(self.next),
             period: self.period,
@@ -126,17 +127,23 @@ impl Standing {
                     self.health = Health::Doubtful;
                 }
             }
-            Health::Doubtful | Health::Parked => self.probe_failed(),
+            Health::Doubtful | Health::Parked => {
+                if is_probe {
+                    self.probe_failed();
+                }
+            }
         }
         suspicion
     }
 
     /// The upstream is not there at all: it is parked at once, and nobody is to blame.
-    pub fn unreachable(&mut self) {
+    pub fn unreachable(&mut self, is_probe: bool) {
         if self.health == Health::Well {
             self.begin_period();
         }
-        self.probe_failed();
+        if is_probe || self.health != Health::Parked {
+            self.probe_failed();
+        }
     }
 
     /// Whether lines are sent, and how.
@@ -200,7 +207,7 @@ mod tests {
     fn a_failure_is_charged_once_a_later_line_is_answered() {
         let mut standing = Standing::default();
         let (early, bad) = (standing.send(), standing.send());
-        let suspicion = standing.failed(false, 2);
+        let suspicion = standing.failed(false, false, 2);
         let _ = bad;
         standing.answered(early);
         assert_eq!(
@@ -221,14 +228,17 @@ mod tests {
         let suspicions: Vec<Suspicion> = (0..5)
             .map(|_| {
                 standing.send();
-                standing.failed(true, 5)
+                standing.failed(true, false, 5)
             })
             .collect();
         assert_eq!(
             standing.health(),
-            Health::Parked,
-            "the fourth and fifth counted as probes"
+            Health::Doubtful,
+            "the fourth and fifth were no probes"
         );
+        standing.send();
+        standing.failed(true, true, 1);
+        assert_eq!(standing.health(), Health::Parked);
         let probe = standing.send();
         assert!(standing.answered(probe));
         let next = standing.send();
@@ -243,7 +253,7 @@ mod tests {
         let mut standing = Standing::default();
         for _ in 0..10 {
             standing.send();
-            standing.failed(false, 64);
+            standing.failed(false, false, 64);
         }
         assert_eq!(
             standing.health(),
@@ -251,7 +261,7 @@ mod tests {
             "ten of sixty-four in flight"
         );
         for _ in 0..6 {
-            standing.failed(false, 64);
+            standing.failed(false, false, 64);
         }
         assert_eq!(standing.health(), Health::Doubtful);
     }
@@ -259,8 +269,14 @@ mod tests {
     #[test]
     fn an_unreachable_upstream_is_parked_at_once() {
         let mut standing = Standing::default();
-        standing.unreachable();
-        standing.unreachable();
+        standing.unreachable(false);
+        standing.unreachable(false);
+        assert_eq!(
+            standing.probes_failed(),
+            1,
+            "what was in flight with it is no probe"
+        );
+        standing.unreachable(true);
         assert_eq!(standing.health(), Health::Parked);
         assert_eq!(standing.probes_failed(), 2);
     }

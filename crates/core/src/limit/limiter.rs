@@ -196,6 +196,7 @@ impl Limiter {
             return;
         }
         self.answers += 1;
+        self.pause = PAUSE_FIRST;
         if self.answers >= (self.limit / 2).max(ROUND_ANSWERS_MIN.min(self.limit)) {
             self.end_round();
         }
@@ -211,26 +212,26 @@ impl Limiter {
         now: Duration,
     ) {
         self.now = self.now.max(now);
-        if round.0 < self.round && self.bad.is_some() {
+        if round.0 < self.round && (self.bad.is_some() || self.settings.fixed) {
             return;
         }
-        let tried = self.limit > self.good && self.good > 1;
-        if let (false, Some(wait)) = (tried, retry_after) {
-            self.pause_until(now + wait.min(RETRY_AFTER_MAX));
-        }
-        if self.limit <= 1 {
-            self.pause_until(now + self.pause);
-            self.pause = (self.pause * 2).min(PAUSE_MAX);
-        }
         if self.settings.fixed {
-            if retry_after.is_none() {
-                self.pause_until(now + self.pause);
-                self.pause = (self.pause * 2).min(PAUSE_MAX);
-            }
+            let pause = retry_after.unwrap_or_else(|| self.next_pause());
+            self.pause_until(now + pause.min(RETRY_AFTER_MAX));
             self.begin_round(self.limit);
             return;
         }
-        self.bad = Some(Bad::Refused(in_flight.clamp(2, self.limit.max(2))));
+        let tried = self.limit > self.good && self.good > 1;
+        match retry_after {
+            Some(wait) if !tried => self.pause_until(now + wait.min(RETRY_AFTER_MAX)),
+            None if self.limit <= 1 => {
+                let pause = self.next_pause();
+                self.pause_until(now + pause);
+            }
+            Some(_) | None => {}
+        }
+        // One request alone that is refused says nothing of how many would be too many.
+        self.bad = (in_flight > 1).then(|| Bad::Refused(in_flight.clamp(2, self.limit.max(2))));
         if !tried {
             self.good = (in_flight.min(self.limit) / 2).max(1);
             self.good_rate = None;
@@ -243,6 +244,11 @@ impl Limiter {
     pub fn interrupted(&mut self, now: Duration) {
         self.now = self.now.max(now);
         self.begin_round(self.limit);
+    }
+
+    /// The engine shows no gauges any more.
+    pub fn lost_gauges(&mut self) {
+        self.gauges = Gauges::None;
     }
 
     /// What the engine's gauges say, with `in_flight` requests of ours there.
@@ -288,7 +294,6 @@ impl Limiter {
     }
 
     fn end_round(&mut self) {
-        self.pause = PAUSE_FIRST;
         if self.settings.fixed || self.gauges == Gauges::Queueing || !self.saturated {
             self.begin_round(self.limit);
             return;
@@ -369,6 +374,13 @@ impl Limiter {
         self.answers = 0;
         self.answers_all = 0;
         self.saturated = false;
+    }
+
+    /// The pause after a refusal that names none; the next one is twice as long.
+    fn next_pause(&mut self) -> Duration {
+        let pause = self.pause;
+        self.pause = (pause * 2).min(PAUSE_MAX);
+        pause
     }
 
     fn pause_until(&mut self, instant: Duration) {

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+/// After such a wait it is looked again, however little is left.
+const WAIT_MAX: Duration = Duration::from_hours(1);
+
 /// A budget that refills evenly and holds at most a sixtieth of a minute's worth (but at least one
 /// request), so that a minute's requests are spread over it instead of going out in its first second.
 #[derive(Clone, Debug)]
@@ -36,7 +39,7 @@ impl RateBudget {
             return Duration::ZERO;
         }
         Duration::try_from_secs_f64((-self.left / self.a_second).max(0.001))
-            .unwrap_or(Duration::MAX)
+            .map_or(WAIT_MAX, |wait| wait.min(WAIT_MAX))
     }
 
     /// Takes that much.
@@ -47,6 +50,8 @@ impl RateBudget {
 
     /// Corrects what was taken by an estimate, once the real figure is known.
     pub fn correct(&mut self, estimated: f64, real: f64) {
+        // A figure beyond a minute's worth is an upstream's mistake; it must not close the place.
+        let real = real.min(self.a_second * 60.0);
         self.left = (self.left + estimated - real).min(self.most);
     }
 

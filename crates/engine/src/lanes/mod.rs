@@ -75,8 +75,6 @@ pub(crate) struct Lanes {
     began: Instant,
     /// Notified when something is due earlier than it was.
     sooner: Arc<Notify>,
-    /// For each place: notified when a lane has no upstream, so that its list is asked for again.
-    wants_list: Vec<Notify>,
 }
 
 struct State {
@@ -141,7 +139,6 @@ impl Lane {
 
 impl Lanes {
     pub(crate) fn new(upstreams: Vec<UpstreamPart>, rules: AttemptRules) -> Self {
-        let wants_list = upstreams.iter().map(|_| Notify::new()).collect();
         let places = upstreams.into_iter().map(Place::new).collect();
         let state = State {
             places,
@@ -154,7 +151,6 @@ impl Lanes {
             state: Mutex::new(state),
             rules,
             began: Instant::now(),
-            wants_list,
         }
     }
 
@@ -168,11 +164,14 @@ impl Lanes {
         let now = self.now();
         let mut state = lock(&self.state);
         let index = state.lane_index(model, now);
-        let Some(lane) = state.lanes.get_mut(index) else {
+        let State { places, lanes, .. } = &mut *state;
+        let Some(lane) = lanes.get_mut(index) else {
             return Arc::default();
         };
         if lane.unserved_since.is_some() {
-            self.wants_list.iter().for_each(Notify::notify_one);
+            for place in places.iter() {
+                place.doubted.notify_one();
+            }
         }
         let queue = lane
             .queues
@@ -248,10 +247,13 @@ impl Lanes {
         state.put_back(flight.lane, &flight.run, (flight.line, now + pause), now);
     }
 
-    /// What may start at an upstream now, its permits and pauses allowing.
-    pub(crate) fn fill_place(&self, place: usize) -> Vec<Flight> {
+    /// What may start after a flight came back from a place: there, and for its line anywhere, if that was kept.
+    pub(crate) fn refill(&self, place: usize, kept: Option<usize>) -> Vec<Flight> {
         let now = self.now();
-        lock(&self.state).fill_place(place, now)
+        let mut state = lock(&self.state);
+        let mut flights = kept.map_or_else(Vec::new, |lane| state.fill_lane(lane, now));
+        flights.extend(state.fill_place(place, now));
+        flights
     }
 
     /// Lets everything happen that is due by now. Answers what may start, and when to come again.
@@ -269,8 +271,8 @@ impl Lanes {
             }
         }
         let mut flights = Vec::new();
-        for place in 0..state.places.len() {
-            flights.extend(state.fill_place(place, now));
+        for lane in 0..state.lanes.len() {
+            flights.extend(state.fill_lane(lane, now));
         }
         let next = state.next_due(now);
         state.alarm.set(next);
@@ -282,11 +284,29 @@ impl Lanes {
         self.sooner.notified().await;
     }
 
-    /// Waits until a lane was opened that no upstream serves.
-    pub(crate) async fn wants_list(&self, place: usize) {
-        match self.wants_list.get(place) {
-            Some(wanted) => wanted.notified().await,
-            None => std::future::pending().await,
+    /// Notified when an upstream came into doubt, or a lane was opened that none serves.
+    pub(crate) fn doubted(&self, place: usize) -> Arc<Notify> {
+        let state = lock(&self.state);
+        state
+            .places
+            .get(place)
+            .map(|place| Arc::clone(&place.doubted))
+            .unwrap_or_default()
+    }
+
+    /// How many queues there are over all lanes.
+    pub(crate) fn open_queues(&self) -> usize {
+        lock(&self.state)
+            .lanes
+            .iter()
+            .map(|lane| lane.queues.len())
+            .sum()
+    }
+
+    /// An upstream shows no gauges any more.
+    pub(crate) fn lost_gauges(&self, place: usize) {
+        if let Some(place) = lock(&self.state).places.get_mut(place) {
+            place.limiter.lost_gauges();
         }
     }
 
@@ -359,7 +379,7 @@ impl Lanes {
     pub(crate) fn is_busy(&self, place: usize) -> (bool, bool) {
         let state = lock(&self.state);
         state.places.get(place).map_or((false, false), |place| {
-            (place.in_flight > 0, place.is_in_doubt())
+            (place.in_flight > 0, place.is_in_doubt(&state.lanes))
         })
     }
 

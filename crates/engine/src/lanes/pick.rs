@@ -20,18 +20,20 @@ impl State {
         loop {
             let open = |(index, place): (usize, &mut super::Place)| {
                 let serves = place.lanes.contains(&lane);
-                (serves && place.is_open(now)).then(|| (index, place.load()))
+                let well = place.is_well(lane);
+                (serves && place.is_open(now)).then(|| (index, !well, place.load()))
             };
-            let mut places: Vec<(usize, f64)> = self
+            let mut places: Vec<(usize, bool, f64)> = self
                 .places
                 .iter_mut()
                 .enumerate()
                 .filter_map(open)
                 .collect();
-            places.sort_by(|(_, one), (_, other)| one.total_cmp(other));
+            // Those that are well come first, then those with the most room.
+            places.sort_by(|one, other| one.1.cmp(&other.1).then(one.2.total_cmp(&other.2)));
             let next = places
                 .into_iter()
-                .find_map(|(place, _)| self.pick(place, now));
+                .find_map(|(place, ..)| self.pick(place, now));
             match next {
                 Some(flight) => flights.push(flight),
                 None => break,
@@ -173,27 +175,27 @@ impl State {
 }
 
 impl Lane {
-    /// Takes a line of the batch whose turn it is and that has one of the wanted kind.
+    /// Takes a line of the first batch in turn that has one of the wanted kind. When the place is
+    /// idle and there is none, one that must run alone goes.
     fn take(&mut self, want: Want, is_idle: bool) -> Option<(Arc<Run>, Line)> {
-        for _ in 0..self.queues.len() {
-            let key = self.turns.take_turn()?;
-            let Some(queue) = self.queues.get_mut(&key) else {
-                continue;
-            };
-            let before = queue.retries();
-            let line = queue.take(want).or_else(|| {
-                // A line that must run alone goes when nothing else is left and nothing is in flight.
-                is_idle.then(|| queue.take(Want::Suspect)).flatten()
-            });
-            let run = Arc::clone(&queue.run);
-            let taken = before - queue.retries();
-            if let Some(line) = line {
-                self.retries = self.retries.saturating_sub(taken);
-                self.leave_turns(key);
-                return Some((run, line));
-            }
+        let taken = self.take_wanted(want);
+        if taken.is_some() || !is_idle || self.retries == 0 {
+            return taken;
         }
-        None
+        self.take_wanted(Want::Suspect)
+    }
+
+    fn take_wanted(&mut self, want: Want) -> Option<(Arc<Run>, Line)> {
+        let Self { turns, queues, .. } = self;
+        let (key, run, line, retries) = turns.serve(|key| {
+            let queue = queues.get_mut(&key)?;
+            let before = queue.retries();
+            let line = queue.take(want)?;
+            Some((key, Arc::clone(&queue.run), line, before - queue.retries()))
+        })?;
+        self.retries = self.retries.saturating_sub(retries);
+        self.leave_turns(key);
+        Some((run, line))
     }
 
     /// Whether a line has waited to run alone for so long that the place must fall idle for it.

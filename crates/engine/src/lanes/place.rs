@@ -9,6 +9,8 @@ use overnight_core::limit::{Limiter, LimiterSettings, RateBudget};
 use overnight_store::status::ServedModel;
 
 use super::Lane;
+use tokio::sync::Notify;
+
 use crate::engine::UpstreamPart;
 use crate::upstream::{ModelList, Upstream};
 
@@ -47,7 +49,10 @@ pub(super) struct Place {
     /// Why its list could not be had at the last try.
     pub(super) list_error: Option<String>,
     listed_at: Option<Duration>,
+    /// Whether its health and its list were fine when they were last asked for.
     pub(super) vouched: bool,
+    /// Notified when its health should be asked for at once, or its list.
+    pub(super) doubted: Arc<Notify>,
     /// The lanes that it serves; the next one to be looked at first.
     pub(super) lanes: Vec<usize>,
     pub(super) posts: HashMap<usize, Post>,
@@ -117,6 +122,7 @@ impl Place {
             list_error: None,
             listed_at: None,
             vouched: false,
+            doubted: Arc::default(),
             lanes: Vec::new(),
             posts: HashMap::new(),
         }
@@ -134,9 +140,14 @@ impl Place {
     pub(super) fn set_models(&mut self, list: Result<ModelList, String>, now: Duration) {
         match list {
             Ok(list) => {
-                self.serves = match list {
-                    ModelList::Models(models) => Serves::Listed(models),
-                    ModelList::NoList => Serves::Any,
+                self.serves = match (list, &self.serves) {
+                    (ModelList::Models(models), _) => Serves::Listed(models),
+                    (ModelList::NoList, Serves::Unknown | Serves::Any) => Serves::Any,
+                    // Something between us and the upstream answers in its place.
+                    (ModelList::NoList, Serves::Listed(_)) => {
+                        self.list_error = Some("its list of models is gone".to_owned());
+                        return;
+                    }
                 };
                 self.listed_at = Some(now);
                 self.list_error = None;
@@ -168,6 +179,12 @@ impl Place {
         } else if !serves && known {
             self.lanes.retain(|other| *other != lane);
         }
+    }
+
+    /// Whether a model is well here.
+    pub(super) fn is_well(&self, lane: usize) -> bool {
+        let post = self.posts.get(&lane);
+        post.is_none_or(|post| post.standing.health() == Health::Well)
     }
 
     /// Whether another request may go out now.
@@ -216,10 +233,20 @@ impl Place {
         f64::from(self.in_flight) / f64::from(self.limiter.limit().max(1))
     }
 
-    /// Whether any model is not well here.
-    pub(super) fn is_in_doubt(&self) -> bool {
-        self.posts
-            .values()
+    /// Whether any model is not well here that lines wait for.
+    pub(super) fn is_in_doubt(&self, lanes: &[Lane]) -> bool {
+        self.posts_in_use(lanes)
             .any(|post| post.standing.health() != Health::Well)
+    }
+
+    /// The models that lines wait for or are in flight to. What is known of others is old: nobody
+    /// probes them.
+    pub(super) fn posts_in_use(&self, lanes: &[Lane]) -> impl Iterator<Item = &Post> {
+        self.posts.iter().filter_map(|(index, post)| {
+            let waits = lanes
+                .get(*index)
+                .is_some_and(|lane| !lane.queues.is_empty());
+            (waits || post.in_flight > 0).then_some(post)
+        })
     }
 }

@@ -111,6 +111,16 @@ impl Queue {
         }
     }
 
+    /// Lets the lines that had to run alone go with the others again.
+    pub(super) fn acquit(&mut self) {
+        for (_, mut line) in self.suspects.drain(..) {
+            if let Some(trial) = &mut line.trial {
+                trial.acquit();
+            }
+            self.due.push_back(line);
+        }
+    }
+
     /// Puts a line back that is to be sent again at once.
     pub(super) fn again(&mut self, mut line: Line, now: Duration) {
         if line.held_bytes() > KEPT_BYTES_MAX {

@@ -37,10 +37,10 @@ impl Lanes {
     pub(crate) fn statuses(&self, worker: &WorkerId, at: Timestamp) -> Vec<UpstreamStatus> {
         let now = self.now();
         let mut state = lock(&self.state);
-        state
-            .places
+        let State { places, lanes, .. } = &mut *state;
+        places
             .iter_mut()
-            .map(|place| status_of(place, worker, at, now))
+            .map(|place| status_of(place, lanes, worker, (at, now)))
             .collect()
     }
 }
@@ -110,10 +110,14 @@ fn place_reason(place: &mut Place, lane: usize, now: Duration) -> Option<String>
     None
 }
 
-fn status_of(place: &mut Place, worker: &WorkerId, at: Timestamp, now: Duration) -> UpstreamStatus {
+fn status_of(
+    place: &mut Place,
+    lanes: &[Lane],
+    worker: &WorkerId,
+    (at, now): (Timestamp, Duration),
+) -> UpstreamStatus {
     let worst = place
-        .posts
-        .values()
+        .posts_in_use(lanes)
         .max_by_key(|post| match post.standing.health() {
             Health::Well => 0,
             Health::Doubtful => 1,

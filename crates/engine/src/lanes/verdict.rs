@@ -17,7 +17,10 @@ pub(crate) enum Landed {
     /// The reply is its outcome.
     Final(Line),
     /// It waits for another attempt, or its batch does not run any more.
-    Kept,
+    Kept {
+        /// Its lane.
+        lane: usize,
+    },
 }
 
 impl Lanes {
@@ -56,7 +59,12 @@ impl Lanes {
             }
         };
         let due = match verdict {
-            Verdict::Final => return (run, Landed::Final(line)),
+            Verdict::Final => {
+                if alone && matches!(blame, Blame::Doubt { lost: true, .. }) {
+                    state.acquit_others(lane);
+                }
+                return (run, Landed::Final(line));
+            }
             Verdict::Again => now,
             Verdict::Retry { backoff } => now + backoff.mul_f64(news.jitter),
         };
@@ -65,7 +73,7 @@ impl Lanes {
             line.trial_mut().suspect(place, suspicion);
         }
         state.put_back(lane, &run, (line, due), now);
-        (run, Landed::Kept)
+        (run, Landed::Kept { lane })
     }
 
     /// A flight was ended by its batch before it had an outcome. Gives its permit back.
@@ -115,6 +123,7 @@ impl State {
     ) -> Option<Suspicion> {
         let News { reply, detail, .. } = *news;
         let place = self.places.get_mut(flight.place)?;
+        let was_well = place.is_well(flight.lane);
         // The flight was counted until just before.
         let in_flight = place.in_flight + 1;
         let post = place.posts.get_mut(&flight.lane)?;
@@ -135,7 +144,7 @@ impl State {
             }
             Blame::Unreachable => {
                 for post in place.posts.values_mut() {
-                    post.standing.unreachable();
+                    post.standing.unreachable(flight.is_probe);
                     post.schedule_probe(false, now);
                 }
             }
@@ -148,9 +157,17 @@ impl State {
                 } else {
                     place.limiter.answered(flight.round, now);
                 }
-                suspicion = Some(post.standing.failed(lost, post.in_flight + 1));
+                suspicion = Some(
+                    post.standing
+                        .failed(lost, flight.is_probe, post.in_flight + 1),
+                );
                 post.schedule_probe(place.vouched, now);
             }
+        }
+        if was_well && !place.is_well(flight.lane) {
+            // What was known of its health is from before.
+            place.vouched = false;
+            place.doubted.notify_one();
         }
         let why = describe(reply, detail);
         for (lane, post) in &mut place.posts {
@@ -190,6 +207,16 @@ impl State {
             lone: (!has_company).then_some(lone),
             now,
         }
+    }
+
+    /// The line that kills the upstream was found: those that were only near it need not run alone.
+    fn acquit_others(&mut self, lane: usize) {
+        let Some(lane) = self.lanes.get_mut(lane) else {
+            return;
+        };
+        lane.queues
+            .values_mut()
+            .for_each(super::queue::Queue::acquit);
     }
 
     /// Lets the line wait again, unless its batch sends nothing any more.

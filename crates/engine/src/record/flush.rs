@@ -1,6 +1,7 @@
 //! Writes what waits as blobs, then records it as a segment.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -26,7 +27,15 @@ const FLUSHES_PER_SECOND: u32 = 100;
 ///
 /// [`Stop`] when the batch cannot be recorded here any more.
 pub(crate) async fn flush_all(shared: Arc<Shared>, run: Arc<Run>) -> Result<(), Stop> {
-    let (shared, run) = (&*shared, &*run);
+    let flushed = flush_until_done(&shared, &run).await;
+    if flushed.is_err() {
+        // Nobody may wait for room that will never be there.
+        run.recorder.close();
+    }
+    flushed
+}
+
+async fn flush_until_done(shared: &Shared, run: &Run) -> Result<(), Stop> {
     loop {
         let open = u32::try_from(shared.open_runs()).unwrap_or(u32::MAX);
         let crowded = Duration::from_secs(1) * open / FLUSHES_PER_SECOND;
@@ -128,7 +137,19 @@ async fn write_lines(
             stripped: Vec::new(),
         });
     }
+    let (recorded, tries) = (run.recorder.lengths(), AtomicU32::new(0));
     let write = || async {
+        if let Some(key) = appended
+            && tries.fetch_add(1, Ordering::Relaxed) > 0
+        {
+            // What the failed try left behind the recorded lines would shift them at the next start.
+            let length = if part == SegmentPart::Output {
+                recorded.0
+            } else {
+                recorded.1
+            };
+            shared.blobs.truncate(key, length).await?;
+        }
         let mut sink = match appended {
             Some(key) => Sink::Append(Box::new(Append::new(&shared.blobs, key))),
             None => Sink::Blob(shared.blobs.upload(&key())),

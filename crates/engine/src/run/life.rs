@@ -48,6 +48,7 @@ pub(crate) async fn live(shared: Arc<Shared>, run: Arc<Run>, batch: Batch) {
     let stop = drive(&shared, &run, batch).await;
     shared.lanes.close(run.key());
     run.abort.cancel();
+    run.recorder.close();
     match stop {
         Ok(status) => {
             tracing::info!(batch.id = %run.batch_id(), batch.status = %status, "batch ended");
@@ -172,7 +173,10 @@ async fn work(shared: &Arc<Shared>, run: &Arc<Run>, batch: Batch) -> Result<Batc
     for (number, model) in (0..).zip(&footer.models) {
         let runs = footer.runs_of(number).collect();
         let blob = plan.entries.blob.clone();
+        // Opened here, not by the feed: an order that comes now must find the queue to close it.
+        let hungry = shared.lanes.open(run, model);
         let lines = Feed {
+            hungry,
             model: Arc::clone(model),
             runs,
             blob,
@@ -196,9 +200,8 @@ async fn work(shared: &Arc<Shared>, run: &Arc<Run>, batch: Batch) -> Result<Batc
         // All lines are recorded, or recording cannot go on.
         recorded = &mut recording => joined(recorded).map(|()| None),
         () = deadline(shared, run) => {
-            let grace = shared.settings.expiry_grace;
-            let event = advance(shared, run, Event::DeadlinePassed).await?;
-            stop_sending(shared, run, grace, &mut recording).await.map(|()| Some(event))
+            expire(shared, run, &mut recording).await
+
         }
     };
     shared.lanes.close(run.key());
@@ -209,6 +212,22 @@ async fn work(shared: &Arc<Shared>, run: &Arc<Run>, batch: Batch) -> Result<Batc
         None if run.recorder.is_complete() => Ok(batch),
         None => reread(shared, run).await,
     }
+}
+
+/// Ends the sending at the deadline.
+async fn expire(
+    shared: &Shared,
+    run: &Run,
+    recording: &mut Recording,
+) -> Result<Option<Batch>, Stop> {
+    let advanced = advance(shared, run, Event::DeadlinePassed).await;
+    let grace = if advanced.is_ok() {
+        shared.settings.expiry_grace
+    } else {
+        Duration::ZERO
+    };
+    stop_sending(shared, run, grace, recording).await?;
+    advanced.map(Some)
 }
 
 type Recording = JoinHandle<Result<(), Stop>>;
@@ -237,8 +256,11 @@ async fn wind_up(
             Err(Stop::Released)
         }
         Order::Go | Order::Drop => {
-            stop_sending(shared, run, Duration::ZERO, recording).await?;
-            Err(Stop::Fenced)
+            let stopped = stop_sending(shared, run, Duration::ZERO, recording).await;
+            Err(run
+                .take_broken()
+                .or_else(|| stopped.err())
+                .unwrap_or(Stop::Fenced))
         }
     }
 }
@@ -251,10 +273,23 @@ async fn stop_sending(
     recording: &mut Recording,
 ) -> Result<(), Stop> {
     shared.lanes.close(run.key());
-    if tokio::time::timeout(grace, run.idle()).await.is_err() {
-        run.abort.cancel();
-        run.idle().await;
+    let landed = async {
+        let _ = tokio::time::timeout(grace, run.idle()).await;
+    };
+    tokio::select! {
+        biased;
+        () = landed => {}
+        // A grace is not longer than what the process has left.
+        order = run.told(|order| matches!(order, Order::Stop | Order::Drop)) => {
+            let left = match order {
+                Order::Stop => grace.min(shared.settings.shutdown_grace),
+                Order::Go | Order::Cancel | Order::Drop => Duration::ZERO,
+            };
+            let _ = tokio::time::timeout(left, run.idle()).await;
+        }
     }
+    run.abort.cancel();
+    run.idle().await;
     run.recorder.close();
     joined(recording.await)
 }

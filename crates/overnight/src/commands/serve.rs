@@ -48,6 +48,16 @@ pub(super) async fn serve(
         .with_context(|| format!("the database {} cannot be used", data.database().display()))?;
     let blobs = Blobs::folder(&data.blobs())
         .with_context(|| format!("the folder {} cannot be used", data.blobs().display()))?;
+    let swept = blobs
+        .sweep_staging()
+        .await
+        .context("what a former process left cannot be swept")?;
+    if swept > 0 {
+        tracing::info!(
+            files = swept,
+            "unfinished writes of a former process were swept"
+        );
+    }
     let server = Server {
         settings,
         stop,

@@ -10,6 +10,7 @@ mod support;
 mod common;
 mod notebook;
 mod scene;
+mod watch;
 
 mod cancel;
 mod kill;
@@ -20,6 +21,7 @@ mod memory;
 mod outage;
 mod poison;
 mod restart;
+mod resume;
 mod stop;
 mod turns;
 mod upstreams;

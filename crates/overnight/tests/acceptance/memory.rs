@@ -4,14 +4,14 @@
 use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Read, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
-use std::{fs, io, thread};
+use std::{io, thread};
 
 use tokio::time::Instant;
 
 use crate::common::{Client, count_of, request_line, serve, status_of};
+use crate::watch::{MemoryWatch, SAMPLE};
 
 /// What the server may take besides what its settings give to answers.
 const OWN_BYTES: u64 = 50_000_000;
@@ -28,9 +28,6 @@ const IN_FLIGHT: usize = 256;
 /// Batches of one file, and its lines: more than can be in flight.
 const BATCHES: usize = 4;
 const LINES: usize = 75;
-
-/// The pause between two looks at the memory.
-const SAMPLE: Duration = Duration::from_millis(50);
 
 /// How long all of it may take.
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -109,50 +106,6 @@ fn large_lines() -> Vec<u8> {
         bytes.extend_from_slice(&request_line(&custom_id(number), &body));
     }
     bytes
-}
-
-/// Looks at a process's memory again and again.
-struct MemoryWatch {
-    shared: Arc<(AtomicBool, Mutex<u64>)>,
-    looking: thread::JoinHandle<()>,
-}
-
-impl MemoryWatch {
-    fn start(pid: u32) -> Self {
-        let shared = Arc::new((AtomicBool::new(false), Mutex::new(0)));
-        let looking = thread::spawn({
-            let shared = Arc::clone(&shared);
-            move || {
-                while !shared.0.load(Ordering::Relaxed) {
-                    let now = rss_anon(pid);
-                    let mut peak = shared.1.lock().unwrap();
-                    *peak = now.max(*peak);
-                    drop(peak);
-                    thread::sleep(SAMPLE);
-                }
-            }
-        });
-        Self { shared, looking }
-    }
-
-    /// The most so far, in bytes.
-    fn peak(&self) -> u64 {
-        *self.shared.1.lock().unwrap()
-    }
-
-    fn end(self) -> u64 {
-        self.shared.0.store(true, Ordering::Relaxed);
-        self.looking.join().unwrap();
-        *self.shared.1.lock().unwrap()
-    }
-}
-
-/// The memory of a process that no file backs, in bytes.
-fn rss_anon(pid: u32) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find(|line| line.starts_with("RssAnon:"));
-    let kib = line.and_then(|line| line.split_whitespace().nth(1));
-    kib.unwrap().parse::<u64>().unwrap() * 1024
 }
 
 /// A server that answers large requests with large answers: none before as many are in flight as

@@ -1,7 +1,8 @@
 //! Outages: whatever an upstream does while it is out of order makes its lines wait; it costs none
 //! of them anything.
 
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::common::{Lines, count_of};
 use crate::notebook::Notebook;
@@ -57,17 +58,23 @@ fn no_outage_fails_a_line_or_costs_it_an_attempt_and_the_batch_says_why_it_waits
         scene
             .client
             .until(&batch, "it to run", |_| sim.stats().answered > before + 20);
-        let began = std::time::Instant::now();
+        let began = Instant::now();
         sim.set_mode_for(mode, OUTAGE);
-        let reason = scene.until_reason(&batch, TO_SAY_WHY, texts);
-        eprintln!("{mode}: after {:?}: {reason}", began.elapsed());
-        // The outage ends by itself; only then does an answer come.
-        let now = scene.client.batch(&batch);
-        let done = count_of(&now, "completed");
+        scene.until_reason(&batch, TO_SAY_WHY, texts);
+        // Long after what was in flight before it has landed.
+        thread::sleep((OUTAGE / 2).saturating_sub(began.elapsed()));
+        let waiting = scene.client.batch(&batch);
+        let done = count_of(&waiting, "completed");
+        let reason = scene.until_reason(&batch, Duration::from_secs(1), texts);
+        let stood_still = scene.client.batch(&batch)["request_counts"] == waiting["request_counts"];
+        assert!(stood_still, "{mode} did not stop it: {waiting}");
+        eprintln!("{mode}: {reason}");
         scene.client.until(&batch, "it to run again", |batch| {
-            count_of(batch, "completed") > done + 16
+            count_of(batch, "completed") > done
         });
-        eprintln!("{mode}: went on after {:?}", began.elapsed());
+        let lasted = began.elapsed();
+        eprintln!("{mode}: went on after {lasted:?}");
+        assert!(lasted >= OUTAGE, "{mode} was over after {lasted:?}");
     }
 
     let batch = scene.client.until_status(&batch, "completed");
@@ -140,8 +147,10 @@ fn an_upstream_that_hangs_up_again_and_again_fails_none_of_the_last_lines() {
             &["closed the connection", "closed an idle"],
         );
         // The lines in flight and some probes.
-        crate::support::until("some probes", || notebook.notes().len() > sent + 8);
-        let now = scene.client.batch(&batch);
+        let now = scene.client.until(&batch, "some probes", |batch| {
+            assert_eq!(count_of(batch, "failed"), 0, "round {round}: {batch}");
+            notebook.notes().len() > sent + 8
+        });
         let done = count_of(&now, "completed");
         assert!(done < 24, "the batch was too small: {now}");
         notebook.hang_up(false);

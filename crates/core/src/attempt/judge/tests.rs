@@ -23,7 +23,7 @@ fn attempts_until_final(reply: &Reply) -> u32 {
     let (mut standing, mut trial) = (Standing::default(), Trial::default());
     for attempt in 1..100 {
         standing.send();
-        let suspicion = standing.failed(false, 8);
+        let suspicion = standing.failed(false, false, 8);
         trial.settle(|_| Some(&standing));
         if judge(
             Blame::of(reply),
@@ -148,9 +148,9 @@ fn a_line_that_kills_its_upstream_runs_alone_and_ends_at_the_third_loss() {
         let warm = standing.send();
         standing.answered(warm);
         standing.send();
-        let suspicion = standing.failed(true, 1);
+        let suspicion = standing.failed(true, false, 1);
         trial.suspect(0, suspicion);
-        standing.unreachable();
+        standing.unreachable(false);
         trial.settle(|_| Some(&standing));
     }
     let reset = Reply::NoAnswer(NoAnswer::Reset);

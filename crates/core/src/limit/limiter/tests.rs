@@ -245,6 +245,32 @@ fn refusals_at_a_limit_of_one_pause_longer_and_longer() {
 }
 
 #[test]
+fn it_is_back_soon_after_a_spell_in_which_everything_was_refused() {
+    let mut model = Model::new(Beyond::Refuse, 64);
+    model.run_until(Duration::from_secs(3));
+    let (slots, end) = (model.slots, model.now + Duration::from_secs(5));
+    model.slots = 0;
+    model.run_until(end);
+    assert_eq!(model.limiter.limit(), 1);
+    model.slots = slots;
+    let end = model.limiter.paused_until() + Duration::from_secs(3);
+    model.run_until(end);
+    assert!(model.is_within_a_fifth(), "{} in flight", model.in_flight);
+}
+
+#[test]
+fn refusals_of_one_cohort_pause_a_fixed_limit_once() {
+    let mut limiter = Limiter::new(LimiterSettings::fixed(16));
+    let rounds: Vec<Round> = (1..=16)
+        .map(|sent| limiter.sent(sent, Duration::ZERO))
+        .collect();
+    for round in rounds {
+        limiter.refused(round, 16, None, Duration::ZERO);
+    }
+    assert_eq!(limiter.paused_until(), PAUSE_FIRST);
+}
+
+#[test]
 fn retry_after_is_honoured_up_to_ten_minutes() {
     let mut limiter = Limiter::new(LimiterSettings::default());
     let round = limiter.sent(8, Duration::ZERO);

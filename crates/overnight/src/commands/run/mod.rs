@@ -23,15 +23,16 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use overnight_core::batch::{Batch, State as BatchState};
 use overnight_core::input::InputLimits;
 use overnight_engine::{
-    Engine, EngineError, EngineMetrics, EngineParts, EngineSettings, ResultTarget,
+    Engine, EngineError, EngineMetrics, EngineParts, EngineSettings, ResultTarget, Space,
 };
 use overnight_store::Wake;
 use prometheus_client::registry::Registry;
 use tokio::task::JoinError;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -44,10 +45,13 @@ use crate::config::settings::Settings;
 use crate::failure;
 use crate::wiring::signals::Stop;
 use crate::wiring::upstreams::{self, UpstreamMaker};
-use crate::wiring::{engine, logs, system};
+use crate::wiring::{api, engine, logs, system};
 
 /// How often the end of the batch is looked for, and the bar is drawn.
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
+
+/// A batch that the engine does not run for so long is stranded.
+const GONE_PATIENCE: Duration = Duration::from_secs(30);
 
 /// Log lines of this level and above appear between those of the progress, unless a level is set.
 const LOG_LEVEL: &str = "warn";
@@ -159,7 +163,10 @@ impl Job<'_> {
             clock: system::clock(),
             entropy: system::entropy()?,
             wake: Wake::new(),
-            settings: unlimited(self.settings),
+            settings: EngineSettings {
+                space: self.space(),
+                ..unlimited(self.settings)
+            },
             target: ResultTarget::Append {
                 output: state::output_key(),
                 error: state::error_key(),
@@ -189,10 +196,17 @@ impl Job<'_> {
         })
     }
 
+    /// Whether the disk of the output has room.
+    fn space(&self) -> Space {
+        let space = api::space(Arc::clone(&self.state.folder), self.settings.disk.reserve.0);
+        Space::new(move || space())
+    }
+
     /// Shows how the batch gets on, until it has ended.
     async fn watch(&self, engine: &Engine, progress: &mut Progress) -> anyhow::Result<Batch> {
         let mut look = tokio::time::interval(LOOK_INTERVAL);
         let mut is_told = false;
+        let mut gone_since = None;
         loop {
             look.tick().await;
             if let Some(live) = engine.live(&self.state.batch) {
@@ -201,10 +215,18 @@ impl Job<'_> {
                     progress.stopping(&live, self.settings.grace.shutdown);
                 }
                 progress.show(&live);
+                gone_since = None;
+            } else {
+                gone_since.get_or_insert_with(Instant::now);
             }
             let batch = self.state.batch().await?;
             if batch.state.status().is_terminal() {
                 return Ok(batch);
+            }
+            if gone_since.is_some_and(|since: Instant| since.elapsed() > GONE_PATIENCE) {
+                bail!(
+                    "the run cannot go on; the lines above say why, and the same command tries again"
+                );
             }
         }
     }

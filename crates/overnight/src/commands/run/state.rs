@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{ErrorKind, Write as _};
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use overnight_core::batch::{Batch, BatchSpec, CompletionWindow};
@@ -31,7 +32,7 @@ pub(super) struct State {
     /// The files of the run.
     pub(super) paths: Paths,
     /// The folder, which nobody else uses meanwhile.
-    pub(super) folder: DataFolder,
+    pub(super) folder: Arc<DataFolder>,
     /// The metadata.
     pub(super) store: Sqlite,
     /// The plan, and the mounted input and results.
@@ -92,11 +93,12 @@ impl State {
         };
         let state = Self {
             paths,
-            folder,
+            folder: Arc::new(folder),
             store,
             blobs,
             batch,
         };
+        state.blobs.sweep_staging().await?;
         state.cut_tails().await?;
         Ok(state)
     }
