@@ -45,10 +45,12 @@ impl Default for AttemptRules {
 /// What one line has been through. A line that never failed has none of it.
 #[derive(Clone, Debug, Default)]
 pub struct Trial {
-    /// Failures that are not settled, each with the number of the upstream where it happened.
-    suspicions: Vec<(usize, Suspicion)>,
+    /// Failures that are not settled.
+    suspicions: Vec<Open>,
     /// Failures that were the line's own.
     charged: u8,
+    /// Those of them of a kind that few of end a line.
+    charged_of_few: u8,
     /// Attempts made, whatever came of them.
     attempts: u16,
     /// Failures while there was nothing to compare the line with.
@@ -61,6 +63,16 @@ pub struct Trial {
     ours: u8,
     /// How often its upstream was lost while it was in flight, others being answered in between.
     losses: u8,
+}
+
+/// A failure that is not settled.
+#[derive(Clone, Copy, Debug)]
+struct Open {
+    /// The number of the upstream where it happened.
+    upstream: usize,
+    suspicion: Suspicion,
+    /// Whether few failures of its kind end a line.
+    of_few: bool,
 }
 
 impl Trial {
@@ -105,23 +117,38 @@ impl Trial {
     }
 
     /// Notes a failure that is not settled yet.
-    pub fn suspect(&mut self, upstream: usize, suspicion: Suspicion) {
-        self.suspicions.push((upstream, suspicion));
+    pub fn suspect(&mut self, upstream: usize, suspicion: Suspicion, blame: Blame) {
+        let of_few = matches!(
+            blame,
+            Blame::Doubt {
+                failures_max: Some(_),
+                ..
+            }
+        );
+        self.suspicions.push(Open {
+            upstream,
+            suspicion,
+            of_few,
+        });
     }
 
     /// Settles what the evidence settles. `standing` gives that of an upstream, if it is still there.
     pub fn settle<'s>(&mut self, standing: impl Fn(usize) -> Option<&'s Standing>) {
-        let (mut charged, mut lost) = (0, 0);
-        self.suspicions.retain(|(upstream, suspicion)| {
-            match standing(*upstream).map(|standing| standing.settle(*suspicion)) {
+        let (mut charged, mut charged_of_few, mut lost) = (0, 0, 0);
+        self.suspicions.retain(|open| {
+            match standing(open.upstream).map(|standing| standing.settle(open.suspicion)) {
                 Some(Settled::Open) => return true,
-                Some(Settled::Charged) => charged += 1,
+                Some(Settled::Charged) => {
+                    charged += 1;
+                    charged_of_few += u8::from(open.of_few);
+                }
                 Some(Settled::Cleared { lost: true }) => lost = 1,
                 Some(Settled::Cleared { lost: false }) | None => {}
             }
             false
         });
         self.charged = self.charged.saturating_add(charged);
+        self.charged_of_few = self.charged_of_few.saturating_add(charged_of_few);
         self.losses = self.losses.saturating_add(lost);
     }
 }
@@ -133,6 +160,8 @@ pub struct Circumstances {
     pub health: Health,
     /// Whether nothing else was in flight there, by intent.
     pub alone: bool,
+    /// Whether the upstream's health and its list of models are fine.
+    pub vouched: bool,
     /// What speaks for the upstream when no line of the model waits that never failed, so that there is
     /// nothing to compare with; `None` while there is.
     pub lone: Option<Lone>,
@@ -145,8 +174,6 @@ pub struct Circumstances {
 pub struct Lone {
     /// Whether any line of the model was ever answered there.
     pub ever_good: bool,
-    /// Whether its health and its list of models are fine.
-    pub vouched: bool,
 }
 
 /// What happens to a line after an attempt.
@@ -183,12 +210,18 @@ pub fn judge(
         }
         Blame::Overload { .. } | Blame::Unreachable | Blame::Connection => Verdict::Again,
         Blame::Doubt { failures_max, lost } => {
-            let failures_max = failures_max.unwrap_or(rules.attempts_max);
-            let spent = trial.charged.saturating_add(1) >= failures_max;
+            // What few of end a line is counted by itself: the first of them, in the first moment of
+            // an outage, must not end a line for failures of another kind before.
+            let (charged, charged_max) = match failures_max {
+                Some(few) => (trial.charged_of_few, few),
+                None => (trial.charged, rules.attempts_max),
+            };
+            let spent = charged.saturating_add(1) >= charged_max;
             if spent && circumstances.health == Health::Well {
                 return Verdict::Final;
             }
-            if lost && circumstances.alone && trial.is_suspect() {
+            // While the upstream is not there for anybody, losing it says nothing of the line.
+            if lost && circumstances.alone && circumstances.vouched && trial.is_suspect() {
                 return Verdict::Final;
             }
             if is_lone_failure(trial, circumstances, rules) {
@@ -215,7 +248,7 @@ fn is_lone_failure(trial: &mut Trial, circumstances: &Circumstances, rules: &Att
     } else {
         rules.lone_patience
     };
-    lone.vouched
+    circumstances.vouched
         && trial.lone_probes >= LONE_PROBES
         && circumstances.now.saturating_sub(since) >= patience
 }

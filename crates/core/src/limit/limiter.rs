@@ -34,7 +34,8 @@ const FLAT_HOLD_ROUNDS: u32 = 30;
 /// A larger limit must bring so much more throughput to be kept.
 const GROWTH_MIN: f64 = 1.1;
 
-/// So many looks in a row at gauges with nothing waiting raise the limit, whatever else they show.
+/// From so many looks in a row at gauges with nothing waiting, each raises the limit a little, whatever
+/// else they show.
 const IDLE_LOOKS: u32 = 4;
 
 /// The pause after a refusal at a limit of one, doubled with each further one.
@@ -254,8 +255,8 @@ impl Limiter {
     /// What the engine's gauges say, with `in_flight` requests of ours there.
     ///
     /// When requests of about one length end together, a look may fall between two waves, and nothing
-    /// waits for a moment. So nothing waiting raises the limit only if the engine works on about as many
-    /// as the limit allows, or if it is seen time after time.
+    /// waits for a moment. So nothing waiting doubles the limit only if the engine works on about as many
+    /// as the limit allows; when it is seen time after time, the limit is raised by a little.
     pub fn gauges(&mut self, running: u64, waiting: u64, in_flight: u32) {
         if self.gauges == Gauges::None {
             self.gauges = Gauges::Idle;
@@ -280,16 +281,17 @@ impl Limiter {
                 self.good = target;
                 self.begin_round(target);
             }
-        } else if in_flight.saturating_add(1) >= self.limit
-            && waiting == 0
-            && (is_full || self.idle_looks >= IDLE_LOOKS)
-        {
-            self.idle_looks = 0;
-            self.gauges = Gauges::Idle;
-            self.bad = None;
-            self.good = self.limit;
-            self.step = self.limit.saturating_mul(2);
-            self.raise(self.step);
+        } else if in_flight.saturating_add(1) >= self.limit && waiting == 0 {
+            if is_full {
+                self.gauges = Gauges::Idle;
+                self.bad = None;
+                self.good = self.limit;
+                self.step = self.limit.saturating_mul(2);
+                self.raise(self.step);
+            } else if self.idle_looks >= IDLE_LOOKS {
+                self.good = self.limit;
+                self.raise(self.limit.saturating_add(spare));
+            }
         }
     }
 

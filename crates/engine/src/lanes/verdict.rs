@@ -70,7 +70,7 @@ impl Lanes {
         };
         line.trial_mut().attempted();
         if let Some(suspicion) = suspicion {
-            line.trial_mut().suspect(place, suspicion);
+            line.trial_mut().suspect(place, suspicion, blame);
         }
         state.put_back(lane, &run, (line, due), now);
         (run, Landed::Kept { lane })
@@ -199,11 +199,11 @@ impl State {
             .map(|post| &post.standing);
         let lone = Lone {
             ever_good: standing.is_some_and(Standing::ever_good),
-            vouched: place.is_some_and(|place| place.vouched),
         };
         Circumstances {
             health: standing.map_or(Health::Parked, Standing::health),
             alone,
+            vouched: place.is_some_and(|place| place.vouched),
             lone: (!has_company).then_some(lone),
             now,
         }

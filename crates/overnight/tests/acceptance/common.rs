@@ -15,7 +15,7 @@ use crate::support::TestServer;
 use crate::support::http::{self, Reply};
 
 /// How long a test waits for something that should have happened long before.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(180);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(3);
 
 /// The pause between two looks at something that changes.
 const LOOK: Duration = Duration::from_millis(5);
@@ -362,7 +362,7 @@ impl Random {
         Self(seed)
     }
 
-    /// A number of that range (SplitMix64).
+    /// A number of that range (`SplitMix64`).
     pub(crate) fn within(&mut self, range: Range<u64>) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;

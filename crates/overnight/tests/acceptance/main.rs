@@ -4,6 +4,12 @@
 //! One module is one behaviour. Every test starts processes of its own on free ports and folders of
 //! its own; nothing of the product is reached but its command line, its HTTP and its files.
 
+#![cfg(test)]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "real processes are watched in real time; there is no clock to pause"
+)]
+
 #[path = "../support/mod.rs"]
 mod support;
 

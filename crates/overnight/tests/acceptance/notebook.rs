@@ -4,10 +4,8 @@ use std::io::{BufRead as _, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
 
 /// One request.
 #[derive(Clone, Debug)]
@@ -32,11 +30,7 @@ impl Note {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Notebook {
     notes: Arc<Mutex<Vec<Note>>>,
-    hangs_up: Arc<AtomicBool>,
 }
-
-/// How long an answer takes.
-const LATENCY: Duration = Duration::from_millis(200);
 
 impl Notebook {
     /// Starts one on a free port, and answers it with its URL.
@@ -73,11 +67,6 @@ impl Notebook {
         self.notes.lock().unwrap().clone()
     }
 
-    /// Closes connections instead of answering, or answers again. Its list of models is always there.
-    pub(crate) fn hang_up(&self, hangs_up: bool) {
-        self.hangs_up.store(hangs_up, Ordering::Relaxed);
-    }
-
     fn serve(&self, reader: impl Read, mut writer: impl Write) {
         let mut reader = BufReader::new(reader);
         while let Some(note) = read_request(&mut reader) {
@@ -89,10 +78,6 @@ impl Notebook {
             };
             if is_post {
                 self.notes.lock().unwrap().push(note);
-                thread::sleep(LATENCY);
-                if self.hangs_up.load(Ordering::Relaxed) {
-                    return;
-                }
             }
             let length = answer.len();
             let answer = format!(

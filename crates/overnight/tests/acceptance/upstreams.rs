@@ -194,7 +194,7 @@ fn while_an_upstream_cannot_be_reached_its_models_and_unknown_ones_wait_with_a_r
 
     let batch = scene.client.until_status(&batch, "completed");
     let ended = scene.client.ended(&batch);
-    ended.check_each_once(all.iter().flat_map(|lines| lines.ids()));
+    ended.check_each_once(all.iter().flat_map(Lines::ids));
     assert_eq!(ended.output.len(), 6);
     for line in &ended.error {
         assert_eq!(line["response"]["status_code"], 404, "{line}");

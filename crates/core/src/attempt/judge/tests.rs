@@ -6,6 +6,7 @@ use crate::attempt::{Form, Standing};
 const WELL: Circumstances = Circumstances {
     health: Health::Well,
     alone: false,
+    vouched: true,
     lone: None,
     now: Duration::ZERO,
 };
@@ -34,7 +35,7 @@ fn attempts_until_final(reply: &Reply) -> u32 {
         {
             return attempt;
         }
-        trial.suspect(0, suspicion);
+        trial.suspect(0, suspicion, Blame::of(reply));
         let other = standing.send();
         standing.answered(other);
     }
@@ -96,13 +97,9 @@ fn failures_that_others_do_not_share_end_the_line() {
 fn a_lone_line_is_to_blame_after_five_probes_and_its_patience() {
     let mut trial = Trial::default();
     let rules = AttemptRules::default();
-    let lone = Lone {
-        ever_good: false,
-        vouched: true,
-    };
     let mut circumstances = Circumstances {
         health: Health::Parked,
-        lone: Some(lone),
+        lone: Some(Lone { ever_good: false }),
         ..WELL
     };
     for probe in 0..5_u64 {
@@ -116,10 +113,7 @@ fn a_lone_line_is_to_blame_after_five_probes_and_its_patience() {
         assert_ne!(verdict, Verdict::Final, "probe {probe}");
     }
     circumstances.now = Duration::from_mins(10);
-    circumstances.lone = Some(Lone {
-        vouched: false,
-        ..lone
-    });
+    circumstances.vouched = false;
     assert_ne!(
         judge(
             Blame::of(&answered(500)),
@@ -129,7 +123,7 @@ fn a_lone_line_is_to_blame_after_five_probes_and_its_patience() {
         ),
         Verdict::Final
     );
-    circumstances.lone = Some(lone);
+    circumstances.vouched = true;
     assert_eq!(
         judge(
             Blame::of(&answered(500)),
@@ -143,30 +137,52 @@ fn a_lone_line_is_to_blame_after_five_probes_and_its_patience() {
 
 #[test]
 fn a_line_that_kills_its_upstream_runs_alone_and_ends_at_the_third_loss() {
+    let reset = Reply::NoAnswer(NoAnswer::Reset);
     let (mut standing, mut trial) = (Standing::default(), Trial::default());
     for _ in 0..2 {
         let warm = standing.send();
         standing.answered(warm);
         standing.send();
         let suspicion = standing.failed(true, false, 1);
-        trial.suspect(0, suspicion);
+        trial.suspect(0, suspicion, Blame::of(&reset));
         standing.unreachable(false);
         trial.settle(|_| Some(&standing));
     }
-    let reset = Reply::NoAnswer(NoAnswer::Reset);
     assert!(trial.is_suspect());
-    let alone = Circumstances {
+    let mut alone = Circumstances {
         health: Health::Parked,
         alone: true,
+        vouched: false,
         ..WELL
     };
-    let verdict = judge(
-        Blame::of(&reset),
-        &mut trial,
-        &alone,
-        &AttemptRules::default(),
+    let rules = AttemptRules::default();
+    let verdict = judge(Blame::of(&reset), &mut trial, &alone, &rules);
+    assert_ne!(
+        verdict,
+        Verdict::Final,
+        "the upstream is not there for anybody"
     );
+    alone.vouched = true;
+    let verdict = judge(Blame::of(&reset), &mut trial, &alone, &rules);
     assert_eq!(verdict, Verdict::Final);
+}
+
+#[test]
+fn the_first_401_of_an_outage_does_not_end_a_line_that_failed_otherwise_before() {
+    let (mut standing, mut trial) = (Standing::default(), Trial::default());
+    let rules = AttemptRules::default();
+    for _ in 0..3 {
+        standing.send();
+        let suspicion = standing.failed(false, false, 8);
+        trial.suspect(0, suspicion, Blame::of(&answered(500)));
+        let other = standing.send();
+        standing.answered(other);
+    }
+    trial.settle(|_| Some(&standing));
+    let verdict = judge(Blame::of(&answered(401)), &mut trial, &WELL, &rules);
+    assert_ne!(verdict, Verdict::Final);
+    let verdict = judge(Blame::of(&answered(500)), &mut trial, &WELL, &rules);
+    assert_ne!(verdict, Verdict::Final, "the fourth of its kind");
 }
 
 #[test]

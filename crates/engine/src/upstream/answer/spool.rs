@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use overnight_store::blocking::Blocking;
 
-use super::{AnswerLimits, FREE_BYTES};
+use super::AnswerLimits;
 
 /// How much of a spool file is read at a time.
 const READ_BYTES: u64 = 256 << 10;
@@ -20,8 +20,11 @@ pub(super) struct SpoolFile {
     blocking: Blocking,
 }
 
-/// A spool file that is being written. It gathers [`FREE_BYTES`] between two writes, so a spooled
-/// answer holds no more memory than a small one.
+/// How much is gathered between two writes. Hundreds of answers may be spooled at a time, so it is
+/// little: less than what a small answer holds.
+const WRITE_BYTES: usize = 32 << 10;
+
+/// A spool file that is being written.
 #[derive(Debug)]
 pub(super) struct Spool {
     file: SpoolFile,
@@ -46,14 +49,19 @@ impl Spool {
         };
         Ok(Self {
             file,
-            unwritten: Vec::with_capacity(FREE_BYTES),
+            unwritten: Vec::with_capacity(WRITE_BYTES),
         })
     }
 
-    pub(super) async fn push(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.unwritten.extend_from_slice(bytes);
-        if self.unwritten.len() >= FREE_BYTES {
-            self.write().await?;
+    pub(super) async fn push(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            let room = WRITE_BYTES.saturating_sub(self.unwritten.len());
+            let (fitting, rest) = bytes.split_at(room.min(bytes.len()));
+            self.unwritten.extend_from_slice(fitting);
+            if self.unwritten.len() >= WRITE_BYTES {
+                self.write().await?;
+            }
+            bytes = rest;
         }
         Ok(())
     }

@@ -49,7 +49,7 @@ const IDLE_MAX: Duration = Duration::from_secs(90);
 
 /// What a connection reads ahead, and what it holds back of a body that the other side is slow to take. There are
 /// hundreds of connections. A head of an answer must fit in it.
-const CONNECTION_BYTES: usize = 32 << 10;
+const CONNECTION_BYTES: usize = 16 << 10;
 
 /// An inference server that is reached over HTTP.
 pub struct HttpUpstream {
