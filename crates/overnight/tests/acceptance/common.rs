@@ -159,11 +159,6 @@ impl Client {
         })
     }
 
-    /// Waits until a batch has ended, whichever way.
-    pub(crate) fn until_ended(&self, id: &str) -> Value {
-        self.until(id, "its end", |batch| ENDS.contains(&status_of(batch)))
-    }
-
     /// The two result files of a batch that has ended, checked against what the batch says.
     pub(crate) fn ended(&self, batch: &Value) -> Ended {
         let lines = |key: &str| match batch[key].as_str() {

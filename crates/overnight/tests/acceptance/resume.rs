@@ -17,7 +17,7 @@ const LINES: usize = 100_000;
 const MEMORY_MAX: u64 = 80_000_000;
 
 /// How long half of the lines may take.
-const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE: Duration = Duration::from_mins(5);
 
 /// Requests in flight.
 const IN_FLIGHT: usize = 64;

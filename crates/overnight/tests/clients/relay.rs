@@ -8,9 +8,6 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-/// Longer lines are no request's first line.
-const LINE_BYTES_MAX: usize = 2048;
-
 /// A running relay; its threads end with the process, which is the test's own.
 pub(crate) struct Relay {
     /// Where it listens.
@@ -63,16 +60,22 @@ impl RequestLines {
     fn note(&mut self, bytes: &[u8], log: &Mutex<File>) {
         for &byte in bytes {
             if byte != b'\n' {
-                if self.line.len() < LINE_BYTES_MAX {
-                    self.line.push(byte);
-                }
+                self.line.push(byte);
                 continue;
             }
-            let line = String::from_utf8_lossy(&self.line);
-            if let Some(request) = line.strip_suffix(" HTTP/1.1\r") {
+            if let Some(request) = request(&String::from_utf8_lossy(&self.line)) {
                 writeln!(log.lock().unwrap(), "{request}").unwrap();
             }
             self.line.clear();
         }
     }
+}
+
+/// The request that a line begins. On a connection that is used again the body before it ends on the
+/// same line, without a space: `{"limit":2}GET /v1/files HTTP/1.1`.
+fn request(line: &str) -> Option<String> {
+    let (before, path) = line.strip_suffix(" HTTP/1.1\r")?.rsplit_once(' ')?;
+    let body = before.trim_end_matches(|letter: char| letter.is_ascii_uppercase());
+    let method = before.strip_prefix(body)?;
+    Some(format!("{method} {path}"))
 }
