@@ -40,11 +40,6 @@ python_packages() {
   cp "$requirements" "$folder/requirements.installed"
 }
 
-# The folder that a virtual environment keeps its packages in.
-site_packages() {
-  "$1/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))'
-}
-
 # A port of loopback that nobody listens on.
 free_port() {
   python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'

@@ -29,7 +29,7 @@ use crate::upstream::{AnswerBody, Call, CallBody, Received};
 const UNREADABLE_PAUSE: Duration = Duration::from_secs(1);
 
 /// A long body is read in pieces of so many bytes: hundreds are sent at a time, each with some pieces on its way.
-const BODY_PIECE_BYTES: u64 = 32 << 10;
+const BODY_PIECE_BYTES: u64 = 16 << 10;
 
 /// The id in the result line of an input line that cannot be read.
 const NO_ID: &[u8] = b"null";

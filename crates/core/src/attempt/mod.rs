@@ -3,7 +3,7 @@
 //! One principle decides whose fault a failure is: *it is the line's only if the upstream is
 //! otherwise well*, that is, has answered another line of that model well that was sent after the failure.
 //! [`Standing`] keeps that evidence for one model at one upstream, [`Trial`] what one line has been
-//! through, and [`judge`] puts both together.
+//! through, and [`judge()`] puts both together.
 
 mod judge;
 mod reply;

@@ -34,6 +34,12 @@ impl Receiving {
         }
     }
 
+    /// The head says how long the body is.
+    pub(super) fn expecting(self, length: Option<u64>) -> Self {
+        let body = self.body.expecting(length);
+        Self { body, ..self }
+    }
+
     /// Takes the next bytes of the body; or the end of the attempt, when they are too many or there
     /// is nowhere to put them.
     pub(super) async fn push(&mut self, bytes: Bytes) -> Result<(), Received> {

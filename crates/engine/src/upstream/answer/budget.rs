@@ -71,6 +71,7 @@ impl AnswerBudget {
         BytesPermit {
             budget: self.clone(),
             taken: 0,
+            used: 0,
         }
     }
 
@@ -88,16 +89,28 @@ impl AnswerBudget {
 pub(super) struct BytesPermit {
     budget: AnswerBudget,
     taken: u64,
+    /// Never more than was taken.
+    used: u64,
 }
 
 impl BytesPermit {
-    /// Takes more, all of it or nothing; whether it did.
-    pub(super) fn try_grow(&mut self, bytes: u64) -> bool {
+    /// Takes bytes that are going to be used, all of them or nothing; whether it did.
+    pub(super) fn try_reserve(&mut self, bytes: u64) -> bool {
         let taken = self.budget.try_take(bytes);
         if taken {
             self.taken += bytes;
         }
         taken
+    }
+
+    /// Uses more, all of it or nothing; takes what is missing. Whether it did.
+    pub(super) fn try_use(&mut self, bytes: u64) -> bool {
+        let used = self.used + bytes;
+        let granted = used <= self.taken || self.try_reserve(used - self.taken);
+        if granted {
+            self.used = used;
+        }
+        granted
     }
 }
 

@@ -6,6 +6,9 @@
 //!        └─ more ──► further pieces, each taken from the budget
 //!             └─ none left ──► a spool file; the budget gets all of it back
 //! ```
+//!
+//! An answer that says how long it is gets all of its budget at once or goes to its file at once: so
+//! many that come together do not first fill the memory with their beginnings.
 
 use std::io;
 
@@ -30,6 +33,7 @@ pub(in crate::upstream) struct Gathering {
     budget: AnswerBudget,
     bytes_max: u64,
     length: u64,
+    expected: Option<u64>,
     place: Place,
 }
 
@@ -56,7 +60,16 @@ impl Gathering {
             budget,
             bytes_max,
             length: 0,
+            expected: None,
             place: Place::Whole(Bytes::new()),
+        }
+    }
+
+    /// Knows beforehand how many bytes come.
+    pub(in crate::upstream) fn expecting(self, length: Option<u64>) -> Self {
+        Self {
+            expected: length,
+            ..self
         }
     }
 
@@ -80,13 +93,15 @@ impl Gathering {
                 *whole = bytes;
                 return Ok(());
             }
-            let mut last = BytesMut::with_capacity((whole.len() + bytes.len()).min(FREE_BYTES));
-            last.extend_from_slice(whole);
-            self.place = Place::Held(Held {
-                full: Vec::new(),
-                last,
-                permit: self.budget.permit(),
-            });
+            let first = std::mem::take(whole);
+            let mut permit = self.budget.permit();
+            let beyond = self.expected.map_or(0, beyond_free);
+            self.place = if permit.try_reserve(beyond) {
+                Place::Held(Held::new(&first, permit))
+            } else {
+                let spool = Spool::begin(self.budget.limits(), vec![first]);
+                Place::Spooled(spool.await.map_err(GatherError::Spool)?)
+            };
         }
         self.append(bytes).await.map_err(GatherError::Spool)
     }
@@ -132,22 +147,51 @@ impl Gathering {
     }
 }
 
+/// What an answer of that length takes from the budget.
+const fn beyond_free(length: u64) -> u64 {
+    let piece = FREE_BYTES as u64;
+    length
+        .div_ceil(piece)
+        .saturating_sub(1)
+        .saturating_mul(piece)
+}
+
 impl Held {
+    fn new(first: &Bytes, permit: BytesPermit) -> Self {
+        Self {
+            full: Vec::new(),
+            last: BytesMut::from(&first[..]),
+            permit,
+        }
+    }
+
     /// Takes bytes as long as there is budget; whether it took all.
     fn append(&mut self, bytes: &mut Bytes) -> bool {
         loop {
             let room = FREE_BYTES.saturating_sub(self.last.len());
             let fitting = bytes.split_to(room.min(bytes.len()));
+            self.make_room(fitting.len());
             self.last.extend_from_slice(&fitting);
             if bytes.is_empty() {
                 return true;
             }
-            if !self.permit.try_grow(FREE_BYTES as u64) {
+            if !self.permit.try_use(FREE_BYTES as u64) {
                 return false;
             }
             let next = BytesMut::with_capacity(FREE_BYTES);
             self.full
                 .push(std::mem::replace(&mut self.last, next).freeze());
+        }
+    }
+
+    /// Doubles the last piece when it has to grow, but never over [`FREE_BYTES`], as growing by itself it would.
+    fn make_room(&mut self, more: usize) {
+        let needed = self.last.len() + more;
+        if needed > self.last.capacity() {
+            let capacity = needed.max(2 * self.last.capacity()).min(FREE_BYTES);
+            let mut larger = BytesMut::with_capacity(capacity);
+            larger.extend_from_slice(&self.last);
+            self.last = larger;
         }
     }
 

@@ -90,6 +90,25 @@ async fn without_budget_an_answer_goes_on_in_a_file_and_holds_nothing() {
 }
 
 #[tokio::test]
+async fn an_answer_of_known_length_gets_its_budget_at_its_beginning_or_never() {
+    let whole = 3 * FREE_BYTES as u64;
+    let (budget, _folder) = budget(whole);
+    let sent = noise(4 * FREE_BYTES);
+    let expecting =
+        || Gathering::new(budget.clone(), u64::MAX).expecting(Some(4 * FREE_BYTES as u64));
+    let (mut first, mut second) = (expecting(), expecting());
+    first.push(sent.slice(..FREE_BYTES + 1)).await.unwrap();
+    assert_eq!(budget.left(), 0, "all that it is going to need");
+    second.push(sent.slice(..FREE_BYTES + 1)).await.unwrap();
+    for gathering in [&mut first, &mut second] {
+        gathering.push(sent.slice(FREE_BYTES + 1..)).await.unwrap();
+    }
+    assert_eq!(read(first.finish().await.unwrap()).await, sent);
+    assert_eq!(budget.left(), whole, "the second holds nothing");
+    assert_eq!(read(second.finish().await.unwrap()).await, sent);
+}
+
+#[tokio::test]
 async fn an_answer_may_be_as_large_as_the_bound_and_not_larger() {
     let (budget, _folder) = budget(0);
     let mut gathering = Gathering::new(budget.clone(), 10);

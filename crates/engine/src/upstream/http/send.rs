@@ -64,16 +64,15 @@ impl HttpUpstream {
     /// Gathers the body.
     async fn receive(
         &self,
-        mut receiving: Receiving,
+        receiving: Receiving,
         mut body: Incoming,
     ) -> Result<Received, Received> {
         let is_too_large = |length| length > self.budget.limits().answer_bytes_max;
-        if http_body::Body::size_hint(&body)
-            .exact()
-            .is_some_and(is_too_large)
-        {
+        let length = http_body::Body::size_hint(&body).exact();
+        if length.is_some_and(is_too_large) {
             return Err(no_answer(NoAnswer::TooLarge, None));
         }
+        let mut receiving = receiving.expecting(length);
         let mut last_byte = Instant::now();
         loop {
             let left = self.timeouts.idle.saturating_sub(last_byte.elapsed());
