@@ -164,9 +164,13 @@ impl Blobs {
         if range.is_empty() {
             return Ok(Bytes::new());
         }
-        let bytes = match self.mounts.get(key) {
-            Some(mount) => mount.read(self.blocking, range.clone()).await?,
-            None => self.read_object(key, range.clone()).await?,
+        let bytes = match (self.mounts.get(key), &self.root) {
+            (Some(mount), _) => mount.read(self.blocking, range.clone()).await?,
+            (None, Some(root)) => {
+                let file = root.join(path(key).as_ref());
+                mount::read_file(self.blocking, file, range.clone()).await?
+            }
+            (None, None) => self.read_object(key, range.clone()).await?,
         };
         if bytes.len() as u64 == range.end - range.start {
             Ok(bytes)

@@ -36,8 +36,13 @@ impl Receiving {
 
     /// The head says how long the body is.
     pub(super) fn expecting(self, length: Option<u64>) -> Self {
-        let body = self.body.expecting(length);
-        Self { body, ..self }
+        let is_large = length.is_some_and(|length| length > FREE_BYTES as u64);
+        Self {
+            body: self.body.expecting(length),
+            // A large one may be in a file from its first bytes on.
+            reader: is_large.then(|| Ok(AnswerReader::default())),
+            ..self
+        }
     }
 
     /// Takes the next bytes of the body; or the end of the attempt, when they are too many or there
@@ -129,4 +134,45 @@ pub(super) fn no_answer(why: NoAnswer, detail: Option<String>) -> Received {
 fn spool_failed(error: &std::io::Error) -> Received {
     let detail = format!("its answer could not be kept in a spool file: {error}");
     no_answer(NoAnswer::Ours, Some(detail))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::answer::AnswerLimits;
+    use super::*;
+
+    #[tokio::test]
+    async fn a_large_answer_is_read_whole_wherever_it_is_kept_and_however_it_comes() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = "o".repeat(3 * FREE_BYTES);
+        let sent = Bytes::from(format!(
+            r#"{{"text":"{text}","usage":{{"total_tokens":7}}}}"#
+        ));
+        for memory_bytes in [0, 1 << 20] {
+            let limits = AnswerLimits {
+                memory_bytes,
+                ..AnswerLimits::new(folder.path().to_owned())
+            };
+            let budget = AnswerBudget::new(limits);
+            for (length, step) in [
+                (None, 1000),
+                (Some(sent.len() as u64), 1000),
+                (Some(sent.len() as u64), 2 * FREE_BYTES),
+            ] {
+                let mut receiving =
+                    Receiving::new(StatusCode::OK, HeaderMap::new(), &budget).expecting(length);
+                for piece in sent.chunks(step) {
+                    let pushed = receiving.push(sent.slice_ref(piece)).await;
+                    assert!(pushed.is_ok(), "{pushed:?}");
+                }
+                let received = receiving.finish().await;
+                let Reply::Answered { form, .. } = received.reply else {
+                    panic!("{:?}", received.reply);
+                };
+                assert_eq!(form, Form::Json, "{memory_bytes} {length:?} {step}");
+                assert_eq!(received.usage.total_tokens, 7);
+                assert_eq!(received.body.len(), sent.len() as u64);
+            }
+        }
+    }
 }

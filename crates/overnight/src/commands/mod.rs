@@ -68,7 +68,7 @@ pub(crate) fn start(
 
 /// How many threads work on the disk. Each keeps what it has allocated for a while, so hundreds of them would
 /// hold hundreds of megabytes; a disk is busy with a few.
-const BLOCKING_THREADS: usize = 16;
+const BLOCKING_THREADS: usize = 8;
 
 /// Runs a command to its end. Work that is still going on then (a second Ctrl-C) is left behind: everything
 /// that must survive is on the disk already.

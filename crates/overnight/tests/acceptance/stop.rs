@@ -56,10 +56,16 @@ fn what_does_not_land_within_the_grace_is_sent_again() {
     );
     let client = Client::new(&server.base_url);
     let lines = Lines::new("line", 50);
+    // A list of models that stalls would keep every line waiting.
+    until("the model is listed", || {
+        client.get("/v1/models").json()["data"]
+            .as_array()
+            .is_some_and(|models| !models.is_empty())
+    });
     upstream.post("/sim/mode", &serde_json::json!({ "mode": "stall" }));
     let id = client.submit(&lines.bytes());
     until("four lines are in flight", || {
-        upstream.get("/sim/stats").json()["in_flight"] == 4
+        client.get(&format!("/v1/batches/{id}/progress")).json()["in_flight"] == 4
     });
     let began = Instant::now();
     assert_eq!(server.sigterm().code(), Some(0));

@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -51,17 +51,10 @@ impl Mount {
         range: Range<u64>,
     ) -> Result<Bytes> {
         let mount = Arc::clone(self);
-        let work = move || {
-            let length = usize::try_from(range.end - range.start).map_err(io::Error::other)?;
-            let mut bytes = vec![0; length];
-            match mount.file.read_exact_at(&mut bytes, range.start) {
-                Ok(()) => Ok(Bytes::from(bytes)),
-                // The caller sees by the length that the file is too short.
-                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(Bytes::new()),
-                Err(error) => Err(error),
-            }
-        };
-        blocking.run(work).await.flatten().map_err(error::io)
+        let mut bytes = room(&range)?;
+        let work = move || read_at(&mount.file, range.start, &mut bytes).map(|()| bytes);
+        let bytes = blocking.run(work).await.flatten().map_err(error::io)?;
+        Ok(bytes.into())
     }
 
     pub(super) async fn length(self: &Arc<Self>, blocking: Blocking) -> Result<u64> {
@@ -136,5 +129,35 @@ impl Mount {
         self.file.sync_all().map_err(error::not_durable)?;
         *end = length;
         Ok(())
+    }
+}
+
+/// Reads those bytes of a file that is opened for it. A file that ends sooner gives fewer.
+pub(super) async fn read_file(
+    blocking: Blocking,
+    path: PathBuf,
+    range: Range<u64>,
+) -> Result<Bytes> {
+    let mut bytes = room(&range)?;
+    let work = move || read_at(&File::open(path)?, range.start, &mut bytes).map(|()| bytes);
+    let bytes = blocking.run(work).await.flatten().map_err(error::io)?;
+    Ok(bytes.into())
+}
+
+/// Room for the bytes of a range. It is made where it is given back, not on the thread that reads:
+/// an allocator keeps for each thread what others gave back, and there are many that read.
+fn room(range: &Range<u64>) -> Result<Vec<u8>> {
+    let length = usize::try_from(range.end - range.start).map_err(io::Error::other);
+    Ok(vec![0; length.map_err(error::io)?])
+}
+
+fn read_at(file: &File, at: u64, bytes: &mut Vec<u8>) -> io::Result<()> {
+    match file.read_exact_at(bytes, at) {
+        // The caller sees by the length that the file is too short.
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+            bytes.clear();
+            Ok(())
+        }
+        read => read,
     }
 }

@@ -22,7 +22,7 @@ pub(super) struct SpoolFile {
 
 /// How much is gathered between two writes. Hundreds of answers may be spooled at a time, so it is
 /// little: less than what a small answer holds.
-const WRITE_BYTES: usize = 32 << 10;
+const WRITE_BYTES: usize = 16 << 10;
 
 /// A spool file that is being written.
 #[derive(Debug)]
@@ -97,8 +97,8 @@ pub(super) async fn read_piece(
         return Ok(None);
     }
     let SpoolFile { file, blocking } = spooled.clone();
+    let mut piece = BytesMut::zeroed(usize::try_from(size).map_err(io::Error::other)?);
     let read = move || {
-        let mut piece = BytesMut::zeroed(usize::try_from(size).map_err(io::Error::other)?);
         file.read_exact_at(&mut piece, offset)?;
         Ok(Some(piece.freeze()))
     };
