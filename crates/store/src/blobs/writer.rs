@@ -44,16 +44,24 @@ impl BlobWriter {
     /// # Errors
     ///
     /// [`super::BlobError::Unavailable`] when they could not be written; the blob is lost then.
-    pub async fn write(&mut self, bytes: Bytes) -> Result<()> {
+    pub async fn write(&mut self, mut bytes: Bytes) -> Result<()> {
         self.hash.update(&bytes);
         self.length += bytes.len() as u64;
         if self.gathered.is_empty() && bytes.len() >= HOP_BYTES {
             return self.hop(bytes).await;
         }
-        self.gathered.extend_from_slice(&bytes);
-        if self.gathered.len() >= HOP_BYTES {
-            let bytes = self.gathered.split().freeze();
-            self.hop(bytes).await?;
+        while !bytes.is_empty() {
+            if self.gathered.capacity() == 0 {
+                // All of it at once: growing would leave the memory of each step behind.
+                self.gathered = BytesMut::with_capacity(HOP_BYTES);
+            }
+            let room = HOP_BYTES.saturating_sub(self.gathered.len());
+            let fitting = bytes.split_to(room.min(bytes.len()));
+            self.gathered.extend_from_slice(&fitting);
+            if self.gathered.len() >= HOP_BYTES {
+                let full = std::mem::take(&mut self.gathered).freeze();
+                self.hop(full).await?;
+            }
         }
         Ok(())
     }

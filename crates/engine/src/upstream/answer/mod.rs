@@ -23,7 +23,7 @@ use self::spool::SpoolFile;
 
 /// What each answer may hold without asking the budget; also the size of the pieces that it takes
 /// from there. Larger than nearly every answer, and 512 of them are 32 MiB.
-pub const FREE_BYTES: usize = 56 << 10;
+pub const FREE_BYTES: usize = 64 << 10;
 
 /// The body of an answer, in memory or in a spool file. What it holds is given back on drop.
 #[derive(Debug)]

@@ -97,9 +97,9 @@ async fn an_answer_of_known_length_gets_its_budget_at_its_beginning_or_never() {
     let expecting =
         || Gathering::new(budget.clone(), u64::MAX).expecting(Some(4 * FREE_BYTES as u64));
     let (mut first, mut second) = (expecting(), expecting());
-    first.push(sent.slice(..FREE_BYTES + 1)).await.unwrap();
+    first.push(sent.slice(..=FREE_BYTES)).await.unwrap();
     assert_eq!(budget.left(), 0, "all that it is going to need");
-    second.push(sent.slice(..FREE_BYTES + 1)).await.unwrap();
+    second.push(sent.slice(..=FREE_BYTES)).await.unwrap();
     for gathering in [&mut first, &mut second] {
         gathering.push(sent.slice(FREE_BYTES + 1..)).await.unwrap();
     }
