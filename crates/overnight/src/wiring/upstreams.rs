@@ -22,6 +22,9 @@ use crate::config::settings::Settings;
 use crate::config::upstreams::{SIM, UpstreamSection};
 use crate::failure::UsageError;
 
+/// So many eighths of the memory for answers are filled with their bytes; an allocator needs the rest.
+const ANSWER_EIGHTHS: u64 = 7;
+
 /// Refuses to begin without any upstream.
 ///
 /// # Errors
@@ -57,7 +60,7 @@ impl UpstreamMaker<'_> {
     pub(crate) async fn make(&self) -> anyhow::Result<Vec<UpstreamPart>> {
         let sections = &self.settings.upstreams.0;
         let budget = AnswerBudget::new(AnswerLimits {
-            memory_bytes: self.settings.memory.answers.0,
+            memory_bytes: self.settings.memory.answers.0 / 8 * ANSWER_EIGHTHS,
             answer_bytes_max: self.settings.memory.answer_bytes_max.0,
             ..AnswerLimits::new(self.spool_folder.to_owned())
         });
