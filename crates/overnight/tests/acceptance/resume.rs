@@ -14,7 +14,7 @@ use crate::watch::MemoryWatch;
 const LINES: usize = 100_000;
 
 /// What the process may take while it runs them.
-const MEMORY_MAX: u64 = 80_000_000;
+const MEMORY_MAX: u64 = 50_000_000;
 
 /// How long half of the lines may take.
 const PATIENCE: Duration = Duration::from_mins(5);
