@@ -15,7 +15,8 @@
 //!
 //! Refusals of requests that were sent before the last cut count only once, however many there are.
 //! Engines that queue instead of refusing show it in their gauges ([`Limiter::gauges`]), or by answering no
-//! more lines with twice as many in flight, which the mean latency of a round tells.
+//! more lines with twice as many in flight, two rounds in a row, which the mean latency of a round tells. An
+//! engine that has refused is not judged by its throughput: its refusals are plainer.
 
 use std::time::Duration;
 
@@ -130,6 +131,10 @@ pub struct Limiter {
     hold_rounds: u32,
     /// Answers a second in the last clean round at `good`.
     good_rate: Option<f64>,
+    /// Whether it has ever refused: then a refusal tells better than throughput what is too much.
+    refuses: bool,
+    /// Whether the round before this one, at the same limit, brought no more throughput.
+    seemed_flat: bool,
     gauges: Gauges,
     /// Looks at the gauges in a row at which nothing waited.
     idle_looks: u32,
@@ -158,6 +163,8 @@ impl Limiter {
             held_rounds: 0,
             hold_rounds: HOLD_ROUNDS,
             good_rate: None,
+            refuses: false,
+            seemed_flat: false,
             gauges: Gauges::None,
             idle_looks: 0,
             pause: PAUSE_FIRST,
@@ -222,6 +229,7 @@ impl Limiter {
             self.begin_round(self.limit);
             return;
         }
+        self.refuses = true;
         let tried = self.limit > self.good && self.good > 1;
         match retry_after {
             Some(wait) if !tried => self.pause_until(now + wait.min(RETRY_AFTER_MAX)),
@@ -303,7 +311,14 @@ impl Limiter {
         let took = self.now.saturating_sub(self.round_began).as_secs_f64();
         let rate = f64::from(self.answers_all) / took.max(1e-6);
         if self.limit > self.good {
-            if self.gauges == Gauges::None && !self.is_worth_it(rate) {
+            let asks_rate = self.gauges == Gauges::None && !self.refuses;
+            if asks_rate && !self.is_worth_it(rate) {
+                if !self.seemed_flat {
+                    // One round may be chance: requests of one length come back in waves.
+                    self.begin_round(self.limit);
+                    self.seemed_flat = true;
+                    return;
+                }
                 self.bad = Some(Bad::Flat);
                 self.hold(FLAT_HOLD_ROUNDS);
                 self.begin_round(self.good);
@@ -375,6 +390,7 @@ impl Limiter {
         self.round_began = self.now;
         self.answers = 0;
         self.answers_all = 0;
+        self.seemed_flat = false;
         self.saturated = false;
     }
 
