@@ -29,7 +29,7 @@ const CLOCK_JUMP_MAX: Duration = Duration::from_mins(1);
 const CLOCK_HOLD: Duration = Duration::from_mins(10);
 
 /// So many inputs are checked at a time: each takes a processor, and memory for its longest line.
-const CHECKS_MAX: usize = 4;
+const CHECKS_MAX: usize = 2;
 
 /// The engine's common ground.
 pub(crate) struct Shared {
