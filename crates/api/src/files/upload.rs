@@ -9,7 +9,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
 use http::HeaderMap;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use overnight_core::file::File;
 use overnight_core::id::FileId;
 
@@ -19,7 +19,7 @@ use super::fields::{Field, Fields, required};
 use super::multipart::{Form, FormError, Part};
 use crate::api::Api;
 use crate::auth::Caller;
-use crate::drain::drain;
+use crate::drain::{drain, drain_unread};
 use crate::errors::ApiError;
 use crate::json;
 use crate::params::duplicate;
@@ -42,10 +42,7 @@ pub(crate) async fn upload(
     body: Body,
 ) -> Result<Response, ApiError> {
     if let Err(refusal) = refuse_early(&api, &headers) {
-        // A client that waits to be asked for its body has sent nothing that would have to be read.
-        if !headers.contains_key(EXPECT) {
-            drain(&api, body.into_data_stream());
-        }
+        drain_unread(&api, &headers, body);
         return Err(refusal);
     }
     let mut form = match Form::new(headers.get(CONTENT_TYPE), body, api.settings.body_idle_max) {
