@@ -12,7 +12,7 @@ use crate::keys::new_key;
 use crate::router::Routes;
 use crate::{ApiKey, KeyHash, Keyring, Role};
 
-/// Routes that show nothing of any project.
+/// Routes on which nothing of a project can be named or shown.
 const OF_NO_PROJECT: [&str; 6] = [
     "/health",
     "/ready",
