@@ -149,7 +149,7 @@ impl Asked {
         let target = filled(path, id);
         let mut all = Vec::new();
         for method in methods {
-            for query in ["", "?after=", "?file=error&after="] {
+            for query in ["", "?after=", "?file=error&offset=1&after="] {
                 let target = match query {
                     "" => target.clone(),
                     _ => format!("{target}{query}{id}"),
