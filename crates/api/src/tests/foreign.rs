@@ -13,13 +13,14 @@ use crate::router::Routes;
 use crate::{ApiKey, KeyHash, Keyring, Role};
 
 /// Routes on which nothing of a project can be named or shown.
-const OF_NO_PROJECT: [&str; 6] = [
+const OF_NO_PROJECT: [&str; 7] = [
     "/health",
     "/ready",
     "/metrics",
     "/admin/upstreams",
     "/v1/models",
     "/v1/models/{*id}",
+    "/openapi.json",
 ];
 
 /// Headers that differ from answer to answer, whatever is asked.
