@@ -101,8 +101,8 @@ fn create() -> Operation {
 fn list_batches() -> Operation {
     let after = json!({
         "type": "string",
-        "pattern": "^batch",
-        "description": "The id of a batch: the page begins behind it.",
+        "pattern": "^(batch|$)",
+        "description": "The id of a batch: the page begins behind it. Empty, it counts as none.",
     });
     let limit = within(
         &(0..=PAGE_MAX),
@@ -214,10 +214,7 @@ fn batch() -> Value {
                 "in_progress_at",
                 or_null(time("When its first line could be sent.")),
             ),
-            (
-                "expires_at",
-                or_null(time("When it ends whatever is left of it.")),
-            ),
+            ("expires_at", time("When it ends whatever is left of it.")),
             (
                 "finalizing_at",
                 or_null(time("When nothing more was to be sent.")),

@@ -111,4 +111,6 @@ pub struct Rejection {
 }
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;

@@ -19,6 +19,9 @@ mod footer;
 mod index;
 mod writer;
 
+#[cfg(test)]
+mod properties;
+
 pub use self::entry::{LineParts, PlanEntry};
 pub use self::footer::{PlanCorrupt, PlanFooter, Run, TRAILER_SIZE, tail_range};
 pub use self::index::IndexEntry;
