@@ -119,7 +119,9 @@ def make_objects():
         "files": files,
         "batches": [completed["id"], failed["id"], cancelled],
         "uploads": uploads,
-        # Kept apart, so that it is not cancelled: it can be completed any number of times.
+        # Kept apart, so that they are not cancelled. One takes parts, the other one can be
+        # completed any number of times.
+        "open_upload": create_upload(),
         "whole_upload": {"id": whole, "part": part["id"]},
         "models": [model["id"] for model in models],
     }

@@ -101,8 +101,8 @@ fn create() -> Operation {
 fn list_batches() -> Operation {
     let after = json!({
         "type": "string",
-        "pattern": "^(batch|$)",
-        "description": "The id of a batch: the page begins behind it. Empty, it counts as none.",
+        "pattern": "^batch",
+        "description": "The id of a batch: the page begins behind it.",
     });
     let limit = within(
         &(0..=PAGE_MAX),

@@ -45,10 +45,10 @@ impl Operation {
         self
     }
 
-    /// A parameter of its query, which may be left out.
+    /// A parameter of its query, which may be left out. An empty one counts as none.
     pub(super) fn in_query(mut self, name: &str, schema: &Value) -> Self {
         self.parameters
-            .push(json!({"in": "query", "name": name, "schema": schema}));
+            .push(json!({"in": "query", "name": name, "allowEmptyValue": true, "schema": schema}));
         self
     }
 

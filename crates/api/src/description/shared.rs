@@ -173,7 +173,7 @@ pub(super) fn parameters() -> Value {
                 "type": "string",
                 "minLength": 1,
                 "maxLength": KEY_CHARS_MAX,
-                "pattern": "^[!-~]([ -~]*[!-~])?$",
+                "pattern": r"^[!-~]([\t -~]*[!-~])?$",
             },
         },
     })

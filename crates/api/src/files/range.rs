@@ -79,6 +79,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::tests::arbitrary::seeded;
 
     fn wanted(range: &str, size: u64) -> Wanted {
         let mut headers = HeaderMap::new();
@@ -113,6 +114,39 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(seeded(1_000))]
+
+        #[test]
+        fn a_range_means_the_bytes_from_its_first_to_its_last(
+            first in 0_u64..300,
+            length in prop::option::of(1_u64..300),
+            size in 0_u64..300,
+        ) {
+            let all: Vec<u64> = (0..size).collect();
+            let last = length.map(|length| first + length - 1);
+            let named = |at: &u64| *at >= first && last.is_none_or(|last| *at <= last);
+            let expected: Vec<u64> = all.iter().copied().filter(named).collect();
+            let text = last.map_or_else(String::new, |last| last.to_string());
+            let found = match wanted(&format!("bytes={first}-{text}"), size) {
+                Wanted::Part(part) => part.collect(),
+                Wanted::Nothing => Vec::new(),
+                Wanted::Whole => all,
+            };
+            prop_assert_eq!(found, expected);
+        }
+
+        #[test]
+        fn any_bytes_are_some_range(
+            bytes in proptest::collection::vec(prop_oneof![32_u8..127, 128_u8..=255], 0..30),
+            size in 0_u64..300,
+        ) {
+            let mut headers = HeaderMap::new();
+            headers.insert(RANGE, http::HeaderValue::from_bytes(&bytes).expect("a header value"));
+            if let Wanted::Part(part) = Wanted::of(&headers, "\"e\"", size) {
+                prop_assert!(part.start < part.end && part.end <= size);
+            }
+        }
+
         #[test]
         fn a_part_always_lies_inside_of_the_file(
             range in "(bytes)?=?[0-9]{0,3}-?[0-9-]{0,3}",

@@ -1,6 +1,7 @@
 //! The surface, driven in-process over a real store.
 
 mod access;
+pub(crate) mod arbitrary;
 mod batches;
 mod cancel;
 mod create;

@@ -238,7 +238,7 @@ async fn a_full_disk_refuses_uploads_and_nothing_else() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(32))]
+    #![proptest_config(arbitrary::seeded(32))]
     #[test]
     fn any_chunking_of_an_upload_gives_the_same_file(
         content in proptest::collection::vec(any::<u8>(), 0..300),

@@ -97,11 +97,11 @@ fn line() -> impl Strategy<Value = String> {
     let damage = prop::option::weighted(0.2, (any::<Index>(), prop::char::range(' ', '~')));
     let space = prop::sample::select(vec!["", " ", "\t"]);
     (id, more, body_more, damage, space).prop_map(|(id, more, body_more, damage, space)| {
-        let members = |members: Vec<(&str, String)>| -> String {
+        let members = |members: Vec<(&str, String)>| {
             let members = members.iter();
-            members
-                .map(|(key, value)| format!(",{space}\"{key}\"{space}:{value}"))
-                .collect()
+            let members =
+                members.map(|(key, value)| [",", space, "\"", key, "\":", value].concat());
+            members.collect::<String>()
         };
         let (more, body_more) = (members(more), members(body_more));
         let line = format!(

@@ -2,6 +2,7 @@ use futures_util::stream;
 use proptest::prelude::*;
 
 use super::*;
+use crate::tests::arbitrary::seeded;
 
 /// What a form said: each part's name, file name and bytes.
 type Read = Vec<(String, Option<String>, Vec<u8>)>;
@@ -139,6 +140,8 @@ fn a_part_without_a_name_is_refused() {
 }
 
 proptest! {
+    #![proptest_config(seeded(300))]
+
     #[test]
     fn any_chunking_gives_the_same_form(
         contents in proptest::collection::vec(
@@ -166,6 +169,33 @@ proptest! {
             .collect();
         let body = written(boundary, &parts);
         prop_assert_eq!(read(boundary, pieces(&body, &cuts)), Ok(parts));
+    }
+
+    #[test]
+    fn any_header_is_a_boundary_or_none_and_any_disposition_has_a_base_name_or_none(
+        header in prop::collection::vec(
+            prop_oneof![
+                3 => prop::sample::select(&b"\"\\;=' *%2Fa/"[..]),
+                1 => prop_oneof![32_u8..127, 128_u8..=255],
+            ],
+            0..30,
+        ),
+        value in "[ -~]{1,20}",
+    ) {
+        let typed = [b"multipart/form-data; boundary=", header.as_slice()].concat();
+        let typed = HeaderValue::from_bytes(&typed).expect("a header value");
+        if let Some(boundary) = boundary(&typed) {
+            prop_assert!((1..=BOUNDARY_BYTES_MAX).contains(&boundary.len()));
+        }
+        let named = [b"form-data; filename=", header.as_slice()].concat();
+        for disposition in [named.as_slice(), header.as_slice()] {
+            if let Some(name) = Parameters::parse(disposition).filename() {
+                prop_assert!(!name.is_empty() && !name.contains(['/', '\\', '\r', '\n']));
+            }
+        }
+        let quoted = value.replace('\\', "\\\\").replace('"', "\\\"");
+        let named = format!("form-data; x=\"a;b\"; name=\"{quoted}\"; y");
+        prop_assert_eq!(Parameters::parse(named.as_bytes()).get("name"), Some(value));
     }
 
     #[test]
