@@ -210,4 +210,6 @@ fn insert(values: &mut Dict, key: &str, value: Value) {
 }
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;

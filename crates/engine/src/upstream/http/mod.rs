@@ -18,6 +18,8 @@ mod failure;
 mod gauges;
 mod headers;
 mod models;
+#[cfg(test)]
+mod properties;
 mod send;
 mod target;
 mod tls;

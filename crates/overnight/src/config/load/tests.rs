@@ -30,7 +30,7 @@ fn load_given(given: Given<'_>) -> Result<Loaded, String> {
     })
 }
 
-fn from_file(file: &str) -> Result<Loaded, String> {
+pub(super) fn from_file(file: &str) -> Result<Loaded, String> {
     load_given(Given {
         file,
         variables: &[],
@@ -43,7 +43,7 @@ fn check_error(file: &str, expected: &str) {
     assert_eq!(error, expected);
 }
 
-fn from_variable(name: &str, value: &str) -> Result<Loaded, String> {
+pub(super) fn from_variable(name: &str, value: &str) -> Result<Loaded, String> {
     load_given(Given {
         file: "",
         variables: &[(name, value)],
