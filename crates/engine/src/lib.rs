@@ -16,6 +16,7 @@ mod feed;
 mod input;
 mod lanes;
 mod line;
+mod load;
 mod merge;
 pub mod metrics;
 mod persist;

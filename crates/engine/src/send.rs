@@ -4,35 +4,26 @@
 //! without a new task.
 
 use std::error::Error;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::stream::{self, StreamExt};
+use futures_util::FutureExt as _;
 use overnight_core::attempt::{Blame, Form, NoAnswer, Reply, timed_out};
 use overnight_core::outcome::{LineError, LineIds, Substitute, TEXT_BYTES_MAX, wrap_text};
-use overnight_core::plan::PlanEntry;
 use overnight_core::usage::Usage;
 use overnight_store::blobs::BlobError;
 use tokio::time::Instant;
 
-use crate::input::InputReader;
 use crate::lanes::Flight;
 use crate::lanes::verdict::{Landed, News};
-use crate::line::{HELD_BYTES_MAX, Line};
+use crate::line::Line;
+use crate::load::{Loaded, NO_ID, UNREADABLE_PAUSE, custom_id, load};
 use crate::record::{LineResult, Outcome};
-use crate::run::Run;
+use crate::run::{Run, Stop};
 use crate::shared::Shared;
-use crate::upstream::{AnswerBody, Call, CallBody, Received};
-
-/// A line whose input could not be read just now is tried again after this pause.
-const UNREADABLE_PAUSE: Duration = Duration::from_secs(1);
-
-/// A long body is read in pieces of so many bytes: hundreds are sent at a time, each with some pieces on its way.
-const BODY_PIECE_BYTES: u64 = 16 << 10;
-
-/// The id in the result line of an input line that cannot be read.
-const NO_ID: &[u8] = b"null";
+use crate::upstream::{AnswerBody, Call, Received};
 
 /// Starts flights.
 pub(crate) fn launch(shared: &Arc<Shared>, flights: Vec<Flight>) {
@@ -45,49 +36,54 @@ async fn fly(shared: Arc<Shared>, flight: Flight) {
     let mut next = Some(flight);
     while let Some(flight) = next {
         let place = flight.place;
-        let kept = attempt(&shared, flight).await;
+        let run = Arc::clone(&flight.run);
+        let attempted = contained(attempt(&shared, &run, flight)).await;
+        let kept = attempted.unwrap_or_else(|BrokeDown| {
+            // What the line came to is not known, so its batch may not end.
+            tracing::error!(batch.id = %run.batch_id(), "noting an answer broke down");
+            run.break_off(Stop::Broken);
+            None
+        });
+        run.landed();
         let mut more = shared.lanes.refill(place, kept);
         next = more.pop();
         launch(&shared, more);
     }
 }
 
-/// The raw `custom_id` and the body of a line that is about to be sent.
-struct Loaded {
-    custom_id: Bytes,
-    body: CallBody,
-}
-
 /// Makes one attempt, and notes what came of it. Answers the lane of a line that waits for another.
-async fn attempt(shared: &Arc<Shared>, flight: Flight) -> Option<usize> {
-    let run = Arc::clone(&flight.run);
-    let abort = run.abort.clone();
+async fn attempt(shared: &Shared, run: &Run, flight: Flight) -> Option<usize> {
     let sent = tokio::select! {
         biased;
-        () = abort.cancelled() => None,
-        sent = exchange(shared, &flight) => Some(sent),
-    };
-    let kept = match sent {
-        None => {
+        () = run.abort.cancelled() => {
             shared.lanes.abandon(&flight);
-            None
+            return None;
         }
-        Some(Ok((custom_id, received, took))) => {
-            land(shared, flight, &custom_id, received, took).await
+        sent = contained(exchange(shared, &flight)) => sent,
+    };
+    match sent {
+        Ok(Ok((custom_id, received, took))) => {
+            return land(shared, flight, &custom_id, received, took).await;
         }
-        Some(Err(BlobError::Unavailable(error))) => {
+        Ok(Err(BlobError::Unavailable(error))) => {
             tracing::warn!(batch.id = %run.batch_id(), error, "the input could not be read");
             shared.lanes.defer(flight, UNREADABLE_PAUSE);
-            None
         }
-        Some(Err(error)) => {
-            unreadable(shared, &flight, &error);
-            None
-        }
-    };
-    run.landed();
-    kept
+        Ok(Err(error)) => unreadable(shared, &flight, &error),
+        Err(BrokeDown) => broke_down(shared, &flight).await,
+    }
+    None
 }
+
+/// A panic is a fault of ours, and ends no more than what it happened in.
+async fn contained<T>(work: impl Future<Output = T>) -> Result<T, BrokeDown> {
+    let ended = AssertUnwindSafe(work).catch_unwind().await;
+    // What was the matter and where has been told when it happened.
+    ended.map_err(|_panic| BrokeDown)
+}
+
+/// Something panicked.
+struct BrokeDown;
 
 /// Reads what must be read, sends the line and gathers the answer.
 async fn exchange(
@@ -114,103 +110,6 @@ async fn exchange(
         };
     }
     Ok((custom_id, received, took))
-}
-
-async fn load(run: &Run, line: &Line) -> Result<Loaded, BlobError> {
-    let entry = &line.entry;
-    let held = if let Some(bytes) = &line.bytes {
-        Some(bytes.clone())
-    } else {
-        let input = run.input().ok_or_else(|| mismatch(entry))?;
-        if entry.length > HELD_BYTES_MAX {
-            return load_long(input, entry).await;
-        }
-        let bytes = input.read(entry.range()).await?;
-        entry.parts(&bytes).is_some().then_some(bytes)
-    };
-    let bytes = held.ok_or_else(|| mismatch(entry))?;
-    let custom_id = bytes.slice(entry.id_range());
-    Ok(Loaded {
-        custom_id,
-        body: CallBody::Held(bytes.slice(entry.body_range())),
-    })
-}
-
-/// A long line: its body is streamed. Its last piece is sent only after the whole line was compared
-/// with its checksum, so that no upstream ever works on damaged bytes.
-async fn load_long(input: &InputReader, entry: &PlanEntry) -> Result<Loaded, BlobError> {
-    let start = entry.offset + u64::from(entry.id_start);
-    let custom_id = input.read(start..start + u64::from(entry.id_len)).await?;
-    let body_start = entry.offset + u64::from(entry.body_start);
-    let body_end = body_start + u64::from(entry.body_len);
-    let reader = LongLine {
-        reader: input.stream(entry.range()).in_pieces_of(BODY_PIECE_BYTES),
-        at: entry.offset,
-        body: body_start..body_end,
-        crc32c: 0,
-        held_back: Bytes::new(),
-        entry: *entry,
-        is_done: false,
-    };
-    let pieces = stream::unfold(reader, |mut reader| async move {
-        let piece = reader.next().await?;
-        Some((piece, reader))
-    });
-    let body = CallBody::Streamed {
-        length: u64::from(entry.body_len),
-        pieces: pieces.boxed(),
-    };
-    Ok(Loaded { custom_id, body })
-}
-
-struct LongLine {
-    reader: overnight_store::blobs::ExtentReader,
-    at: u64,
-    body: std::ops::Range<u64>,
-    crc32c: u32,
-    /// The last piece of the body so far.
-    held_back: Bytes,
-    entry: PlanEntry,
-    is_done: bool,
-}
-
-impl LongLine {
-    async fn next(&mut self) -> Option<std::io::Result<Bytes>> {
-        while !self.is_done {
-            let piece = match self.reader.next().await {
-                Ok(Some(piece)) => piece,
-                Ok(None) => {
-                    self.is_done = true;
-                    if self.crc32c != self.entry.crc32c {
-                        return Some(Err(std::io::Error::other(mismatch(&self.entry))));
-                    }
-                    return Some(Ok(std::mem::take(&mut self.held_back)));
-                }
-                Err(error) => {
-                    self.is_done = true;
-                    return Some(Err(std::io::Error::other(error)));
-                }
-            };
-            self.crc32c = crc32c::crc32c_append(self.crc32c, &piece);
-            let (start, end) = (self.at, self.at + piece.len() as u64);
-            self.at = end;
-            let (from, to) = (start.max(self.body.start), end.min(self.body.end));
-            if from < to {
-                let range =
-                    usize::try_from(from - start).ok()?..usize::try_from(to - start).ok()?;
-                let ready = std::mem::replace(&mut self.held_back, piece.slice(range));
-                if !ready.is_empty() {
-                    return Some(Ok(ready));
-                }
-            }
-        }
-        None
-    }
-}
-
-fn mismatch(entry: &PlanEntry) -> BlobError {
-    let text = format!("line {} of the input is not what was validated", entry.line);
-    BlobError::Corrupt(text.into())
 }
 
 /// Judges a reply, and records it when it is the line's outcome.
@@ -329,19 +228,33 @@ fn unreadable(shared: &Shared, flight: &Flight, error: &BlobError) {
     record_without_reply(shared, &run, &flight.line, Substitute::NoAnswer(&why), 500);
 }
 
+/// A fault of ours in the exchange of one line ends that line.
+async fn broke_down(shared: &Shared, flight: &Flight) {
+    let run = Arc::clone(&flight.run);
+    tracing::error!(
+        batch.id = %run.batch_id(),
+        line.no = flight.line.entry.line,
+        "the exchange of a line broke down"
+    );
+    shared.lanes.abandon(flight);
+    let why = "A fault of the batch server ended this request; its log says more.";
+    end_without_reply(shared, &run, &flight.line, Substitute::NoAnswer(why)).await;
+}
+
 /// Ends the lines of models that no upstream serves any more.
 pub(crate) async fn refuse_unserved(shared: &Shared) {
     for (run, line, model) in shared.lanes.take_refused() {
         run.recorder.room().await;
-        refuse(shared, &run, &line, &model).await;
+        end_without_reply(shared, &run, &line, Substitute::NoSuchModel(&model)).await;
     }
 }
 
-async fn refuse(shared: &Shared, run: &Run, line: &Line, model: &str) {
-    let custom_id = load(run, line)
-        .await
-        .map_or(Bytes::from_static(NO_ID), |line| line.custom_id);
-    let outcome = substitute(Substitute::NoSuchModel(model));
+/// Ends a line that no upstream has answered.
+async fn end_without_reply(shared: &Shared, run: &Run, line: &Line, reply: Substitute<'_>) {
+    let Some(custom_id) = custom_id(run, line).await else {
+        return;
+    };
+    let outcome = substitute(reply);
     run.recorder
         .push(&result(shared, line, &custom_id), outcome, run.in_flight());
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use overnight_core::id::{BatchId, Entropy, WorkerId};
 use overnight_core::time::{Clock, Timestamp};
 use overnight_store::{Blobs, Store, Wake};
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -27,6 +28,9 @@ const CLOCK_JUMP_MAX: Duration = Duration::from_mins(1);
 /// For so long.
 const CLOCK_HOLD: Duration = Duration::from_mins(10);
 
+/// So many inputs are checked at a time: each takes a processor, and memory for its longest line.
+const CHECKS_MAX: usize = 2;
+
 /// The engine's common ground.
 pub(crate) struct Shared {
     pub(crate) store: Arc<dyn Store>,
@@ -40,6 +44,8 @@ pub(crate) struct Shared {
     pub(crate) worker: WorkerId,
     pub(crate) lanes: Lanes,
     pub(crate) guard: ClockGuard,
+    /// Permits to check an input.
+    pub(crate) checks: Semaphore,
     /// Every task of the engine.
     pub(crate) tasks: TaskTracker,
     /// The batches that run here.
@@ -70,6 +76,7 @@ impl Shared {
             worker: WorkerId::new(now, parts.entropy.draw()),
             lanes: Lanes::new(parts.upstreams, parts.settings.attempts),
             guard: ClockGuard::new(parts.clock.clone()),
+            checks: Semaphore::new(CHECKS_MAX),
             store: parts.store,
             blobs: parts.blobs,
             clock: parts.clock,

@@ -44,6 +44,8 @@ pub(crate) async fn validate(
         )]));
     }
     let reader = InputReader::new(shared.blobs.clone(), &input.extents);
+    // Never closed: without a permit the check goes on all the same.
+    let _permit = shared.checks.acquire().await;
     watch::ask_unknown(shared).await;
     let mut catalog = shared.lanes.catalog();
     let mut asked_again = false;

@@ -1,7 +1,7 @@
 //! What can be set, each with its meaning, unit, bound and default. The settings are checked once,
 //! when a simulator is made from them, so that a typing error is a sentence and not a strange run.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::faults::FaultRates;
 use crate::log::LogTo;
@@ -19,7 +19,9 @@ pub const PLACES_MAX: usize = 1_000_000;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SimSettings {
-    /// The names of the models it serves; other names get 404 `model_not_found`. Default `["sim"]`.
+    /// The names of the models it serves; other names get 404 `model_not_found`. One text with commas
+    /// between them is understood as well. Default `["sim"]`.
+    #[serde(deserialize_with = "names")]
     pub models: Vec<String>,
     /// Serves every model that is asked for, whatever `models` says. Default false.
     pub any_model: bool,
@@ -88,6 +90,25 @@ pub enum SimError {
         /// What the file system said.
         source: std::io::Error,
     },
+}
+
+/// Names as a list, or as one text with commas between them.
+fn names<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "expected a list of texts")]
+    enum Names {
+        List(Vec<String>),
+        Text(String),
+    }
+    Ok(match Names::deserialize(from)? {
+        Names::List(names) => names,
+        Names::Text(text) => text
+            .split(',')
+            .map(str::trim)
+            .filter(|name| !name.is_empty())
+            .map(str::to_owned)
+            .collect(),
+    })
 }
 
 impl Default for SimSettings {

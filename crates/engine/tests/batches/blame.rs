@@ -116,6 +116,28 @@ fn a_bad_line_fails_alone_after_its_attempts() {
 }
 
 #[test]
+fn a_line_whose_exchange_panics_fails_alone_and_its_permit_comes_back() {
+    let house = House::new();
+    House::live(async || {
+        let upstream = upstream(Script::by(|seen| {
+            let body = String::from_utf8_lossy(&seen.body);
+            assert!(!body.contains("<7>"), "a fault of ours");
+            good()
+        }));
+        let life = house.start(&upstream);
+        for _ in 0..10 {
+            let id = life.create(&lines(20), None).await;
+            let batch = life.end(&id, Duration::from_mins(5)).await;
+            assert_eq!(ended(batch.as_ref()), Some(Status::Completed));
+            let results = life.results(&id, &ids(20)).await;
+            assert_eq!(results.error.keys().collect::<Vec<_>>(), ["r-7"]);
+            assert_eq!(results.error["r-7"]["response"]["status_code"], 503);
+        }
+        life.stop().await;
+    });
+}
+
+#[test]
 fn bad_lines_at_the_end_with_nothing_to_compare_with_end_within_minutes() {
     let house = House::new();
     House::live(async || {

@@ -23,7 +23,7 @@ use crate::config::upstreams::{SIM, UpstreamSection};
 use crate::failure::UsageError;
 
 /// So many eighths of the memory for answers are filled with their bytes; an allocator needs the rest.
-const ANSWER_EIGHTHS: u64 = 7;
+const ANSWER_EIGHTHS: u64 = 6;
 
 /// Refuses to begin without any upstream.
 ///

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::io::Write as _;
 
-use indicatif::{HumanCount, HumanDuration};
+use indicatif::{FormattedDuration, HumanCount};
 use overnight_core::batch::Batch;
 
 use super::causes::causes;
@@ -49,7 +49,11 @@ fn ended_text(batch: &Batch, paths: &Paths, pace: Pace) -> String {
         let seconds = pace.elapsed.as_secs_f64().max(0.001);
         let rate = f64::from(u32::try_from(here).unwrap_or(u32::MAX)) / seconds;
         // Writing to a string cannot fail, here and below.
-        let _ = write!(text, " in {} ({rate:.1}/s)", HumanDuration(pace.elapsed));
+        let _ = write!(
+            text,
+            " in {} ({rate:.1}/s)",
+            FormattedDuration(pace.elapsed)
+        );
     }
     let usage = &batch.usage;
     let _ = write!(

@@ -195,6 +195,13 @@ fn variables_set_texts_lists_and_upstreams() {
         .settings
         .windows;
     assert_eq!(windows.0, ["24h", "1h"]);
+    let models = from_variable("OVERNIGHT_SIM__MODELS", "a, b")
+        .unwrap()
+        .settings
+        .sim
+        .0
+        .models;
+    assert_eq!(models, ["a", "b"]);
     let loaded = from_variable("OVERNIGHT_UPSTREAMS", "http://a:1,http://b:2").unwrap();
     let urls: Vec<_> = loaded
         .settings
