@@ -4,9 +4,10 @@ use crate::files::one_line;
 use crate::golden::{Golden, Refusal, json};
 use crate::object::{file, file_answer};
 use crate::request::{Body, get, post, post_json};
-use crate::row::{Outcome, Row, chosen, recorded, reported};
+use crate::row::{Outcome, Row, chosen, documented, recorded, reported};
 use crate::scene::Scene;
 use crate::section::Section;
+use crate::stage::FULL;
 
 /// Sections 7.1 to 7.3.
 pub(crate) const ERRORS: Section = Section {
@@ -163,6 +164,30 @@ const ROWS: &[Row] = &[
             scene.expect(&post_json("/v1/batches", "{}"), &golden)
         },
     ),
+    documented(
+        "7.2/429",
+        "Too many requests are answered 429.",
+        |scene| {
+            scene.upload(one_line())?;
+            let request = post_json("/v1/batches", crate::batches::request_with(""));
+            let golden = crate::object::batch_answer(&crate::object::batch());
+            scene.expect(&request, &golden)
+        },
+    )
+    .differs("429 is never sent: what is too much waits."),
+    chosen(
+        "7.2/503",
+        "What is said when the disk is almost full?",
+        "503 `server_error` with a `Retry-After` of 5 seconds: SDKs give up on more than 60 or 120.",
+        |scene| {
+            let message = "The disk is almost full: no file can be uploaded before there is room \
+                           again.";
+            let golden = Refusal::new(503, message).server().files();
+            let request = crate::request::batch_file("in.jsonl", one_line());
+            scene.expect(&request, &golden.header("retry-after", "5"))
+        },
+    )
+    .on(&FULL),
     recorded(
         "7.3/409-once",
         "SDKs send again what was answered 409, unless `x-should-retry: false` says not to.",

@@ -236,6 +236,8 @@ pub(crate) fn download(golden: Golden, filename: &str, id: &str) -> Golden {
 pub(crate) struct Refusal<'a> {
     pub(crate) status: u16,
     pub(crate) message: &'a str,
+    /// Whose error it is.
+    kind: &'static str,
     pub(crate) param: Option<&'a str>,
     pub(crate) code: Option<&'a str>,
 }
@@ -246,9 +248,16 @@ impl<'a> Refusal<'a> {
         Self {
             status,
             message,
+            kind: "invalid_request_error",
             param: None,
             code: None,
         }
+    }
+
+    /// The same as an error of the server.
+    pub(crate) const fn server(mut self) -> Self {
+        self.kind = "server_error";
+        self
     }
 
     /// The same about a parameter.
@@ -265,8 +274,9 @@ impl<'a> Refusal<'a> {
 
     fn error(self) -> String {
         format!(
-            r#""error":{{"message":{},"type":"invalid_request_error","param":{},"code":{}}}"#,
+            r#""error":{{"message":{},"type":"{}","param":{},"code":{}}}"#,
             quoted(Some(self.message)),
+            self.kind,
             quoted(self.param),
             quoted(self.code)
         )

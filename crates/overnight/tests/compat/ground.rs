@@ -93,6 +93,16 @@ const ROWS: &[Row] = &[
     )
     .on(&EMPTY),
     recorded(
+        "0/cors",
+        "The answers of `/v1/files` and `/v1/uploads` have `access-control-allow-origin: *`.",
+        |scene| scene.expect(&get("/v1/files"), &file_page(&[], None, false)),
+    )
+    .on(&EMPTY)
+    .differs(
+        "A server without keys sends no CORS header: any page in a browser of its machine could \
+         read every file.",
+    ),
+    recorded(
         "0/no-idempotency",
         "A request that is sent again makes a second object: the SDKs send no `Idempotency-Key`.",
         |scene| {
@@ -108,6 +118,13 @@ const ROWS: &[Row] = &[
             scene.expect(&again(), &batch_answer(&second))?;
             differ(scene, "b", "b2")
         },
+    ),
+    chosen(
+        "0/idempotency-key",
+        "What does an `Idempotency-Key` of a client do?",
+        "For a day the same request under it is answered as it was the first time, with \
+         `idempotent-replayed: true`; another one under it is refused.",
+        idempotency,
     ),
     recorded(
         "0/unknown-headers",
@@ -195,6 +212,22 @@ const ID_ROWS: &[Row] = &[
 
 fn uploaded() -> Golden {
     file_answer(&file(one_line().len()))
+}
+
+fn idempotency(scene: &mut Scene<'_>) -> Outcome {
+    scene.upload(one_line())?;
+    // The key is the file's id, which no other row has.
+    let create =
+        |more: &str| post_json("/v1/batches", request_with(more)).header("idempotency-key", "«f»");
+    let golden = batch_answer(&batch());
+    scene.expect(&create(""), &golden)?;
+    let again = golden.header("idempotent-replayed", "true");
+    scene.expect(&create(""), &again)?;
+    let message = "The idempotency key '«f»' was used for another request within the last 24 \
+                   hours. Send that request unchanged, or use a new key for a new request.";
+    let refusal = Refusal::new(400, message).param("Idempotency-Key");
+    let golden = refusal.code("idempotency_key_reused").golden();
+    scene.expect(&create(r#","metadata":null"#), &golden)
 }
 
 fn one_result(scene: &mut Scene<'_>) -> Outcome {

@@ -30,6 +30,7 @@ mod row;
 mod scene;
 mod section;
 mod stage;
+mod uploads;
 mod upstream;
 
 use std::collections::BTreeSet;
@@ -70,6 +71,7 @@ sections! {
     input_files_are_checked: input::checks::CHECKS,
     input_files_have_limits: input::limits::LIMITS,
     result_lines: results::LINES,
+    files_in_parts: uploads::UPLOADS,
     errors_are_told: errors::ERRORS,
     access: errors::ACCESS,
     models: errors::MODELS,

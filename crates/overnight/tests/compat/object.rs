@@ -37,6 +37,14 @@ impl Object {
         self
     }
 
+    /// Sets the size, without naming it as different from a fresh object's.
+    fn set_bytes(&mut self, bytes: usize) {
+        let mut members = self.members.iter_mut();
+        if let Some((_, value)) = members.find(|(key, _)| *key == "bytes") {
+            *value = bytes.to_string();
+        }
+    }
+
     /// Its text without white space.
     pub(crate) fn compact(&self) -> String {
         let members = self.members.iter();
@@ -78,10 +86,27 @@ pub(crate) fn file(bytes: usize) -> Object {
             ("status_details", "null"),
         ],
     );
-    for (_, value) in file.members.iter_mut().filter(|(key, _)| *key == "bytes") {
-        *value = bytes.to_string();
-    }
+    file.set_bytes(bytes);
     file
+}
+
+/// An upload of so many bytes that has just been created: `u`, created at `t`.
+pub(crate) fn upload(bytes: usize) -> Object {
+    let mut upload = Object::new(
+        "Upload",
+        &[
+            ("id", r#""«upload u»""#),
+            ("object", r#""upload""#),
+            ("bytes", ""),
+            ("created_at", "«time t»"),
+            ("filename", r#""in.jsonl""#),
+            ("purpose", r#""batch""#),
+            ("status", r#""pending""#),
+            ("expires_at", "«t + 3600»"),
+        ],
+    );
+    upload.set_bytes(bytes);
+    upload
 }
 
 /// Zeros.

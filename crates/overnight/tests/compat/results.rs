@@ -9,7 +9,7 @@ use crate::request::{delete, get};
 use crate::row::{Outcome, Row, chosen, documented, recorded, reported};
 use crate::scene::Scene;
 use crate::section::Section;
-use crate::stage::{EMPTY, IMPATIENT, SHORT};
+use crate::stage::{BUSY, EMPTY, IMPATIENT, SHORT};
 use crate::upstream::{BROKEN, CHAT, REFUSED};
 
 /// Section 1.5.
@@ -188,6 +188,28 @@ const ROWS: &[Row] = &[
         },
     )
     .on(&IMPATIENT),
+    chosen(
+        "4/429",
+        "What becomes of a line that its upstream answered 429?",
+        "It is sent again, and 429 is seen by nobody.",
+        |scene| {
+            scene.upload(chat("a", "m", "busy") + "\n")?;
+            scene.create()?;
+            scene.becomes("completed", &one_done())?;
+            scene.expect(&get("/v1/files/«o»/content"), &output(&[output_line("a")]))?;
+            let calls = scene.look(|upstream| {
+                let seen = upstream.seen();
+                let calls = seen.iter().filter(|seen| seen.path == "/v1/chat/completions");
+                calls.count().to_string()
+            })?;
+            scene.tell(format!("the line was sent {calls} times"));
+            match calls.as_str() {
+                "2" => Ok(()),
+                _ => Err(format!("it was sent {calls} times")),
+            }
+        },
+    )
+    .on(&BUSY),
     documented(
         "4/expired",
         "A line that was not run before the window ended has `response: null` and the error \

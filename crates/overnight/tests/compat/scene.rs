@@ -197,6 +197,11 @@ impl<'a> Scene<'a> {
             .forget(&["b", "c", "begun", "sealing", "stopping", "end", "o", "e"]);
     }
 
+    /// Forgets what is known of the upload `u`, before there is another one.
+    pub(crate) fn forget_upload(&mut self) {
+        self.known.forget(&["u", "t", "p", "q", "f", "m"]);
+    }
+
     /// Uploads a file that is made when it is sent; its id is `f` from here on.
     pub(crate) fn upload_made(&mut self, made: Made) -> Outcome {
         let answer = self.prepare(&made_upload(made))?;

@@ -63,6 +63,42 @@ pub(crate) const IMPATIENT: Stage = Stage {
     answer: upstream::answer,
 };
 
+/// Uploads expire after a second.
+pub(crate) const BRIEF_UPLOADS: Stage = Stage {
+    name: "brief-uploads",
+    config: "[retention]\nuploads = \"1s\"\n",
+    own: false,
+    limit: 64,
+    answer: upstream::answer,
+};
+
+/// Files expire after a second.
+pub(crate) const BRIEF_FILES: Stage = Stage {
+    name: "brief-files",
+    config: "[retention]\nfiles = \"1s\"\n",
+    own: false,
+    limit: 64,
+    answer: upstream::answer,
+};
+
+/// The disk is full, as far as the settings say.
+pub(crate) const FULL: Stage = Stage {
+    name: "full",
+    config: "[disk]\nreserve = \"1000000GiB\"\n",
+    own: false,
+    limit: 64,
+    answer: upstream::answer,
+};
+
+/// As it comes, its upstream refusing the first line as too much.
+pub(crate) const BUSY: Stage = Stage {
+    name: "busy",
+    config: "",
+    own: true,
+    limit: 64,
+    answer: upstream::busy_at_first,
+};
+
 /// One model a file, as the service has it.
 pub(crate) const SINGLE_MODEL: Stage = Stage {
     name: "single-model",

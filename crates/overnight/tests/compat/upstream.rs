@@ -1,5 +1,6 @@
 //! The upstream behind the stages. A line says by `user` what becomes of it.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use overnight_engine::upstream::scripted::{Answer, Seen, Step};
@@ -56,6 +57,17 @@ pub(crate) fn answer(seen: &Seen) -> Step {
 pub(crate) fn silence(seen: &Seen) -> Step {
     if seen.path == CHATS || seen.path == "/v1/embeddings" {
         return Step::Silent;
+    }
+    answer(seen)
+}
+
+/// Answers the first chat that says so 429, and any other as usual.
+pub(crate) fn busy_at_first(seen: &Seen) -> Step {
+    static WAS_BUSY: AtomicBool = AtomicBool::new(false);
+    let is_busy = String::from_utf8_lossy(&seen.body).contains(r#""user":"busy""#);
+    if is_busy && !WAS_BUSY.swap(true, Ordering::Relaxed) {
+        let answer = Answer::new(429, REFUSED);
+        return Step::Answer(answer.with_header("retry-after", "0"));
     }
     answer(seen)
 }

@@ -8,7 +8,7 @@ use crate::results::{CHAT_USAGE, output_line};
 use crate::row::{Outcome, Row, chosen, recorded, reported};
 use crate::scene::Scene;
 use crate::section::Section;
-use crate::stage::SHORT;
+use crate::stage::{BRIEF_FILES, SHORT};
 
 /// Section 1.3.
 pub(crate) const ONE: Section = Section {
@@ -65,6 +65,20 @@ const ROWS: &[Row] = &[
             scene.expect(&get("/v1/files/«f»/content"), &refusal)
         },
     ),
+    recorded(
+        "1.3/expired",
+        "A file whose time is over is a missing one.",
+        |scene| {
+            scene.upload(one_line())?;
+            let refusal = Refusal::new(404, "No such File object: «f»")
+                .param("id")
+                .files();
+            scene.expect_soon(&get("/v1/files/«f»"), "No such File object", &refusal)?;
+            scene.expect(&get("/v1/files/«f»/content"), &refusal)?;
+            scene.expect(&delete("/v1/files/«f»"), &refusal)
+        },
+    )
+    .on(&BRIEF_FILES),
     reported(
         "1.3/delete-input-first",
         "The input of a batch may be deleted; a batch created over it then fails.",

@@ -267,6 +267,14 @@ const ROWS: &[Row] = &[
             scene.expect(&request, &too_large())
         },
     ),
+    recorded(
+        "1.1/quotas",
+        "A project has 2.5 TB of files, and uploads 1,000 a minute.",
+        |scene| scene.expect(&batch_file("in.jsonl", one_line()), &uploaded()),
+    )
+    .differs(
+        "There are no such quotas: the disk is the bound, and what it has no room for is 503.",
+    ),
     chosen(
         "1.1/wrong-expires-after",
         "What is said about an `expires_after` that is wrong?",

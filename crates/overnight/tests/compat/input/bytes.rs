@@ -1,9 +1,10 @@
 //! The bytes of an input file, and what becomes of them on their way there and back.
 
 use super::{BODY, ID, METHOD, URL, entry, fails, good, line, not_json};
+use crate::golden::Refusal;
 use crate::json::scan;
 use crate::object::{Object, completed, counts};
-use crate::request::get;
+use crate::request::{batch_file, get};
 use crate::results::{CHAT_USAGE, output, output_line};
 use crate::row::{Outcome, Row, chosen, recorded, reported};
 use crate::scene::Scene;
@@ -85,6 +86,15 @@ const ROWS: &[Row] = &[
         |scene| one_runs(scene, &format!("\u{feff}{}\n", good("a")), "a"),
     )
     .differs("The mark is passed over: editors write it, and nobody means it."),
+    reported(
+        "3.3/not-utf8",
+        "A file that is not UTF-8 is refused when it is uploaded.",
+        |scene| {
+            let refusal = Refusal::new(400, "Invalid file for Batch API. Must be utf-8 encoded");
+            let content = [good("a").as_bytes(), b"\n\xc3\x28\n"].concat();
+            scene.expect(&batch_file("in.jsonl", content), &refusal.files())
+        },
+    ),
     chosen(
         "3.3/nul",
         "What is a NUL byte?",
@@ -139,12 +149,13 @@ const ROWS: &[Row] = &[
 ];
 
 /// Bodies that a program which reads and writes them anew would change.
-const NASTY: [&str; 12] = [
+const NASTY: [&str; 13] = [
     r#"{"model":"m","messages":[],"seed":9007199254740993}"#,
     r#"{"model":"m","messages":[],"seed":123456789012345678901234567890}"#,
     r#"{"model":"m","messages":[],"t":1.0,"u":1e2,"v":1E+2,"w":0.1000,"x":-0,"y":1e-400,"z":1e400}"#,
     r#"{"model":"m","messages":[],"t":0.1234567890123456789012345}"#,
     r#"{ "messages" :[ ] ,"model":	"m" , "user" : "a"}"#,
+    r#"{"model":"m","n":3,"logprobs":true,"tools":[{"type":"function","function":{"name":"f","parameters":{}}}],"messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:image/png;base64,AA=="}}]}]}"#,
     r#"{"z":1,"model":"m","a":2,"messages":[]}"#,
     r#"{"model":"m","messages":[{"role":"user","role":"user","content":"\u0000\u001f\u007f"}]}"#,
     r#"{"model":"m","messages":[],"s":"\ud800","t":"\udc00\ud800","u":"\ud83d\ude00😀"}"#,
