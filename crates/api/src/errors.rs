@@ -206,7 +206,9 @@ impl ApiError {
                     .because(error)
             }
             StoreError::Corrupt(_) => Self::fatal(error),
-            StoreError::Illegal(_) | StoreError::Fenced => Self::internal(error),
+            StoreError::Illegal(_) | StoreError::Refused(_) | StoreError::Fenced => {
+                Self::internal(error)
+            }
         }
     }
 
@@ -215,6 +217,7 @@ impl ApiError {
         match error {
             StoreError::NotFound => Self::internal(error),
             other @ (StoreError::Illegal(_)
+            | StoreError::Refused(_)
             | StoreError::Fenced
             | StoreError::Unavailable(_)
             | StoreError::Corrupt(_)) => Self::from_store(other, Self::unexplained),

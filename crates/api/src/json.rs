@@ -35,6 +35,21 @@ pub(crate) fn compact(value: &impl Serialize) -> Result<Response, ApiError> {
     answer(serde_json::to_vec(value))
 }
 
+/// The text of [`pretty`]'s answer, for one that is to be given again.
+pub(crate) fn pretty_text(value: &impl Serialize) -> Result<String, ApiError> {
+    serde_json::to_string_pretty(value).map_err(ApiError::internal)
+}
+
+/// The text of [`pretty_line`]'s answer, for one that is to be given again.
+pub(crate) fn pretty_line_text(value: &impl Serialize) -> Result<String, ApiError> {
+    pretty_text(value).map(|json| json + "\n")
+}
+
+/// An answer whose JSON is written already.
+pub(crate) fn written(json: String) -> Response {
+    ([(CONTENT_TYPE, "application/json")], json).into_response()
+}
+
 fn answer(json: serde_json::Result<Vec<u8>>) -> Result<Response, ApiError> {
     let json = json.map_err(ApiError::internal)?;
     Ok(([(CONTENT_TYPE, "application/json")], json).into_response())

@@ -1,10 +1,10 @@
-//! The HTTP surface: OpenAI's Files, Batches and Models, spoken so that their clients cannot tell,
+//! The HTTP surface: OpenAI's Files, Uploads, Batches and Models, spoken so that their clients cannot tell,
 //! and a few routes of our own for what a running batch is doing.
 //!
 //! Start with [`router()`]: every request passes the `surface` (tolerant paths, headers, the
 //! rendering of errors, panics, one log line), then one route. `wire` holds the documented JSON,
-//! `errors` the documented refusals, `auth` says whose request it is. `files` and `batches` are
-//! thin: they check what a client may send, call one verb of the store, and show what it answers.
+//! `errors` the documented refusals, `auth` says whose request it is. `files`, `uploads` and
+//! `batches` are thin: they check what a client may send, call one verb of the store, and show what it answers.
 //!
 //! Nothing is kept between two requests, and nothing here runs a batch: the engine is told by a
 //! hint that there is something new in the store, and finds it there by itself without one.
@@ -24,12 +24,14 @@ mod json;
 mod keys;
 mod loopback;
 mod models;
+mod once;
 mod params;
 mod path;
 mod query;
 mod router;
 mod settings;
 mod surface;
+mod uploads;
 mod wire;
 
 #[cfg(test)]

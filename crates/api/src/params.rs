@@ -29,8 +29,8 @@ pub(crate) fn expiry(param: &str, value: &RawValue) -> Result<Option<Duration>, 
     let seconds = members
         .get("seconds")
         .ok_or_else(|| missing(&seconds_param))?;
-    of_type(&seconds_param, seconds, JsonType::Integer)?;
-    expiry_seconds(&seconds_param, seconds.get()).map(Some)
+    let seconds = integer_value(&seconds_param, seconds, EXPIRY_SECONDS)?;
+    Ok(Some(Duration::from_secs(seconds)))
 }
 
 /// Only the creation can be the anchor.
@@ -70,14 +70,29 @@ pub(crate) fn refuse_unknown(
     Err(ApiError::invalid_param(param, "unknown_parameter", message))
 }
 
+/// The text of a key that must be there.
+pub(crate) fn required_text(members: &Members<'_>, param: &str) -> Result<String, ApiError> {
+    text(param, members.get(param).ok_or_else(|| missing(param))?)
+}
+
 /// A value that must be text.
 pub(crate) fn text(param: &str, value: &RawValue) -> Result<String, ApiError> {
     of_type(param, value, JsonType::String)?;
     serde_json::from_str(value.get()).map_err(|error| not_json(&error.to_string()))
 }
 
+/// A value that must be a whole number in a range.
+pub(crate) fn integer_value(
+    param: &str,
+    value: &RawValue,
+    range: RangeInclusive<u64>,
+) -> Result<u64, ApiError> {
+    of_type(param, value, JsonType::Integer)?;
+    integer(param, value.get(), range)
+}
+
 /// Refuses a value of another type.
-fn of_type(param: &str, value: &RawValue, expected: JsonType) -> Result<(), ApiError> {
+pub(crate) fn of_type(param: &str, value: &RawValue, expected: JsonType) -> Result<(), ApiError> {
     let got = JsonType::of(value);
     if got == expected {
         return Ok(());

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::{FromRequestParts, Path};
 use http::Uri;
 use http::request::Parts;
-use overnight_core::id::{BatchId, FileId};
+use overnight_core::id::{BatchId, FileId, UploadId};
 
 use crate::api::Api;
 use crate::errors::ApiError;
@@ -42,6 +42,10 @@ pub(crate) struct FilePath(pub(crate) FileId);
 #[derive(Debug)]
 pub(crate) struct BatchPath(pub(crate) BatchId);
 
+/// The id of an upload in a path. Any text is one: what is not an upload's id is a missing upload.
+#[derive(Debug)]
+pub(crate) struct UploadPath(pub(crate) UploadId);
+
 /// The id of a model in a path; it may have slashes.
 #[derive(Debug)]
 pub(crate) struct ModelPath(pub(crate) String);
@@ -59,6 +63,14 @@ impl FromRequestParts<Arc<Api>> for BatchPath {
 
     async fn from_request_parts(parts: &mut Parts, _: &Arc<Api>) -> Result<Self, ApiError> {
         batch_id("batch_id", &text(parts).await?).map(Self)
+    }
+}
+
+impl FromRequestParts<Arc<Api>> for UploadPath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<Api>) -> Result<Self, ApiError> {
+        Ok(Self(text(parts).await?.into()))
     }
 }
 

@@ -10,7 +10,7 @@ use axum::routing::{MethodRouter, get, post};
 use crate::api::Api;
 use crate::errors::ApiError;
 use crate::surface::{Surface, note_route};
-use crate::{admin, batches, files, health, models};
+use crate::{admin, batches, files, health, models, uploads};
 
 /// Paths and what answers them: a table, so that a test can walk every route there is.
 #[derive(Debug, Default)]
@@ -23,6 +23,10 @@ impl Routes {
             .route("/v1/files", get(files::list).post(files::upload))
             .route("/v1/files/{id}", get(files::retrieve).delete(files::delete))
             .route("/v1/files/{id}/content", get(files::content))
+            .route("/v1/uploads", post(uploads::create))
+            .route("/v1/uploads/{id}/parts", post(uploads::add_part))
+            .route("/v1/uploads/{id}/complete", post(uploads::complete))
+            .route("/v1/uploads/{id}/cancel", post(uploads::cancel))
             .route("/v1/batches", get(batches::list).post(batches::create))
             .route("/v1/batches/{id}", get(batches::retrieve))
             .route("/v1/batches/{id}/cancel", post(batches::cancel))

@@ -11,9 +11,15 @@ use crate::loopback::Browsers;
 /// Limits, names and choices. [`ApiSettings::new`] gives the defaults.
 #[derive(Clone, Debug)]
 pub struct ApiSettings {
-    /// The largest file that may be uploaded, in bytes; 512 MiB by default. A batch's input has a
+    /// The largest file that may be uploaded in one request, in bytes; 512 MiB by default. A batch's input has a
     /// smaller limit of its own, which validation checks.
     pub upload_bytes_max: u64,
+    /// The largest file that may be uploaded in parts, in bytes; 8 GiB by default.
+    pub multipart_bytes_max: u64,
+    /// The largest part of such an upload, in bytes; 64 MiB by default.
+    pub part_bytes_max: u64,
+    /// How long after its creation an upload in parts may be completed; an hour by default.
+    pub upload_expiry: Duration,
     /// The largest JSON body, in bytes; 1 MiB by default.
     pub json_bytes_max: usize,
     /// For how long a client may send nothing in the middle of a body; 60 s by default.
@@ -47,6 +53,9 @@ impl ApiSettings {
     pub fn new(started_at: Timestamp) -> Self {
         Self {
             upload_bytes_max: 512 * 1024 * 1024,
+            multipart_bytes_max: 8 * 1024 * 1024 * 1024,
+            part_bytes_max: 64 * 1024 * 1024,
+            upload_expiry: Duration::from_hours(1),
             json_bytes_max: 1024 * 1024,
             body_idle_max: Duration::from_mins(1),
             drain_bytes_max: 64 * 1024 * 1024,

@@ -114,6 +114,14 @@ text_id! {
     FileId
 }
 text_id! {
+    /// Names an upload: `upload_` and 32 hexadecimal digits.
+    UploadId
+}
+text_id! {
+    /// Names a part of an upload: `part_` and 32 hexadecimal digits.
+    PartId
+}
+text_id! {
     /// Names a project, the unit of isolation: what one project has, another cannot see.
     ProjectId
 }
@@ -135,6 +143,22 @@ impl FileId {
     #[must_use]
     pub fn new(at: Timestamp, entropy: u128) -> Self {
         format!("file-{}", base62(at, entropy)).into()
+    }
+}
+
+impl UploadId {
+    /// A new id for an upload created at that time.
+    #[must_use]
+    pub fn new(at: Timestamp, entropy: u128) -> Self {
+        format!("upload_{}", hex32(at, entropy)).into()
+    }
+}
+
+impl PartId {
+    /// A new id for a part that came at that time.
+    #[must_use]
+    pub fn new(at: Timestamp, entropy: u128) -> Self {
+        format!("part_{}", hex32(at, entropy)).into()
     }
 }
 
@@ -165,6 +189,8 @@ mod tests {
         assert_eq!(batch.as_str(), "batch_690467101e240fffffffffffffffffff");
         assert_eq!(BatchId::new(at, 0).as_str().len(), 38);
         assert_eq!(FileId::new(at, 0).as_str().len(), 27);
+        assert_eq!(UploadId::new(at, 0).as_str().len(), 39);
+        assert_eq!(PartId::new(at, 0).as_str().len(), 37);
     }
 
     #[test]

@@ -22,4 +22,5 @@ pub mod plan;
 pub mod segment;
 pub mod share;
 pub mod time;
+pub mod upload;
 pub mod usage;

@@ -41,8 +41,8 @@ impl Shared {
                 StoreError::NotFound => {
                     return Err(Stop::Damaged(BlobError::NotFound(Box::new(error))));
                 }
-                StoreError::Illegal(illegal) => {
-                    tracing::error!(batch.id = %run.batch_id(), error = %illegal, "a run broke a rule");
+                StoreError::Illegal(_) | StoreError::Refused(_) => {
+                    tracing::error!(batch.id = %run.batch_id(), error = %error, "a run broke a rule");
                     return Err(Stop::Broken);
                 }
                 StoreError::Corrupt(_) => {

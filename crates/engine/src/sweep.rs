@@ -17,7 +17,8 @@ const STEP: usize = 256;
 /// Listed blobs are compared with the rows once in so many passes: leftovers are rare.
 const PASSES_PER_LISTING: u64 = 120;
 
-/// The folders whose blobs are compared with the rows. Uploads are announced, and need no listing.
+/// The folders whose blobs are compared with the rows. What clients send is announced, and needs
+/// no listing.
 const LISTED: [&str; 2] = ["segments", "plans"];
 
 /// Sweeps for ever, once at the start and then at every interval.
@@ -39,6 +40,8 @@ async fn pass(shared: &Shared, lists: bool) -> Result<(), Failed> {
     let (store, now) = (&shared.store, || shared.clock.now());
     if shared.guard.is_steady() {
         while store.expire_files(STEP, now()).await? == STEP as u64 {}
+        while store.expire_uploads(STEP, now()).await? >= STEP as u64 {}
+        while store.forget_answers(STEP, now()).await? == STEP as u64 {}
         let retention = shared.settings.batch_retention;
         while store.forget_batches(retention, STEP, now()).await? == STEP as u64 {}
     }

@@ -28,12 +28,14 @@ pub mod merging;
 pub mod model;
 mod model_state;
 mod model_steps;
+pub mod once;
 pub mod restart;
 pub mod running;
 pub mod sealing;
 pub mod segments;
 pub mod sweeping;
 pub mod takeover;
+pub mod uploads;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -129,7 +131,7 @@ macro_rules! conformance {
         $crate::conformance!(@restart $make);
         $crate::conformance!(@rules $make; takeover: {
             what_a_killed_process_held_is_free,
-            uploads_that_a_killed_process_announced_are_garbage,
+            what_a_killed_process_announced_is_garbage,
         });
     };
     (@model $cases:literal, $make:expr) => {
@@ -144,6 +146,7 @@ macro_rules! conformance {
         $crate::conformance!(@model 5, $make);
         $crate::conformance!(@rules $make; restart: {
             files_batches_and_segments_are_as_they_were,
+            uploads_and_first_answers_are_as_they_were,
             epochs_go_on_growing,
         });
     };
@@ -161,6 +164,26 @@ macro_rules! conformance {
                 an_abandoned_upload_is_garbage_at_once,
                 an_inserted_file_ends_its_announcement,
                 garbage_does_not_become_a_file,
+            }
+            uploads: {
+                an_inserted_upload_is_read_back,
+                another_projects_upload_is_a_missing_one,
+                a_part_counts_once,
+                garbage_does_not_become_a_part,
+                a_completed_upload_is_a_file_of_its_parts,
+                the_file_of_an_upload_is_deleted_like_any_other,
+                parts_that_do_not_make_the_file_are_refused,
+                a_cancelled_upload_is_garbage,
+                a_completed_upload_is_not_cancelled,
+                an_upload_that_is_not_completed_in_time_is_garbage,
+                a_part_that_comes_too_late_is_refused,
+            }
+            once: {
+                the_first_answer_under_a_key_is_kept,
+                a_second_object_under_a_key_is_not_created,
+                of_many_at_a_time_one_is_created,
+                a_key_is_its_projects,
+                an_answer_is_kept_for_a_day,
             }
             deletion: {
                 a_deleted_files_bytes_are_garbage_at_once,

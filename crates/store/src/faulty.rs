@@ -7,13 +7,15 @@ use std::time::Duration;
 use async_trait::async_trait;
 use overnight_core::batch::{Batch, Event, Lease, Status};
 use overnight_core::file::File;
-use overnight_core::id::{BatchId, FileId, ProjectId, WorkerId};
+use overnight_core::id::{BatchId, FileId, ProjectId, UploadId, WorkerId};
 use overnight_core::segment::{BlobKey, Extent, PlacedExtent, Segment};
 use overnight_core::time::Timestamp;
+use overnight_core::upload::{Upload, UploadPart};
 
 use crate::status::{BatchProgress, UpstreamStatus};
 use crate::store::{
-    Claim, Content, FileQuery, Held, Input, Page, Result, Sealing, Store, StoreError,
+    Claim, Completion, Content, FileQuery, FirstAnswer, Held, Input, NewObject, Page, Result,
+    Sealing, Store, StoreError,
 };
 
 /// What goes wrong with one call.
@@ -126,6 +128,63 @@ impl<S: Store> Store for Faulty<S> {
             .await
     }
 
+    async fn insert_upload(&self, upload: &Upload) -> Result<()> {
+        self.call("insert_upload", self.store.insert_upload(upload))
+            .await
+    }
+
+    async fn upload(&self, project: &ProjectId, id: &UploadId) -> Result<Upload> {
+        self.call("upload", self.store.upload(project, id)).await
+    }
+
+    async fn insert_part(&self, project: &ProjectId, part: &UploadPart) -> Result<()> {
+        self.call("insert_part", self.store.insert_part(project, part))
+            .await
+    }
+
+    async fn parts(&self, project: &ProjectId, id: &UploadId) -> Result<Vec<UploadPart>> {
+        self.call("parts", self.store.parts(project, id)).await
+    }
+
+    async fn complete_upload(
+        &self,
+        project: &ProjectId,
+        completion: &Completion,
+        at: Timestamp,
+    ) -> Result<Upload> {
+        let completed = self.store.complete_upload(project, completion, at);
+        self.call("complete_upload", completed).await
+    }
+
+    async fn cancel_upload(
+        &self,
+        project: &ProjectId,
+        id: &UploadId,
+        at: Timestamp,
+    ) -> Result<Upload> {
+        let cancelled = self.store.cancel_upload(project, id, at);
+        self.call("cancel_upload", cancelled).await
+    }
+
+    async fn insert_once(
+        &self,
+        object: NewObject<'_>,
+        answer: &FirstAnswer,
+    ) -> Result<FirstAnswer> {
+        self.call("insert_once", self.store.insert_once(object, answer))
+            .await
+    }
+
+    async fn first_answer(
+        &self,
+        project: &ProjectId,
+        key: &str,
+        at: Timestamp,
+    ) -> Result<Option<FirstAnswer>> {
+        self.call("first_answer", self.store.first_answer(project, key, at))
+            .await
+    }
+
     async fn insert_batch(&self, batch: &Batch) -> Result<()> {
         self.call("insert_batch", self.store.insert_batch(batch))
             .await
@@ -230,6 +289,16 @@ impl<S: Store> Store for Faulty<S> {
 
     async fn expire_files(&self, limit: usize, at: Timestamp) -> Result<u64> {
         self.call("expire_files", self.store.expire_files(limit, at))
+            .await
+    }
+
+    async fn expire_uploads(&self, limit: usize, at: Timestamp) -> Result<u64> {
+        self.call("expire_uploads", self.store.expire_uploads(limit, at))
+            .await
+    }
+
+    async fn forget_answers(&self, limit: usize, at: Timestamp) -> Result<u64> {
+        self.call("forget_answers", self.store.forget_answers(limit, at))
             .await
     }
 

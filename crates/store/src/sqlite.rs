@@ -2,11 +2,12 @@
 //!
 //! Whoever opens the file holds the data folder's lock ([`crate::folder::DataFolder`]), which takes
 //! the place of a lease's clock: what a former process held, it holds no more. So opening frees
-//! every batch, and turns every unfinished upload into garbage.
+//! every batch, and turns every announced blob into garbage.
 //!
 //! One transaction at a time writes, and takes along every verb that waits (`writer`); reads have
 //! connections of their own (`readers`). The verbs themselves are functions of a connection, one
-//! file for each room: `files`, `batches`, `segments`, `seal`, `garbage`, `running`.
+//! file for each room: `files`, `uploads`, `batches`, `once`, `segments`, `seal`, `garbage`,
+//! `running`.
 
 mod batches;
 mod damage;
@@ -15,6 +16,7 @@ mod files;
 mod garbage;
 mod jobs;
 mod migrate;
+mod once;
 mod readers;
 mod row;
 mod running;
@@ -22,6 +24,7 @@ mod seal;
 mod segments;
 #[cfg(test)]
 mod tests;
+mod uploads;
 mod verbs;
 mod writer;
 

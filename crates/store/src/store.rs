@@ -11,9 +11,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use overnight_core::batch::{Batch, Event, IllegalTransition, Lease, Status};
 use overnight_core::file::{File, Purpose};
-use overnight_core::id::{BatchId, FileId, ProjectId, WorkerId};
+use overnight_core::id::{BatchId, FileId, PartId, ProjectId, UploadId, WorkerId};
 use overnight_core::segment::{BlobKey, Extent, PlacedExtent, ResultFile, Segment};
 use overnight_core::time::Timestamp;
+use overnight_core::upload::{Upload, UploadPart, UploadRefusal};
 use thiserror::Error as ThisError;
 
 use crate::status::{BatchProgress, UpstreamStatus};
@@ -30,6 +31,9 @@ pub enum StoreError {
     /// An event that cannot happen in the batch's present state: a bug of the caller.
     #[error(transparent)]
     Illegal(#[from] IllegalTransition),
+    /// What a client wants of an upload is not possible: answer 400, and say why.
+    #[error(transparent)]
+    Refused(#[from] UploadRefusal),
     /// The database did not answer; nothing is known of the outcome: try again.
     #[error("the database is unavailable")]
     Unavailable(#[source] Box<dyn Error + Send + Sync>),
@@ -113,6 +117,44 @@ pub struct Input {
     pub extents: Vec<Extent>,
 }
 
+/// For how long an answer is kept under its client's idempotency key.
+pub const ANSWER_KEPT: Duration = Duration::from_hours(24);
+
+/// What was answered to the first request under a client's idempotency key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FirstAnswer {
+    /// Whose key it is: another project's is another key.
+    pub project: ProjectId,
+    /// The key, as the client sent it.
+    pub key: String,
+    /// Tells the request from others: the same for the same request alone.
+    pub request: String,
+    /// The body of the answer, byte for byte.
+    pub body: String,
+    /// When it was answered.
+    pub at: Timestamp,
+}
+
+/// An object that a client creates.
+#[derive(Clone, Copy, Debug)]
+pub enum NewObject<'a> {
+    /// As [`Store::insert_batch`] takes it.
+    Batch(&'a Batch),
+    /// As [`Store::insert_upload`] takes it.
+    Upload(&'a Upload),
+}
+
+/// What an upload becomes.
+#[derive(Clone, Debug)]
+pub struct Completion {
+    /// The upload.
+    pub upload: UploadId,
+    /// The parts that make the file, in the order of their bytes.
+    pub order: Vec<PartId>,
+    /// The id of the file.
+    pub file: FileId,
+}
+
 /// The result files that a batch ends with. The store fills in their sizes.
 #[derive(Clone, Debug)]
 pub struct Sealing {
@@ -127,11 +169,11 @@ pub struct Sealing {
 pub trait Store: Send + Sync + 'static {
     // === Files ===
 
-    /// Announces a blob that is about to be written for an upload. Until [`Self::insert_file`]
-    /// names it, it is known to be unfinished: a restart sweeps it.
+    /// Announces a blob that is about to be written for a client. Until [`Self::insert_file`] or
+    /// [`Self::insert_part`] names it, it is known to be unfinished: a restart sweeps it.
     async fn announce(&self, blob: &BlobKey, at: Timestamp) -> Result<()>;
 
-    /// Ends an announcement without a file: the blob becomes garbage at once.
+    /// Ends an announcement without a row that names the blob: it becomes garbage at once.
     async fn abandon(&self, blob: &BlobKey, at: Timestamp) -> Result<()>;
 
     /// Either the file is there with all its extents, or nothing changed. Ends the announcements of
@@ -165,6 +207,63 @@ pub trait Store: Send + Sync + 'static {
         from: u64,
         limit: usize,
     ) -> Result<Vec<PlacedExtent>>;
+
+    // === Uploads: files that come in parts ===
+
+    /// The upload, which must be pending and without parts, is there, or nothing changed. A second
+    /// call with the same id changes nothing.
+    async fn insert_upload(&self, upload: &Upload) -> Result<()>;
+
+    /// An upload of the project, as it was left: whether its time is over is for
+    /// [`Upload::status`] to say. It is remembered for a day behind its expiry.
+    async fn upload(&self, project: &ProjectId, id: &UploadId) -> Result<Upload>;
+
+    /// The part is there and counted, or nothing changed. Ends the announcement of its blob. A
+    /// second call with the same part id changes nothing. [`StoreError::NotFound`] when the project
+    /// has no such upload or the blob is garbage, [`StoreError::Refused`] when the upload takes no
+    /// such part at the time of the part's creation.
+    async fn insert_part(&self, project: &ProjectId, part: &UploadPart) -> Result<()>;
+
+    /// The parts of an upload of the project in order of creation; none when it is not pending.
+    async fn parts(&self, project: &ProjectId, id: &UploadId) -> Result<Vec<UploadPart>>;
+
+    /// The file is there, made of the named parts in their order, and the upload completed; or
+    /// nothing changed. No byte is copied: the extents of the parts become those of the file,
+    /// and the other parts garbage. Completed again of the same parts in the same order, the upload
+    /// is answered as it is: no second file is made. [`StoreError::Refused`] when these parts do not
+    /// make the declared file, or the upload is not pending at that time.
+    async fn complete_upload(
+        &self,
+        project: &ProjectId,
+        completion: &Completion,
+        at: Timestamp,
+    ) -> Result<Upload>;
+
+    /// Gives an upload up: its parts are garbage at once. Answers it as it is then, also when it was
+    /// cancelled before. [`StoreError::Refused`] when it was completed or has expired.
+    async fn cancel_upload(
+        &self,
+        project: &ProjectId,
+        id: &UploadId,
+        at: Timestamp,
+    ) -> Result<Upload>;
+
+    // === Created once, however often it is asked for ===
+
+    /// Inserts the object and keeps the answer under its key, both or neither; or, when an answer
+    /// is kept there that is not yet [`ANSWER_KEPT`] old, changes nothing. Answers what is kept
+    /// then. Of calls under one key, at the same time or one after another, one inserts.
+    async fn insert_once(&self, object: NewObject<'_>, answer: &FirstAnswer)
+    -> Result<FirstAnswer>;
+
+    /// The answer that is kept under a key of the project, if there is one and it is not yet
+    /// [`ANSWER_KEPT`] old.
+    async fn first_answer(
+        &self,
+        project: &ProjectId,
+        key: &str,
+        at: Timestamp,
+    ) -> Result<Option<FirstAnswer>>;
 
     // === Batches, as clients see them ===
 
@@ -279,6 +378,13 @@ pub trait Store: Send + Sync + 'static {
     /// Answers how many.
     async fn expire_files(&self, limit: usize, at: Timestamp) -> Result<u64>;
 
+    /// Ends up to `limit` pending uploads that are past their expiry, and their parts are garbage;
+    /// forgets up to `limit` others whose expiry was a day ago. Answers how many of both.
+    async fn expire_uploads(&self, limit: usize, at: Timestamp) -> Result<u64>;
+
+    /// Forgets up to `limit` answers that are [`ANSWER_KEPT`] old. Answers how many.
+    async fn forget_answers(&self, limit: usize, at: Timestamp) -> Result<u64>;
+
     /// Forgets up to `limit` batches that ended more than `retention` ago and whose result files
     /// are gone, with their segments and what blobs those still name. Answers how many.
     async fn forget_batches(&self, retention: Duration, limit: usize, at: Timestamp)
@@ -293,12 +399,12 @@ pub trait Store: Send + Sync + 'static {
     async fn forget_garbage(&self, blobs: &[BlobKey]) -> Result<()>;
 
     /// Those of these listed blobs that no row names and nobody can name later: of an epoch below
-    /// the batch's present one, of an ended batch, or of a batch that is gone. Uploads are never
-    /// among them (they are announced), nor is garbage, which has its own time.
+    /// the batch's present one, of an ended batch, or of a batch that is gone. What clients send is
+    /// never among them (it is announced), nor is garbage, which has its own time.
     async fn unnamed(&self, blobs: &[BlobKey]) -> Result<Vec<BlobKey>>;
 
     /// The newest time that any row holds as a past event; `None` in an empty store. It looks at
-    /// every file and batch: asked once, at start.
+    /// every file, upload and batch: asked once, at start.
     async fn newest(&self) -> Result<Option<Timestamp>>;
 
     /// The database answers.

@@ -5,16 +5,19 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
+use http::HeaderMap;
 use overnight_core::batch::Batch;
 use overnight_core::file::Purpose;
 use overnight_core::id::{BatchId, FileId};
 use overnight_store::StoreError;
+use overnight_store::store::NewObject;
 
 use super::spec;
 use crate::api::Api;
 use crate::auth::Caller;
 use crate::errors::ApiError;
 use crate::json;
+use crate::once::{self, Once};
 use crate::wire::batch::BatchObject;
 
 /// Creates a batch. What its lines look like is found out later: only what stands in this request
@@ -22,21 +25,26 @@ use crate::wire::batch::BatchObject;
 pub(crate) async fn create(
     State(api): State<Arc<Api>>,
     caller: Caller,
+    headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
     let settings = &api.settings;
     let body = json::read(body, settings.json_bytes_max, settings.body_idle_max).await?;
+    let once = Once::of(&caller, &headers, "POST /v1/batches", &body)?;
+    if let Some(once) = &once
+        && let Some(answer) = once.replay(&api).await?
+    {
+        return Ok(answer);
+    }
     let spec = spec::parse(&body, settings)?;
     refuse_other_purposes(&api, &caller, &spec.input_file).await?;
     let now = api.clock.now();
     let id = BatchId::new(now, api.entropy.draw());
     let batch = Batch::new(id, caller.project, spec, now);
-    api.store
-        .insert_batch(&batch)
-        .await
-        .map_err(ApiError::store)?;
+    let text = json::pretty_text(&BatchObject::from(&batch))?;
+    let answer = once::insert(&api, once, NewObject::Batch(&batch), text).await?;
     api.wake.wake();
-    json::pretty(&BatchObject::from(&batch))
+    Ok(answer)
 }
 
 /// Refuses a file that is there for another purpose. A missing file is not refused: as with the

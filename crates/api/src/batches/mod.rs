@@ -91,6 +91,7 @@ pub(crate) async fn cancel(
             illegal.status
         )),
         other @ (StoreError::NotFound
+        | StoreError::Refused(_)
         | StoreError::Fenced
         | StoreError::Unavailable(_)
         | StoreError::Corrupt(_)) => ApiError::from_store(other, || no_batch(id.as_str())),

@@ -11,7 +11,7 @@ use super::metadata;
 use crate::errors::ApiError;
 use crate::json::{JsonType, Members};
 use crate::params::{
-    expiry, members_of, missing, refuse_unknown, shown, text, too_long, unsupported,
+    expiry, members_of, refuse_unknown, required_text, shown, too_long, unsupported,
 };
 use crate::settings::ApiSettings;
 
@@ -93,8 +93,4 @@ fn refuse_extensions(value: &RawValue) -> Result<(), ApiError> {
         return Ok(());
     }
     refuse_unknown(&members_of("overnight", value)?, "overnight.", &[])
-}
-
-fn required_text(members: &Members<'_>, param: &str) -> Result<String, ApiError> {
-    text(param, members.get(param).ok_or_else(|| missing(param))?)
 }

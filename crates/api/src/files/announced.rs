@@ -1,7 +1,7 @@
-//! A blob that is being written for an upload, and what becomes of it when the upload fails.
+//! A blob that is being received from a client, and what becomes of it when that fails.
 //!
 //! ```text
-//! announced ──► written ──► named by a file's row
+//! announced ──► written ──► named by a row
 //!     └────────────┴──► abandoned: refused, failed, or the client went away
 //! ```
 
@@ -18,7 +18,7 @@ use crate::errors::{ApiError, chain};
 
 /// An announced blob. Unless [`Announced::keep`] is called, dropping it abandons the blob in a task
 /// of its own: also when the request is dropped because its client went away.
-pub(super) struct Announced {
+pub(crate) struct Announced {
     api: Arc<Api>,
     key: BlobKey,
     stage: Stage,
@@ -32,7 +32,7 @@ enum Stage {
 
 impl Announced {
     /// Announces a new blob, so that a restart knows it to be unfinished, and begins it.
-    pub(super) async fn begin(api: &Arc<Api>) -> Result<Self, ApiError> {
+    pub(crate) async fn begin(api: &Arc<Api>) -> Result<Self, ApiError> {
         let key = BlobKey::upload(api.entropy.draw());
         api.store
             .announce(&key, api.clock.now())
@@ -47,7 +47,7 @@ impl Announced {
     }
 
     /// The bytes that come next, before [`Self::finish`].
-    pub(super) async fn write(&mut self, bytes: Bytes) -> Result<(), ApiError> {
+    pub(crate) async fn write(&mut self, bytes: Bytes) -> Result<(), ApiError> {
         match &mut self.stage {
             Stage::Writing(writer) => Ok(writer.write(bytes).await?),
             Stage::Written | Stage::Kept => Err(finished_already()),
@@ -55,7 +55,7 @@ impl Announced {
     }
 
     /// The blob is there for good, though no row names it yet.
-    pub(super) async fn finish(&mut self) -> Result<Extent, ApiError> {
+    pub(crate) async fn finish(&mut self) -> Result<Extent, ApiError> {
         match std::mem::replace(&mut self.stage, Stage::Written) {
             Stage::Writing(writer) => Ok(writer.finish().await?),
             Stage::Written | Stage::Kept => Err(finished_already()),
@@ -63,7 +63,7 @@ impl Announced {
     }
 
     /// A row names the blob.
-    pub(super) fn keep(mut self) {
+    pub(crate) fn keep(mut self) {
         self.stage = Stage::Kept;
     }
 }

@@ -1,4 +1,4 @@
-//! What is looked at in the input of a batch while it is uploaded: that it is UTF-8, and that its
+//! What is looked at in the input of a batch before it becomes a file: that it is UTF-8, and that its
 //! first line is JSON. Everything else is validation's, after the batch was created.
 
 use overnight_core::file::Purpose;
@@ -14,14 +14,14 @@ const BOM: &[u8] = b"\xef\xbb\xbf";
 
 /// Looks at a file as its bytes pass.
 #[derive(Debug, Default)]
-pub(super) struct InputCheck {
+pub(crate) struct InputCheck {
     utf8: Utf8,
     first_line: FirstLine,
 }
 
 impl InputCheck {
     /// The bytes that come next.
-    pub(super) fn feed(&mut self, bytes: &[u8]) {
+    pub(crate) fn feed(&mut self, bytes: &[u8]) {
         self.utf8.feed(bytes);
         self.first_line.feed(bytes);
     }
@@ -31,15 +31,11 @@ impl InputCheck {
     /// # Errors
     ///
     /// 400 with the documented messages. Files of other purposes pass.
-    pub(super) fn verdict(&self, purpose: Purpose, filename: &str) -> Result<(), ApiError> {
+    pub(crate) fn verdict(&self, purpose: Purpose, filename: &str) -> Result<(), ApiError> {
         if purpose != Purpose::Batch {
             return Ok(());
         }
-        if has_other_extension(filename) {
-            return Err(ApiError::bad_request(
-                "Invalid file format for Batch API. Must be .jsonl",
-            ));
-        }
+        name(purpose, filename)?;
         if !self.utf8.is_whole() {
             return Err(ApiError::bad_request(
                 "Invalid file for Batch API. Must be utf-8 encoded",
@@ -47,6 +43,20 @@ impl InputCheck {
         }
         self.first_line.verdict()
     }
+}
+
+/// Whether the name is one that the input of a batch may have.
+///
+/// # Errors
+///
+/// 400 with the documented message. Files of other purposes pass.
+pub(crate) fn name(purpose: Purpose, filename: &str) -> Result<(), ApiError> {
+    if purpose == Purpose::Batch && has_other_extension(filename) {
+        return Err(ApiError::bad_request(
+            "Invalid file format for Batch API. Must be .jsonl",
+        ));
+    }
+    Ok(())
 }
 
 /// A name without any extension is fine.

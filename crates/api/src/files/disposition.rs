@@ -43,9 +43,7 @@ impl Parameters {
         let name = self
             .extended("filename*")
             .or_else(|| self.get("filename"))?;
-        let base = name.rsplit(['/', '\\']).next().unwrap_or(&name);
-        let base: String = base.chars().filter(|char| !char.is_control()).collect();
-        Some(base).filter(|base| !base.is_empty())
+        base_name(&name)
     }
 
     /// A parameter of the form `utf-8'language'percent-encoded`.
@@ -65,6 +63,13 @@ impl Parameters {
             .find(|(known, _)| known == name)
             .map(|(_, value)| value.as_slice())
     }
+}
+
+/// What stands behind the last folder of a path, of whichever system, if anything does.
+pub(crate) fn base_name(path: &str) -> Option<String> {
+    let base = path.rsplit(['/', '\\']).next().unwrap_or(path);
+    let base: String = base.chars().filter(|char| !char.is_control()).collect();
+    Some(base).filter(|base| !base.is_empty())
 }
 
 /// Splits at semicolons that are not quoted.

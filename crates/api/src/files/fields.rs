@@ -108,7 +108,12 @@ fn once<T>(slot: &mut Option<T>, value: T, param: &str) -> Result<(), ApiError> 
     }
 }
 
-fn purpose(word: &str) -> Result<Purpose, ApiError> {
+/// What a file that a client sends may be for.
+///
+/// # Errors
+///
+/// 400 with the documented message.
+pub(crate) fn purpose(word: &str) -> Result<Purpose, ApiError> {
     if let Some(purpose) = Purpose::UPLOADED
         .into_iter()
         .find(|known| known.as_str() == word)
@@ -130,7 +135,7 @@ fn purpose(word: &str) -> Result<Purpose, ApiError> {
 }
 
 /// The refusal of a form without a part that it needs.
-pub(super) fn required(part: &str) -> ApiError {
+pub(crate) fn required(part: &str) -> ApiError {
     ApiError {
         param: Some(part.to_owned()),
         ..ApiError::bad_request(format!("'{part}' is a required property"))

@@ -1,12 +1,13 @@
 //! Files: received, listed, shown, deleted and handed out.
 
 mod announced;
-mod check;
-mod disposition;
+pub(crate) mod check;
+pub(crate) mod disposition;
 mod download;
-mod fields;
-mod multipart;
+pub(crate) mod fields;
+pub(crate) mod multipart;
 mod range;
+pub(crate) mod receive;
 mod upload;
 
 use std::sync::Arc;

@@ -35,7 +35,7 @@ const PARTS_MAX: usize = 64;
 
 /// Why a form cannot be read.
 #[derive(Debug, Error)]
-pub(super) enum FormError {
+pub(crate) enum FormError {
     /// The request is no form.
     #[error("the body must be multipart/form-data with a boundary")]
     NotAForm,
@@ -52,16 +52,16 @@ pub(super) enum FormError {
 
 /// What stands before a part's bytes.
 #[derive(Debug)]
-pub(super) struct Part {
+pub(crate) struct Part {
     /// The name of the form's field.
-    pub(super) name: String,
+    pub(crate) name: String,
     /// The base name of the file, if it is one.
-    pub(super) filename: Option<String>,
+    pub(crate) filename: Option<String>,
 }
 
 /// A form that is being read.
 #[derive(Debug)]
-pub(super) struct Form {
+pub(crate) struct Form {
     body: BodyDataStream,
     /// For how long nothing may come.
     idle_max: Duration,
@@ -83,7 +83,7 @@ enum Place {
 
 impl Form {
     /// Begins to read a body. On failure the body is given back.
-    pub(super) fn new(
+    pub(crate) fn new(
         content_type: Option<&HeaderValue>,
         body: Body,
         idle_max: Duration,
@@ -104,7 +104,7 @@ impl Form {
     }
 
     /// The part behind the present one, whose unread bytes are passed over; `None` at the end.
-    pub(super) async fn next_part(&mut self) -> Result<Option<Part>, FormError> {
+    pub(crate) async fn next_part(&mut self) -> Result<Option<Part>, FormError> {
         while let Some(bytes) = self.chunk().await? {
             self.skipped = self.skipped.saturating_add(bytes.len());
             if self.skipped > SKIPPED_BYTES_MAX {
@@ -136,7 +136,7 @@ impl Form {
     }
 
     /// The next bytes of the present part; `None` behind the last ones.
-    pub(super) async fn chunk(&mut self) -> Result<Option<Bytes>, FormError> {
+    pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>, FormError> {
         while self.place == Place::Part {
             let found = memmem::find(&self.buffer, &self.delimiter);
             if found == Some(0) {
@@ -154,7 +154,7 @@ impl Form {
     }
 
     /// The present part as text of at most that many bytes.
-    pub(super) async fn text(&mut self, bytes_max: usize) -> Result<String, FormError> {
+    pub(crate) async fn text(&mut self, bytes_max: usize) -> Result<String, FormError> {
         let mut text = Vec::new();
         while let Some(bytes) = self.chunk().await? {
             text.extend_from_slice(&bytes);
@@ -166,7 +166,7 @@ impl Form {
     }
 
     /// What of the body was not read.
-    pub(super) fn into_rest(self) -> BodyDataStream {
+    pub(crate) fn into_rest(self) -> BodyDataStream {
         self.body
     }
 

@@ -5,6 +5,7 @@ pub(crate) mod batch;
 pub(crate) mod engine;
 pub(crate) mod file;
 pub(crate) mod model;
+pub(crate) mod upload;
 
 use serde::Serialize;
 

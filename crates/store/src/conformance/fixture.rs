@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use overnight_core::batch::{Batch, BatchSpec, CompletionWindow, Event, Lease, Plan, Tally};
 use overnight_core::file::{File, Purpose};
-use overnight_core::id::{BatchId, FileId, ProjectId, WorkerId};
+use overnight_core::id::{BatchId, FileId, PartId, ProjectId, UploadId, WorkerId};
 use overnight_core::segment::{BlobKey, Extent, Part, PlacedExtent, Segment};
 use overnight_core::time::Timestamp;
+use overnight_core::upload::{Upload, UploadPart, UploadRefusal, UploadState};
 use overnight_core::usage::Usage;
 
-use crate::store::{Content, Result, Sealing, Store, StoreError};
+use crate::store::{Completion, Content, FirstAnswer, Result, Sealing, Store, StoreError};
 
 /// So many seconds after the rules begin.
 #[must_use]
@@ -82,6 +83,81 @@ pub async fn insert_file(store: &dyn Store, n: u64) -> File {
         .await
         .unwrap();
     file
+}
+
+/// An upload of so many bytes that was created `n` seconds after the rules begin and has an hour;
+/// its file has another.
+#[must_use]
+pub fn pending(n: u64, bytes: u64) -> Upload {
+    Upload {
+        id: upload_id(n),
+        project: project(),
+        purpose: Purpose::Batch,
+        filename: format!("parts-{n}.jsonl"),
+        bytes,
+        created_at: at(n),
+        expires_at: at(n + 3600),
+        file_expires_after: Some(Duration::from_hours(1)),
+        parts: 0,
+        part_bytes: 0,
+        state: UploadState::Pending,
+    }
+}
+
+/// The id of [`pending`].
+#[must_use]
+pub fn upload_id(n: u64) -> UploadId {
+    UploadId::new(at(n), u128::from(n))
+}
+
+/// A part of [`pending`] `n`, of the blob [`upload`] `part`, that came `part` seconds after the
+/// rules begin.
+#[must_use]
+pub fn part(n: u64, part: u64, length: u64) -> UploadPart {
+    UploadPart {
+        id: part_id(part),
+        upload: upload_id(n),
+        created_at: at(part),
+        extent: extent(upload(part), length),
+    }
+}
+
+/// The id of a [`part`].
+#[must_use]
+pub fn part_id(part: u64) -> PartId {
+    PartId::new(at(part), u128::from(part))
+}
+
+/// Announces and inserts a [`part`].
+pub async fn insert_part(store: &dyn Store, n: u64, part_no: u64, length: u64) {
+    let part = part(n, part_no, length);
+    store
+        .announce(&part.extent.blob, part.created_at)
+        .await
+        .unwrap();
+    store.insert_part(&project(), &part).await.unwrap();
+}
+
+/// Of [`pending`] `n`, with these parts, into the file of the id `1000 + n`.
+#[must_use]
+pub fn completion(n: u64, parts: &[u64]) -> Completion {
+    Completion {
+        upload: upload_id(n),
+        order: parts.iter().map(|part| part_id(*part)).collect(),
+        file: file_id(1000 + n),
+    }
+}
+
+/// What a client was answered under a key, `n` seconds after the rules begin.
+#[must_use]
+pub fn first(key: &str, n: u64) -> FirstAnswer {
+    FirstAnswer {
+        project: project(),
+        key: key.to_owned(),
+        request: format!("request-{n}"),
+        body: format!("{{\"answer\": {n}}}"),
+        at: at(n),
+    }
 }
 
 /// A batch of [`file()`] 1 that was created `n` seconds after the rules begin and has an hour.
@@ -263,6 +339,14 @@ pub fn is_fenced<T: std::fmt::Debug>(answer: Result<T>) {
 /// That the batch's state does not allow it.
 pub fn is_illegal<T: std::fmt::Debug>(answer: Result<T>) {
     assert!(matches!(answer, Err(StoreError::Illegal(_))), "{answer:?}");
+}
+
+/// That an upload does not allow it, for that reason.
+pub fn is_refused<T: std::fmt::Debug>(answer: Result<T>, why: &UploadRefusal) {
+    match answer {
+        Err(StoreError::Refused(refusal)) => assert_eq!(refusal, *why),
+        other => panic!("{other:?}"),
+    }
 }
 
 /// That it would contradict what is recorded.

@@ -27,7 +27,7 @@ pub(super) fn answer<T>(result: &Result<T>) -> Answer {
         Ok(_) => Answer::Done,
         Err(StoreError::NotFound) => Answer::NotFound,
         Err(StoreError::Fenced) => Answer::Fenced,
-        Err(StoreError::Illegal(_)) => Answer::Illegal,
+        Err(StoreError::Illegal(_) | StoreError::Refused(_)) => Answer::Illegal,
         Err(StoreError::Corrupt(_) | StoreError::Unavailable(_)) => Answer::Corrupt,
     }
 }

@@ -4,10 +4,10 @@ use overnight_core::segment::ResultFile;
 
 use super::Subject;
 use super::fixture::{
-    answered, at, batch_id, claim, completed, extents, garbage, insert_file, mixed, project,
-    running,
+    answered, at, batch, batch_id, claim, completed, completion, extents, first, garbage,
+    insert_file, insert_part, mixed, pending, project, running, upload, upload_id,
 };
-use crate::store::Content;
+use crate::store::{Content, NewObject};
 
 /// Whatever was answered is there when the process comes again.
 pub async fn files_batches_and_segments_are_as_they_were(subject: Subject) {
@@ -40,6 +40,38 @@ pub async fn files_batches_and_segments_are_as_they_were(subject: Subject) {
     );
     assert_eq!(extents(store, &content).await, placed);
     assert_eq!(garbage(store, 50).await, due);
+}
+
+/// Parts that were answered wait for the rest of their upload, whichever process comes; keys go on
+/// naming what was created under them.
+pub async fn uploads_and_first_answers_are_as_they_were(subject: Subject) {
+    let store = &*subject.store;
+    for n in [1, 2] {
+        store.insert_upload(&pending(n, 30)).await.unwrap();
+        insert_part(store, n, 10 + n, 10).await;
+    }
+    store
+        .cancel_upload(&project(), &upload_id(2), at(15))
+        .await
+        .unwrap();
+    let kept = first("k", 1);
+    store
+        .insert_once(NewObject::Batch(&batch(1)), &kept)
+        .await
+        .unwrap();
+
+    let subject = subject.restart().await;
+    let store = &*subject.store;
+    assert_eq!(garbage(store, 9000).await, [upload(12)]);
+    insert_part(store, 1, 20, 20).await;
+    let completion = completion(1, &[20, 11]);
+    let completed = store.complete_upload(&project(), &completion, at(30)).await;
+    assert!(completed.unwrap().file().is_some());
+    let second = first("k", 2);
+    let answer = store
+        .insert_once(NewObject::Batch(&batch(2)), &second)
+        .await;
+    assert_eq!(answer.unwrap(), kept);
 }
 
 /// A lease of the process before is never good again.

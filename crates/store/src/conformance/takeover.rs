@@ -22,8 +22,8 @@ pub async fn what_a_killed_process_held_is_free(subject: Subject) {
     is_fenced(store.record(&old, &answered(&old, 1, 1..2)).await);
 }
 
-/// An upload does not outlive its connection, and that ended with the process.
-pub async fn uploads_that_a_killed_process_announced_are_garbage(subject: Subject) {
+/// What was being received does not outlive its connection, and that ended with the process.
+pub async fn what_a_killed_process_announced_is_garbage(subject: Subject) {
     insert_file(&*subject.store, 1).await;
     subject.store.announce(&upload(2), at(2)).await.unwrap();
     assert_eq!(garbage(&*subject.store, 9000).await, []);

@@ -18,17 +18,24 @@ pub(super) const DOWNLOAD_GRACE: Duration = Duration::from_mins(10);
 pub(super) fn announce(db: &Connection, blob: &BlobKey, at: Timestamp) -> Result<()> {
     change(
         db,
-        "INSERT INTO uploads (blob, announced_at) VALUES (?1, ?2) ON CONFLICT (blob) DO NOTHING",
+        "INSERT INTO announcements (blob, announced_at) VALUES (?1, ?2) \
+         ON CONFLICT (blob) DO NOTHING",
         params![blob.as_str(), micros(at)],
     )?;
     Ok(())
 }
 
 pub(super) fn abandon(db: &Connection, blob: &BlobKey, at: Timestamp) -> Result<()> {
-    if change(db, "DELETE FROM uploads WHERE blob = ?1", [blob.as_str()])? > 0 {
+    if end_announcement(db, blob)? {
         garbage::discard(db, blob, at)?;
     }
     Ok(())
+}
+
+/// False when the blob was not announced, or is so no more.
+pub(super) fn end_announcement(db: &Connection, blob: &BlobKey) -> Result<bool> {
+    let sql = "DELETE FROM announcements WHERE blob = ?1";
+    Ok(change(db, sql, [blob.as_str()])? > 0)
 }
 
 pub(super) fn insert(db: &Connection, file: &File, content: &[Extent]) -> Result<()> {
@@ -54,11 +61,7 @@ pub(super) fn insert(db: &Connection, file: &File, content: &[Extent]) -> Result
                 extent.checksum.cast_signed(),
             ],
         )?;
-        change(
-            db,
-            "DELETE FROM uploads WHERE blob = ?1",
-            [extent.blob.as_str()],
-        )?;
+        end_announcement(db, &extent.blob)?;
     }
     Ok(())
 }

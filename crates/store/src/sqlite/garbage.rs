@@ -20,14 +20,15 @@ const IS_NAMED: &str = "EXISTS (SELECT 1 FROM extents WHERE blob = ?1) \
      OR EXISTS (SELECT 1 FROM segments WHERE error_blob = ?1) \
      OR EXISTS (SELECT 1 FROM segments WHERE index_blob = ?1) \
      OR EXISTS (SELECT 1 FROM batches WHERE plan_blob = ?1) \
-     OR EXISTS (SELECT 1 FROM uploads WHERE blob = ?1)";
+     OR EXISTS (SELECT 1 FROM upload_parts WHERE blob = ?1) \
+     OR EXISTS (SELECT 1 FROM announcements WHERE blob = ?1)";
 
-/// The former process is dead: its unfinished uploads are garbage, what it held is free, and what
-/// it said of itself is no longer true.
+/// The former process is dead: what it announced and did not finish is garbage, what it held is
+/// free, and what it said of itself is no longer true.
 pub(super) fn take_over(db: &Connection) -> Result<()> {
     db.execute_batch(
-        "INSERT OR IGNORE INTO garbage (blob, not_before) SELECT blob, 0 FROM uploads;
-         DELETE FROM uploads;
+        "INSERT OR IGNORE INTO garbage (blob, not_before) SELECT blob, 0 FROM announcements;
+         DELETE FROM announcements;
          UPDATE batches SET worker = NULL WHERE worker IS NOT NULL;
          DELETE FROM batch_progress;
          DELETE FROM upstream_status;",

@@ -1,10 +1,13 @@
 //! Rows as the words of the domain, and back.
 
+use std::time::Duration;
+
 use overnight_core::batch::{Batch, Ending, Results, State, Status, Tally};
 use overnight_core::file::{File, Purpose};
 use overnight_core::id::{FileId, WorkerId};
 use overnight_core::segment::{BlobKey, Extent, LineSet, Segment};
 use overnight_core::time::Timestamp;
+use overnight_core::upload::{Upload, UploadPart, UploadState, UploadStatus};
 use overnight_core::usage::Usage;
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Params, Row};
@@ -152,6 +155,59 @@ impl FileRow {
     }
 }
 
+/// An upload's row.
+#[derive(Debug)]
+pub(super) struct UploadRow(pub(super) Upload);
+
+impl UploadRow {
+    pub(super) const COLUMNS: &str = "id, project, purpose, filename, bytes, created_at, \
+         expires_at, file_expires_after, part_count, part_bytes, status, file, completed_at, \
+         part_order";
+
+    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        let after: Option<u64> = row.get("file_expires_after")?;
+        Ok(Self(Upload {
+            id: text(row, "id")?,
+            project: text(row, "project")?,
+            purpose: word(row, "purpose", Purpose::parse)?,
+            filename: row.get("filename")?,
+            bytes: row.get("bytes")?,
+            created_at: time(row, "created_at")?,
+            expires_at: time(row, "expires_at")?,
+            file_expires_after: after.map(Duration::from_micros),
+            parts: row.get("part_count")?,
+            part_bytes: row.get("part_bytes")?,
+            state: match word(row, "status", UploadStatus::parse)? {
+                UploadStatus::Pending => UploadState::Pending,
+                UploadStatus::Cancelled => UploadState::Cancelled,
+                UploadStatus::Expired => UploadState::Expired,
+                UploadStatus::Completed => UploadState::Completed {
+                    file: text(row, "file")?,
+                    at: time(row, "completed_at")?,
+                    order: json(row, "part_order")?,
+                },
+            },
+        }))
+    }
+}
+
+/// The row of a part of an upload.
+#[derive(Debug)]
+pub(super) struct PartRow(pub(super) UploadPart);
+
+impl PartRow {
+    pub(super) const COLUMNS: &str = "id, upload, created_at, blob, start, length, checksum";
+
+    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self(UploadPart {
+            id: text(row, "id")?,
+            upload: text(row, "upload")?,
+            created_at: time(row, "created_at")?,
+            extent: extent_if_any(row, OWN)?.ok_or_else(|| unreadable("blob", Type::Null))?,
+        }))
+    }
+}
+
 /// A segment's row.
 #[derive(Debug)]
 pub(super) struct SegmentRow {
@@ -240,7 +296,7 @@ pub(super) fn word<T>(
     parse(row.get_ref(column)?.as_str()?).ok_or_else(|| unreadable(column, Type::Text))
 }
 
-fn time(row: &Row<'_>, column: &str) -> rusqlite::Result<Timestamp> {
+pub(super) fn time(row: &Row<'_>, column: &str) -> rusqlite::Result<Timestamp> {
     row.get(column).map(Timestamp::from_micros)
 }
 

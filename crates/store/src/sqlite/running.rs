@@ -59,13 +59,15 @@ pub(super) fn upstreams(db: &Connection) -> Result<Vec<UpstreamStatus>> {
     all(db, sql, [], |row| json(row, "status"))
 }
 
-/// Asked once, at start: it looks at every file and batch.
+/// Asked once, at start: it looks at every file, upload and batch.
 pub(super) fn newest(db: &Connection) -> Result<Option<Timestamp>> {
     let sql = "SELECT max(at) AS newest FROM (\
              SELECT max(created_at) AS at FROM files UNION ALL \
              SELECT max(deleted_at) FROM files UNION ALL \
              SELECT max(moved_at) FROM batches UNION ALL \
-             SELECT max(announced_at) FROM uploads)";
+             SELECT max(created_at) FROM uploads UNION ALL \
+             SELECT max(created_at) FROM upload_parts UNION ALL \
+             SELECT max(announced_at) FROM announcements)";
     Ok(one(db, sql, [], |row| time_if_any(row, "newest"))?.flatten())
 }
 

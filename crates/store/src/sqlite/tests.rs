@@ -96,7 +96,7 @@ fn a_verb_that_fails_or_panics_fails_alone() {
         );
         kept.unwrap();
         let announced = |db: &Connection| {
-            let count = "SELECT count(*), max(blob) FROM uploads";
+            let count = "SELECT count(*), max(blob) FROM announcements";
             Ok(db.query_row(count, [], |row| Ok((row.get(0)?, row.get(1)?)))?)
         };
         let found: (u64, String) = writer.write(announced).await.unwrap();

@@ -5,13 +5,17 @@ use std::time::Duration;
 use async_trait::async_trait;
 use overnight_core::batch::{Batch, Event, Lease, Status};
 use overnight_core::file::File;
-use overnight_core::id::{BatchId, FileId, ProjectId, WorkerId};
+use overnight_core::id::{BatchId, FileId, ProjectId, UploadId, WorkerId};
 use overnight_core::segment::{BlobKey, Extent, PlacedExtent, Segment};
 use overnight_core::time::Timestamp;
+use overnight_core::upload::{Upload, UploadPart};
 
-use super::{Sqlite, batches, files, garbage, running, seal, segments};
+use super::{Sqlite, batches, files, garbage, once, running, seal, segments, uploads};
 use crate::status::{BatchProgress, UpstreamStatus};
-use crate::store::{Claim, Content, FileQuery, Held, Input, Page, Result, Sealing, Store};
+use crate::store::{
+    Claim, Completion, Content, FileQuery, FirstAnswer, Held, Input, NewObject, Page, Result,
+    Sealing, Store,
+};
 
 #[async_trait]
 impl Store for Sqlite {
@@ -66,6 +70,87 @@ impl Store for Sqlite {
     ) -> Result<Vec<PlacedExtent>> {
         let content = content.clone();
         self.read(move |db| files::extents(db, &content, from, limit))
+            .await
+    }
+
+    async fn insert_upload(&self, upload: &Upload) -> Result<()> {
+        let upload = upload.clone();
+        self.write(move |db| uploads::insert(db, &upload)).await
+    }
+
+    async fn upload(&self, project: &ProjectId, id: &UploadId) -> Result<Upload> {
+        let project = project.clone();
+        let id = id.clone();
+        self.read(move |db| uploads::upload(db, &project, &id))
+            .await
+    }
+
+    async fn insert_part(&self, project: &ProjectId, part: &UploadPart) -> Result<()> {
+        let project = project.clone();
+        let part = part.clone();
+        self.write(move |db| uploads::insert_part(db, &project, &part))
+            .await
+    }
+
+    async fn parts(&self, project: &ProjectId, id: &UploadId) -> Result<Vec<UploadPart>> {
+        let project = project.clone();
+        let id = id.clone();
+        self.read(move |db| uploads::parts(db, &project, &id)).await
+    }
+
+    async fn complete_upload(
+        &self,
+        project: &ProjectId,
+        completion: &Completion,
+        at: Timestamp,
+    ) -> Result<Upload> {
+        let project = project.clone();
+        let completion = completion.clone();
+        self.write(move |db| uploads::complete(db, &project, completion, at))
+            .await
+    }
+
+    async fn cancel_upload(
+        &self,
+        project: &ProjectId,
+        id: &UploadId,
+        at: Timestamp,
+    ) -> Result<Upload> {
+        let project = project.clone();
+        let id = id.clone();
+        self.write(move |db| uploads::cancel(db, &project, &id, at))
+            .await
+    }
+
+    async fn insert_once(
+        &self,
+        object: NewObject<'_>,
+        answer: &FirstAnswer,
+    ) -> Result<FirstAnswer> {
+        let answer = answer.clone();
+        match object {
+            NewObject::Batch(batch) => {
+                let batch = batch.clone();
+                self.write(move |db| once::insert(db, &answer, |db| batches::insert(db, &batch)))
+                    .await
+            }
+            NewObject::Upload(upload) => {
+                let upload = upload.clone();
+                self.write(move |db| once::insert(db, &answer, |db| uploads::insert(db, &upload)))
+                    .await
+            }
+        }
+    }
+
+    async fn first_answer(
+        &self,
+        project: &ProjectId,
+        key: &str,
+        at: Timestamp,
+    ) -> Result<Option<FirstAnswer>> {
+        let project = project.clone();
+        let key = key.to_owned();
+        self.read(move |db| once::first_answer(db, &project, &key, at))
             .await
     }
 
@@ -194,6 +279,14 @@ impl Store for Sqlite {
 
     async fn expire_files(&self, limit: usize, at: Timestamp) -> Result<u64> {
         self.write(move |db| files::expire(db, limit, at)).await
+    }
+
+    async fn expire_uploads(&self, limit: usize, at: Timestamp) -> Result<u64> {
+        self.write(move |db| uploads::expire(db, limit, at)).await
+    }
+
+    async fn forget_answers(&self, limit: usize, at: Timestamp) -> Result<u64> {
+        self.write(move |db| once::forget(db, limit, at)).await
     }
 
     async fn forget_batches(

@@ -170,8 +170,9 @@ fn again(error: &StoreError) -> StoreError {
     match error {
         StoreError::Corrupt(source) => StoreError::Corrupt(source.to_string().into()),
         StoreError::Unavailable(source) => StoreError::Unavailable(source.to_string().into()),
-        StoreError::NotFound | StoreError::Fenced | StoreError::Illegal(_) => {
-            StoreError::Unavailable(error.to_string().into())
-        }
+        StoreError::NotFound
+        | StoreError::Fenced
+        | StoreError::Illegal(_)
+        | StoreError::Refused(_) => StoreError::Unavailable(error.to_string().into()),
     }
 }
