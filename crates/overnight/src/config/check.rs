@@ -150,6 +150,7 @@ fn check_bounds(settings: &Settings, found: &mut Found) {
         ("timeouts.connect", settings.timeouts.connect),
         ("timeouts.head", settings.timeouts.head),
         ("timeouts.idle", settings.timeouts.idle),
+        ("retention.uploads", settings.retention.uploads),
         ("flush.age", settings.flush.age),
     ] {
         if span.0.is_zero() {

@@ -78,8 +78,12 @@ section! {
         lines_max: u64 = 50_000;
         /// The largest input file of a batch; 0 for no bound.
         file_bytes_max: Size = Size::mib(200);
-        /// The largest upload; 0 for no bound.
+        /// The largest file that is uploaded in one request; 0 for no bound.
         upload_bytes_max: Size = Size::mib(512);
+        /// The largest file that is uploaded in parts; 0 for no bound.
+        multipart_bytes_max: Size = Size::mib(8 * 1024);
+        /// The largest part of a file that is uploaded in parts; 0 for no bound.
+        part_bytes_max: Size = Size::mib(64);
         /// The most inputs of all lines of a batch of embeddings together; 0 for no bound.
         embedding_inputs_max: u64 = 50_000;
         /// The longest line, from 1KiB to 2GiB.
@@ -132,6 +136,9 @@ section! {
     RetentionSection {
         /// How long uploaded input files (purpose `batch`) are kept when the upload does not say; 0 for ever.
         files: Span = Span::days(30);
+        /// How long a file that is uploaded in parts may take from the first request to the last; then its parts are
+        /// deleted.
+        uploads: Span = Span::hours(1);
         /// How long output and error files are kept when the batch does not say; 0 for ever.
         results: Span = Span::days(30);
         /// How long an ended batch is remembered once its result files are gone.

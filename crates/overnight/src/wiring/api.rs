@@ -12,20 +12,21 @@ use prometheus_client::registry::Registry;
 
 use crate::config::check::is_loopback;
 use crate::config::settings::Settings;
-use crate::config::units::Span;
+use crate::config::units::{Size, Span};
 
 /// What the surface is told.
 pub(crate) fn api_settings(settings: &Settings, at: Timestamp) -> anyhow::Result<ApiSettings> {
     let header = |text: &str| HeaderValue::from_str(text).context("a header's value");
     let defaults = ApiSettings::new(at);
     let windows = settings.windows.0.iter();
+    let limits = &settings.limits;
+    let bound = |size: Size| size.unless_zero().unwrap_or(u64::MAX);
     let is_local = is_loopback(&settings.listen) && !settings.no_auth && settings.keys.0.is_empty();
     Ok(ApiSettings {
-        upload_bytes_max: settings
-            .limits
-            .upload_bytes_max
-            .unless_zero()
-            .unwrap_or(u64::MAX),
+        upload_bytes_max: bound(limits.upload_bytes_max),
+        multipart_bytes_max: bound(limits.multipart_bytes_max),
+        part_bytes_max: bound(limits.part_bytes_max),
+        upload_expiry: settings.retention.uploads.0,
         windows: windows
             .filter_map(|text| Some((text.clone(), Span::parse(text)?.0)))
             .collect(),

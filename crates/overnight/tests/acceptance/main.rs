@@ -30,4 +30,5 @@ mod restart;
 mod resume;
 mod stop;
 mod turns;
+mod uploads;
 mod upstreams;
