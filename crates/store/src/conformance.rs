@@ -28,6 +28,7 @@ pub mod merging;
 pub mod model;
 mod model_state;
 mod model_steps;
+mod model_uploads;
 pub mod once;
 pub mod restart;
 pub mod running;

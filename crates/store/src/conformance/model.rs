@@ -18,7 +18,8 @@ use super::fixture::{
     unrun, upload, worker,
 };
 use super::model_state::{Answer, Model, ModelBatch, ModelFile, answer};
-use super::model_steps::{Step, steps};
+use super::model_steps::{Step, UPLOADS, steps};
+use super::model_uploads::MADE;
 use super::{Driver, block_on};
 use crate::store::Store;
 
@@ -56,15 +57,21 @@ pub fn random_verbs_do_what_a_simple_model_does<D: Driver>(cases: u32, make: imp
     }
 }
 
+/// The numbers of all files that there may be.
+fn file_numbers() -> impl Iterator<Item = u64> {
+    let made = UPLOADS.map(|n| MADE + n);
+    (0..3).chain(1000..1004).chain(2000..2004).chain(made)
+}
+
 /// One sequence under way.
-struct Trial<'a> {
-    store: &'a dyn Store,
-    model: Model,
-    seconds: u64,
+pub(super) struct Trial<'a> {
+    pub(super) store: &'a dyn Store,
+    pub(super) model: Model,
+    pub(super) seconds: u64,
 }
 
 impl Trial<'_> {
-    fn now(&self) -> Timestamp {
+    pub(super) fn now(&self) -> Timestamp {
         at(self.seconds)
     }
 
@@ -75,6 +82,18 @@ impl Trial<'_> {
             Step::InsertFile { file, expires } => self.insert_file(file, expires).await,
             Step::DeleteFile { own, file } => self.delete_file(own, file).await,
             Step::DeleteResults { batch } => self.delete_file(true, 1000 + batch).await,
+            Step::DeleteUploaded { upload } => self.delete_file(true, MADE + upload).await,
+            Step::InsertUpload { upload } => self.insert_upload(upload).await,
+            Step::InsertPart {
+                own,
+                upload,
+                length,
+            } => self.insert_part(own, upload, length).await,
+            Step::CompleteUpload { own, upload, parts } => {
+                self.complete_upload(own, upload, parts).await
+            }
+            Step::CancelUpload { own, upload } => self.cancel_upload(own, upload).await,
+            Step::ExpireUploads => self.expire_uploads().await,
             Step::InsertBatch { batch, input } => self.insert_batch(batch, input).await,
             Step::Cancel { own, batch } => self.cancel(own, batch).await,
             Step::Claim { worker, limit } => self.claim(worker, limit).await,
@@ -317,10 +336,11 @@ impl Trial<'_> {
             let expected = expected.map_or_else(Vec::new, |model| lines(&model.segments));
             assert_eq!(lines(&told), expected);
         }
-        for n in (0..3).chain(1000..1004).chain(2000..2004) {
+        for n in file_numbers() {
             let told = self.store.file(&project(), &file_id(n), now).await.ok();
             assert_eq!(told.as_ref(), self.model.visible(n, now));
         }
+        self.compare_uploads().await;
         for name in ["w0", "w1"] {
             let held = self.store.renew(&worker(name), now).await.unwrap();
             assert_eq!(held, self.model.held(&worker(name)));
@@ -356,6 +376,11 @@ impl Trial<'_> {
         for n in 0..4 {
             self.cancel(true, n).await;
         }
+        self.expire_uploads().await;
+        for n in UPLOADS {
+            let (told, expected) = self.cancel_upload(true, n).await;
+            assert_eq!(told, expected);
+        }
         self.model.let_go_of_everything();
         self.claim(9, 100).await;
         for back in 0..4 {
@@ -373,7 +398,7 @@ impl Trial<'_> {
             let (told, expected) = self.seal(back).await;
             assert_eq!(told, expected);
         }
-        for n in (0..3).chain(1000..1004).chain(2000..2004) {
+        for n in file_numbers() {
             let (told, expected) = self.delete_file(true, n).await;
             assert_eq!(told, expected);
         }

@@ -10,6 +10,7 @@ use overnight_core::segment::{BlobKey, LineSet, ResultFile, Segment};
 use overnight_core::time::Timestamp;
 
 use super::fixture::sealing;
+use super::model_uploads::ModelUploads;
 use crate::store::{Held, Result, StoreError};
 
 /// What a verb answered, as far as its caller decides by it.
@@ -201,6 +202,7 @@ pub(super) struct Model {
     pub(super) forgotten: BTreeSet<u64>,
     pub(super) leases: Vec<(u64, Lease)>,
     pub(super) blobs: BTreeSet<BlobKey>,
+    pub(super) uploads: ModelUploads,
 }
 
 impl Model {
@@ -211,7 +213,7 @@ impl Model {
             let input =
                 |batch: &ModelBatch| batch.is_open() && batch.batch.spec.input_file == file.file.id;
             file.forgotten |= file.deleted_at.is_some_and(|deleted| {
-                if *n < 1000 {
+                if Self::has_own_bytes(*n) {
                     !self.batches.values().any(input)
                 } else {
                     now >= deleted.plus(Duration::from_mins(10))
@@ -222,7 +224,7 @@ impl Model {
 
     /// The blobs that somebody may read.
     pub(super) fn live(&self) -> BTreeSet<BlobKey> {
-        let mut live = BTreeSet::new();
+        let mut live: BTreeSet<BlobKey> = self.uploads.live().collect();
         for file in self.files.values().filter(|file| !file.forgotten) {
             live.extend(file.blobs.iter().cloned());
         }

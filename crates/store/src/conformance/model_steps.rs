@@ -1,5 +1,7 @@
 //! What may happen to a store, drawn at random.
 
+use std::ops::Range;
+
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 
 /// One call of a verb. Numbers name files, batches and workers; a lease is one of those given so
@@ -14,6 +16,27 @@ pub(super) enum Step {
         own: bool,
         file: u64,
     },
+    DeleteUploaded {
+        upload: u64,
+    },
+    InsertUpload {
+        upload: u64,
+    },
+    InsertPart {
+        own: bool,
+        upload: u64,
+        length: u64,
+    },
+    CompleteUpload {
+        own: bool,
+        upload: u64,
+        parts: usize,
+    },
+    CancelUpload {
+        own: bool,
+        upload: u64,
+    },
+    ExpireUploads,
     InsertBatch {
         batch: u64,
         input: u64,
@@ -59,6 +82,9 @@ pub(super) enum Step {
     Forget,
 }
 
+/// The numbers of the uploads that there may be.
+pub(super) const UPLOADS: Range<u64> = 0..2;
+
 /// A sequence of steps in which the ones that carry a batch on are the most frequent.
 pub(super) fn steps() -> impl Strategy<Value = Vec<Step>> {
     proptest::collection::vec(step(), 1..60)
@@ -89,5 +115,21 @@ fn step() -> impl Strategy<Value = Step> {
         ),
         4 => lease().prop_map(|lease| Step::Seal { lease }),
     ];
-    prop_oneof![clients, runs]
+    prop_oneof![2 => clients, 1 => uploads(), 2 => runs]
+}
+
+fn uploads() -> impl Strategy<Value = Step> {
+    let own = || proptest::bool::weighted(0.8);
+    prop_oneof![
+        3 => UPLOADS.prop_map(|upload| Step::InsertUpload { upload }),
+        6 => (own(), UPLOADS, prop_oneof![Just(50_u64), Just(100)]).prop_map(
+            |(own, upload, length)| Step::InsertPart { own, upload, length }
+        ),
+        3 => (own(), UPLOADS, 0..3_usize).prop_map(
+            |(own, upload, parts)| Step::CompleteUpload { own, upload, parts }
+        ),
+        1 => (own(), UPLOADS).prop_map(|(own, upload)| Step::CancelUpload { own, upload }),
+        1 => UPLOADS.prop_map(|upload| Step::DeleteUploaded { upload }),
+        1 => Just(Step::ExpireUploads),
+    ]
 }

@@ -15,15 +15,15 @@ use tokio::sync::oneshot;
 
 use super::damage::Damage;
 use super::writer::Writer;
-use super::{Sqlite, files, prepared};
+use super::{Sqlite, batches, files, prepared};
 use crate::blocking::Blocking;
 use crate::conformance::block_on;
 use crate::conformance::fixture::{
-    at, batch, batch_id, claim, extent, file, is_corrupt, mixed, project, running, sealing, upload,
-    worker,
+    at, batch, batch_id, claim, completion, extent, file, first, insert_part, is_corrupt, mixed,
+    pending, project, running, sealing, upload, upload_id, worker,
 };
 use crate::status::BatchProgress;
-use crate::store::{Content, FileQuery, Order, Store, StoreError};
+use crate::store::{Content, FileQuery, NewObject, Order, Store, StoreError};
 
 /// A store, and every statement that it runs.
 fn traced(blocking: Blocking) -> (Sqlite, Arc<Mutex<Vec<String>>>) {
@@ -177,6 +177,27 @@ fn a_newer_schema_is_refused_and_left_alone() {
 }
 
 #[test]
+fn what_the_first_schema_holds_is_there_in_the_newest() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("db");
+    let connection = Connection::open(&path).unwrap();
+    let first = include_str!("migrations/0001_initial.sql");
+    connection.execute_batch(first).unwrap();
+    connection.pragma_update(None, "user_version", 1).unwrap();
+    let announced = "INSERT INTO uploads (blob, announced_at) VALUES (?1, 5)";
+    connection.execute(announced, [upload(7).as_str()]).unwrap();
+    batches::insert(&connection, &batch(1)).unwrap();
+    drop(connection);
+    let store = Sqlite::open(&path, Blocking::Inline).unwrap();
+    block_on(async {
+        let found = store.batch(&project(), &batch_id(1)).await;
+        assert_eq!(found.unwrap(), batch(1));
+        assert_eq!(store.garbage(9, at(0)).await.unwrap(), [upload(7)]);
+        store.insert_upload(&pending(1, 9)).await.unwrap();
+    });
+}
+
+#[test]
 fn a_file_that_is_no_database_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("db");
@@ -229,6 +250,7 @@ fn no_verb_walks_a_whole_table() {
     let (store, statements) = traced(Blocking::Inline);
     block_on(async {
         what_clients_do(&store).await;
+        what_clients_do_in_parts(&store).await;
         what_a_run_does(&store).await;
         what_the_sweep_does(&store).await;
     });
@@ -301,6 +323,27 @@ async fn what_clients_do(store: &Sqlite) {
     store.ping().await.unwrap();
 }
 
+async fn what_clients_do_in_parts(store: &Sqlite) {
+    for n in [5, 6, 7] {
+        store.insert_upload(&pending(n, 10)).await.unwrap();
+        insert_part(store, n, 10 + n, 10).await;
+    }
+    store.parts(&project(), &upload_id(5)).await.unwrap();
+    store.upload(&project(), &upload_id(5)).await.unwrap();
+    let whole = completion(5, &[15]);
+    let completed = store.complete_upload(&project(), &whole, at(20)).await;
+    completed.unwrap();
+    let cancelled = store.cancel_upload(&project(), &upload_id(6), at(20)).await;
+    cancelled.unwrap();
+    let object = pending(8, 10);
+    for _ in 0..2 {
+        let object = NewObject::Upload(&object);
+        store.insert_once(object, &first("k", 8)).await.unwrap();
+    }
+    let kept = store.first_answer(&project(), "k", at(9)).await.unwrap();
+    assert!(kept.is_some());
+}
+
 async fn what_a_run_does(store: &Sqlite) {
     let other = claim(store, "w1", 2).await;
     store.release(&other).await.unwrap();
@@ -338,6 +381,9 @@ async fn what_a_run_does(store: &Sqlite) {
 
 async fn what_the_sweep_does(store: &Sqlite) {
     assert_eq!(store.expire_files(9, at(10)).await.unwrap(), 1);
+    let days = 3 * 24 * 3600;
+    assert_eq!(store.expire_uploads(9, at(days)).await.unwrap(), 6);
+    assert_eq!(store.forget_answers(9, at(days)).await.unwrap(), 1);
     let results = sealing(1);
     for file in [results.output.id, results.error.id] {
         store.delete_file(&project(), &file, at(10)).await.unwrap();
