@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! client (Python, Node) -> relay (notes what is asked) -> overnight -> chat engine, embeddings server
+//!                       -> overnight with keys -> its own simulator
 //! ```
 //!
 //! What the clients do stands in `tests/python` and `tests/node`. A client or an engine that is not
@@ -21,6 +22,7 @@ use std::process::{Command, Output, Stdio};
 
 use engines::Engine;
 use relay::Relay;
+use support::keys::{MadeKey, write_config};
 use support::{TestServer, until};
 use tempfile::TempDir;
 
@@ -29,9 +31,28 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// A server on two real engines, and a relay in front of it.
+/// A server that asks for keys.
+struct Guarded {
+    server: TestServer,
+    keys: [MadeKey; 2],
+}
+
+impl Guarded {
+    /// Starts it with the keys of two projects.
+    fn start(folder: &Path) -> Self {
+        let keys = ["research", "marketing"].map(|name| MadeKey::new(folder, &["--project", name]));
+        let config = write_config(folder, &keys.each_ref());
+        let server = TestServer::start(|arguments| {
+            arguments.extend(["--upstream", "sim", "--config", &config].map(str::to_owned));
+        });
+        Self { server, keys }
+    }
+}
+
+/// A server on two real engines with a relay in front of it, and one that asks for keys.
 struct Stage {
     relay: Relay,
+    guarded: Guarded,
     wire_log: PathBuf,
     // The server goes before its engines, and the folder last.
     _server: TestServer,
@@ -59,6 +80,7 @@ impl Stage {
         let wire_log = folder.path().join("wire.log");
         Self {
             relay: Relay::start(&server.base_url, &wire_log),
+            guarded: Guarded::start(folder.path()),
             wire_log,
             _server: server,
             _engines: engines,
@@ -73,7 +95,11 @@ impl Stage {
                 command.env_remove(name);
             }
         }
+        let Guarded { server, keys } = &self.guarded;
         command
+            .env("TEST_GUARDED_URL", format!("{}/v1", server.base_url))
+            .env("TEST_KEY", &keys[0].key)
+            .env("TEST_OTHER_KEY", &keys[1].key)
             .env("TEST_BASE_URL", format!("{}/v1", self.relay.url))
             .env("TEST_CHAT_MODEL", engines::CHAT_MODEL)
             .env("TEST_EMBEDDINGS_MODEL", engines::EMBEDDINGS_MODEL)
