@@ -1,11 +1,9 @@
-//! Errors, access and models.
+//! Errors and models.
 
 use crate::files::one_line;
 use crate::golden::{Golden, Refusal, json};
-use crate::object::{file, file_answer};
 use crate::request::{Body, get, post, post_json};
-use crate::row::{Outcome, Row, chosen, documented, recorded, reported};
-use crate::scene::Scene;
+use crate::row::{Row, chosen, documented, recorded, reported};
 use crate::section::Section;
 use crate::stage::FULL;
 
@@ -20,13 +18,6 @@ pub(crate) const ERRORS: Section = Section {
         "error.param",
         "error.code",
     ],
-};
-
-/// Section 7.4.
-pub(crate) const ACCESS: Section = Section {
-    heading: "7.4 Access",
-    rows: ACCESS_ROWS,
-    fields: &[],
 };
 
 /// Section 7.5.
@@ -202,36 +193,6 @@ const ROWS: &[Row] = &[
     ),
 ];
 
-const ACCESS_ROWS: &[Row] = &[
-    chosen(
-        "7.4/no-keys",
-        "Which keys are accepted by a server without keys?",
-        "Any and none, in any of the three headers.",
-        |scene| {
-            scene.upload(one_line())?;
-            let golden = file_answer(&file(one_line().len()));
-            for authorization in [
-                "Bearer sk-any",
-                "bearer sk-any",
-                "Basic OnNrLWFueQ==",
-                "nonsense",
-            ] {
-                let request = get("/v1/files/«f»").header("authorization", authorization);
-                scene.expect(&request, &golden)?;
-            }
-            scene.expect(&get("/v1/files/«f»").header("api-key", "any"), &golden)?;
-            scene.expect(&get("/v1/files/«f»"), &golden)
-        },
-    ),
-    chosen(
-        "7.4/foreign-page",
-        "Who may ask a server without keys?",
-        "Programs of its machine. A page of another site, which a browser gives away by `Origin`, \
-         `Sec-Fetch-Site` or `Host`, gets 403; no answer has a CORS header.",
-        foreign_pages,
-    ),
-];
-
 const MODEL_ROWS: &[Row] = &[
     recorded(
         "7.5/list",
@@ -287,28 +248,4 @@ fn model_m() -> String {
 /// A model about which the upstream says no more than its name.
 fn model_n() -> String {
     r#"{"id":"n","object":"model","created":«time started»,"owned_by":"system"}"#.to_owned()
-}
-
-fn foreign_pages(scene: &mut Scene<'_>) -> Outcome {
-    let refusal = Refusal::new(
-        403,
-        "This server runs without API keys and so refuses requests that a browser sends for a page \
-         of another site.",
-    );
-    let golden = refusal.code("insufficient_permissions").golden();
-    scene.expect(
-        &get("/v1/models").header("origin", "https://example.com"),
-        &golden,
-    )?;
-    scene.expect(
-        &get("/v1/models").header("sec-fetch-site", "cross-site"),
-        &golden,
-    )?;
-    let refusal = Refusal::new(
-        403,
-        "This server runs without API keys and so serves only loopback names: address it as \
-         localhost or 127.0.0.1, or set API keys.",
-    );
-    let golden = refusal.code("insufficient_permissions").golden();
-    scene.expect(&get("/v1/models").header("host", "example.com"), &golden)
 }

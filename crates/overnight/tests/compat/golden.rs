@@ -132,7 +132,9 @@ impl Golden {
     pub(crate) fn judged(&self) -> impl Iterator<Item = (&str, &str)> {
         let own = self.headers.iter();
         let own = own.map(|(name, value)| (name.as_str(), value.as_str()));
-        GROUND.into_iter().chain(own)
+        let is_own = |name: &str| self.headers.iter().any(|(own, _)| own == name);
+        let ground = GROUND.into_iter().filter(move |(name, _)| !is_own(name));
+        ground.chain(own)
     }
 
     fn knows(&self, name: &str) -> bool {

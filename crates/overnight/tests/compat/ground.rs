@@ -93,16 +93,6 @@ const ROWS: &[Row] = &[
     )
     .on(&EMPTY),
     recorded(
-        "0/cors",
-        "The answers of `/v1/files` and `/v1/uploads` have `access-control-allow-origin: *`.",
-        |scene| scene.expect(&get("/v1/files"), &file_page(&[], None, false)),
-    )
-    .on(&EMPTY)
-    .differs(
-        "A server without keys sends no CORS header: any page in a browser of its machine could \
-         read every file.",
-    ),
-    recorded(
         "0/no-idempotency",
         "A request that is sent again makes a second object: the SDKs send no `Idempotency-Key`.",
         |scene| {

@@ -11,6 +11,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod access;
 mod answer;
 mod batches;
 mod change;
@@ -73,7 +74,7 @@ sections! {
     result_lines: results::LINES,
     files_in_parts: uploads::UPLOADS,
     errors_are_told: errors::ERRORS,
-    access: errors::ACCESS,
+    access: access::ACCESS,
     models: errors::MODELS,
 }
 

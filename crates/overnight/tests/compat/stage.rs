@@ -8,7 +8,7 @@ use overnight_testkit::server::ScriptedServer;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-use crate::support::TestServer;
+use crate::support::{TestServer, http};
 use crate::upstream;
 
 /// How a server is configured.
@@ -99,6 +99,27 @@ pub(crate) const BUSY: Stage = Stage {
     answer: upstream::busy_at_first,
 };
 
+/// The keys of [`KEYED`]: of the projects `alpha` and `beta`, and one for metrics alone.
+pub(crate) const ALPHA: &str = "sk-overnight-alpha-0123456789abcdef";
+pub(crate) const BETA: &str = "sk-overnight-beta-0123456789abcdef";
+pub(crate) const METER: &str = "sk-overnight-meter-0123456789abcdef";
+
+/// With keys.
+pub(crate) const KEYED: Stage = Stage {
+    name: "keyed",
+    config: concat!(
+        "[[keys]]\nname = \"alpha\"\nproject = \"alpha\"\n",
+        "hash = \"sha256:b935f4425510de280c47d24e227c45d369c01ad6f4118043b7a309c7a7e789b4\"\n",
+        "[[keys]]\nname = \"beta\"\nproject = \"beta\"\n",
+        "hash = \"sha256:437a6a2a98984585bf04c02b0c351c56b4db8e76722a6c27d01419d0d2298a9a\"\n",
+        "[[keys]]\nname = \"meter\"\nrole = \"metrics\"\n",
+        "hash = \"sha256:f725c1821c6ce9ba8d62aadb17753cfcb887de90e00e43b317f7991a52a96ada\"\n",
+    ),
+    own: false,
+    limit: 64,
+    answer: upstream::answer,
+};
+
 /// One model a file, as the service has it.
 pub(crate) const SINGLE_MODEL: Stage = Stage {
     name: "single-model",
@@ -172,8 +193,10 @@ impl Server {
     /// Until the upstream was asked for its models, a model that it lacks is not refused.
     fn wait_for_models(&self) {
         crate::support::until("the list of models", || {
-            let reply =
-                crate::support::http::request(&self.base_url, "GET", "/v1/models", &[], b"");
+            let bearer = format!("Bearer {ALPHA}");
+            // Without keys any one is accepted.
+            let headers = [("authorization", bearer.as_str())];
+            let reply = http::request(&self.base_url, "GET", "/v1/models", &headers, b"");
             reply.text().contains("\"m\"")
         });
     }
