@@ -5,7 +5,7 @@ use crate::golden::{Golden, Refusal, json};
 use crate::request::{Body, get, post, post_json};
 use crate::row::{Row, chosen, documented, recorded, reported};
 use crate::section::Section;
-use crate::stage::FULL;
+use crate::stage::{EMPTY, FULL};
 
 /// Sections 7.1 to 7.3.
 pub(crate) const ERRORS: Section = Section {
@@ -155,6 +155,21 @@ const ROWS: &[Row] = &[
             scene.expect(&post_json("/v1/batches", "{}"), &golden)
         },
     ),
+    reported(
+        "7.2/500",
+        "A failure of the server is 500 `server_error` with an apology and the request's id.",
+        |scene| {
+            scene.upload(one_line())?;
+            scene.lose_blobs()?;
+            let message = "The server had an error while processing your request. Sorry about \
+                           that! You can retry your request. (Please include the request ID «r» \
+                           when you report it.)";
+            let golden = Refusal::new(500, message).server().files();
+            let golden = golden.header("x-request-id", "«request r»");
+            scene.expect(&get("/v1/files/«f»/content"), &golden)
+        },
+    )
+    .on(&EMPTY),
     documented(
         "7.2/429",
         "Too many requests are answered 429.",

@@ -190,12 +190,27 @@ const ID_ROWS: &[Row] = &[
         one_result,
     ),
     recorded(
+        "0.1/upload",
+        "The ids of uploads and parts are `upload_` and `part_` with 32 hex digits, the first 8 of \
+         which are `created_at`.",
+        |scene| {
+            let (create, part) = (crate::uploads::one_byte(), crate::uploads::part("x"));
+            scene.expect(&create, &crate::uploads::pending_of(1))?;
+            begins_with_time(scene, "u", "upload_", "t")?;
+            scene.expect(&part, &crate::uploads::part_answer("p"))?;
+            begins_with_time(scene, "p", "part_", "part_p")
+        },
+    ),
+    recorded(
         "0.1/request",
-        "`x-request-id` is `req_` and 32 hex digits.",
+        "`x-request-id` is `req_` and 32 hex digits, new in each answer.",
         |scene| {
             scene.upload(one_line())?;
-            let golden = uploaded().header("x-request-id", "«request request»");
-            scene.expect(&get("/v1/files/«f»"), &golden)
+            let golden = uploaded().header("x-request-id", "«request r»");
+            scene.expect(&get("/v1/files/«f»"), &golden)?;
+            let golden = uploaded().header("x-request-id", "«request r2»");
+            scene.expect(&get("/v1/files/«f»"), &golden)?;
+            differ(scene, "r", "r2")
         },
     ),
 ];

@@ -3,7 +3,7 @@
 //!
 //! `«file f»` is an id of that kind, from here on known as `f`. `«time t»` is a second between the
 //! row's beginning and the answer's arrival, `«time u from t»` one that is not before `t` either.
-//! `«t + 60»` is calculated from a known one, `«f»` is a known one again. `«hex32»` and `«int»`
+//! `«t + 60»` is calculated from a known one, `«f»` is a known one again. `«hex32»`, `«request»` and `«int»`
 //! have a shape and no name. `«any»` is a text or a number that the row does not look at.
 
 use std::collections::BTreeMap;
@@ -83,7 +83,7 @@ impl Known {
         let words: Vec<&str> = place.split(' ').collect();
         match words.as_slice() {
             ["any"] => Ok(()),
-            [shape @ ("hex32" | "int")] => shaped(shape, value),
+            [shape @ ("hex32" | "int" | "request")] => shaped(shape, value),
             [name] => equal(name, self.get(name)?, value),
             [name, "+", seconds] => {
                 let sum = number(self.get(name)?)? + number(seconds)?;

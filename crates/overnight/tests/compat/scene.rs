@@ -232,13 +232,27 @@ impl<'a> Scene<'a> {
         Ok(())
     }
 
-    /// Looks at the upstream; what is seen is kept for replays.
+    /// Looks at the upstream.
     pub(crate) fn look(
         &mut self,
         look: impl FnOnce(&ScriptedServer) -> String,
     ) -> Result<String, String> {
+        self.note(|server| look(&server.upstream))
+    }
+
+    /// Deletes what the server keeps of the files that it has, as a broken disk would.
+    pub(crate) fn lose_blobs(&mut self) -> Outcome {
+        let lost = self.note(|server| {
+            let lost = std::fs::remove_dir_all(server.data().join("blobs"));
+            lost.map_or_else(|error| error.to_string(), |()| String::new())
+        })?;
+        if lost.is_empty() { Ok(()) } else { Err(lost) }
+    }
+
+    /// Does something with the server itself; what came of it is kept for replays.
+    fn note(&mut self, act: impl FnOnce(&Server) -> String) -> Result<String, String> {
         let seen = match &mut self.source {
-            Source::Server(server) => look(&server.upstream),
+            Source::Server(server) => act(server),
             Source::Tape { tape, next, .. } => {
                 let event = tape.events.get(*next);
                 *next += 1;

@@ -1,6 +1,7 @@
 //! The servers that rows are checked on: the real binary, a scripted upstream behind it.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use overnight_engine::upstream::scripted::{Script, Seen, Step};
@@ -160,7 +161,7 @@ pub(crate) const SMALL: Stage = Stage {
 pub(crate) struct Server {
     pub(crate) base_url: String,
     pub(crate) upstream: Arc<ScriptedServer>,
-    _process: TestServer,
+    process: TestServer,
     _config: TempDir,
     _runtime: Runtime,
 }
@@ -182,12 +183,17 @@ impl Server {
         let server = Self {
             base_url: server.base_url.clone(),
             upstream: Arc::new(upstream),
-            _process: server,
+            process: server,
             _config: folder,
             _runtime: runtime,
         };
         server.wait_for_models();
         server
+    }
+
+    /// Its data folder.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.process.folder.path().join("data")
     }
 
     /// Until the upstream was asked for its models, a model that it lacks is not refused.

@@ -375,13 +375,25 @@ fn bind(scene: &mut Scene<'_>, answer: &crate::answer::Answer) -> Outcome {
     scene.bind_member("t", answer, "created_at")
 }
 
-fn part(data: impl AsRef<[u8]>) -> Request {
+/// A request for an upload of one byte.
+pub(crate) fn one_byte() -> Request {
+    create(1)
+}
+
+/// The answer to a request for an upload of so many bytes.
+pub(crate) fn pending_of(bytes: usize) -> Golden {
+    upload(&crate::object::upload(bytes))
+}
+
+/// A part of the upload `u`.
+pub(crate) fn part(data: impl AsRef<[u8]>) -> Request {
     let told = format!("`data` of {} bytes", data.as_ref().len());
     let form = Form::default().part(DATA, data.as_ref(), told);
     form.post("/v1/uploads/«u»/parts")
 }
 
-fn part_answer(name: &str) -> Golden {
+/// The answer to it; its id has that name from there on.
+pub(crate) fn part_answer(name: &str) -> Golden {
     files_json(&format!(
         r#"{{"id":"«part {name}»","object":"upload.part","created_at":«time part_{name} from t»,"upload_id":"«u»"}}"#
     ))

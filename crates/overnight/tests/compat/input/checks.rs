@@ -126,7 +126,7 @@ const ROWS: &[Row] = &[
                 wrong_type("method", "a string", "null", 2),
                 wrong_type("url", "a string", "an array", 3),
                 wrong_type("body", "an object", "a string", 4),
-                wrong_type("custom_id", "a string", "a decimal", 5),
+                wrong_type("custom_id", "a string", "a decimal number", 5),
                 wrong_type("custom_id", "a string", "a boolean", 6),
             ];
             fails(scene, content.join("\n"), &entries)
