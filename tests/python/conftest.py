@@ -31,6 +31,9 @@ BASE_URL = required("TEST_BASE_URL")
 CHAT_MODEL = required("TEST_CHAT_MODEL")
 EMBEDDINGS_MODEL = required("TEST_EMBEDDINGS_MODEL")
 WIRE_LOG = Path(required("TEST_WIRE_LOG"))
+GUARDED_URL = required("TEST_GUARDED_URL")
+KEY = required("TEST_KEY")
+OTHER_KEY = required("TEST_OTHER_KEY")
 
 
 @pytest.fixture(scope="session")
@@ -41,6 +44,18 @@ def client():
 @pytest.fixture
 def async_client():
     return AsyncOpenAI(base_url=BASE_URL, api_key="no-key-is-needed")
+
+
+@pytest.fixture(scope="session")
+def owner():
+    """A client with a key, at the server that asks for one."""
+    return OpenAI(base_url=GUARDED_URL, api_key=KEY)
+
+
+@pytest.fixture(scope="session")
+def stranger():
+    """A client with the key of another project."""
+    return OpenAI(base_url=GUARDED_URL, api_key=OTHER_KEY)
 
 
 def chat_line(custom_id, prompt, **more):

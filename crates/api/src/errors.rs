@@ -100,7 +100,12 @@ impl ApiError {
         }
     }
 
-    /// 403: a browser asks for a page that must not.
+    /// 401: nobody that is known asks.
+    pub(crate) fn unauthenticated(message: impl Into<String>) -> Self {
+        Self::refusal(StatusCode::UNAUTHORIZED, message)
+    }
+
+    /// 403: a browser asks for a page that must not, or a key for what its role does not allow.
     pub(crate) fn forbidden(message: impl Into<String>) -> Self {
         Self {
             code: Some("insufficient_permissions"),

@@ -2,7 +2,8 @@
 //! machine, and not a web page that a browser of this machine has open.
 //!
 //! A page of another site gives itself away: by its `Origin`, by `Sec-Fetch-Site`, or, when it has
-//! made its own name point to 127.0.0.1, by that name in `Host`.
+//! made its own name point to 127.0.0.1, by that name in `Host`. A page on another port of this
+//! machine is of the same site, and yet another program's: it is refused as well.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -17,8 +18,8 @@ use crate::errors::ApiError;
 pub enum Browsers {
     /// Nothing: a key protects each request, or the operator said that none is needed.
     Trusted,
-    /// `Host` must be a loopback name, `Origin` the same as `Host`, and the browser must not call
-    /// the request cross-site; anything else gets 403.
+    /// `Host` must be a loopback name, `Origin` the same as `Host`, and the browser must call the
+    /// request of the same origin or of no page; anything else gets 403.
     LoopbackOnly,
 }
 
@@ -41,19 +42,22 @@ fn loopback_only(request: &Request) -> Result<(), ApiError> {
             .get(name)
             .map(|value| value.to_str().unwrap_or(""))
     };
-    let host = request
-        .uri()
-        .authority()
-        .map(Authority::as_str)
-        .or_else(|| header(HOST.as_str()));
-    let Some(host) = host.filter(|host| is_loopback(host)) else {
+    let named = request.uri().authority().map(Authority::as_str);
+    let hosts = request.headers().get_all(HOST).iter();
+    let mut names = named
+        .into_iter()
+        .chain(hosts.map(|host| host.to_str().unwrap_or("")));
+    let Some(host) = names
+        .next()
+        .filter(|host| is_loopback(host) && names.all(is_loopback))
+    else {
         return Err(ApiError::forbidden(
             "This server runs without API keys and so serves only loopback names: address it as \
              localhost or 127.0.0.1, or set API keys.",
         ));
     };
     if header(ORIGIN.as_str()).is_some_and(|origin| !is_same_origin(origin, host))
-        || header("sec-fetch-site") == Some("cross-site")
+        || !header("sec-fetch-site").is_none_or(|site| matches!(site, "same-origin" | "none"))
     {
         return Err(ApiError::forbidden(
             "This server runs without API keys and so refuses requests that a browser sends for a \

@@ -5,39 +5,81 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::Request;
 use axum::middleware::from_fn;
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, get, post};
 
 use crate::api::Api;
 use crate::errors::ApiError;
 use crate::surface::{Surface, note_route};
 use crate::{admin, batches, files, health, models, uploads};
 
+/// Paths and what answers them: a table, so that a test can walk every route there is.
+#[derive(Debug, Default)]
+pub(crate) struct Routes(Vec<(&'static str, MethodRouter<Arc<Api>>)>);
+
+impl Routes {
+    /// Every route.
+    pub(crate) fn all() -> Self {
+        Self::probes()
+            .route("/v1/files", get(files::list).post(files::upload))
+            .route("/v1/files/{id}", get(files::retrieve).delete(files::delete))
+            .route("/v1/files/{id}/content", get(files::content))
+            .route("/v1/uploads", post(uploads::create))
+            .route("/v1/uploads/{id}/parts", post(uploads::add_part))
+            .route("/v1/uploads/{id}/complete", post(uploads::complete))
+            .route("/v1/uploads/{id}/cancel", post(uploads::cancel))
+            .route("/v1/batches", get(batches::list).post(batches::create))
+            .route("/v1/batches/{id}", get(batches::retrieve))
+            .route("/v1/batches/{id}/cancel", post(batches::cancel))
+            .route("/v1/batches/{id}/results", get(batches::results))
+            .route("/v1/batches/{id}/progress", get(batches::progress))
+            .route("/v1/models", get(models::list))
+            .route("/v1/models/{*id}", get(models::retrieve))
+            .route("/admin/upstreams", get(admin::upstreams))
+    }
+
+    /// What whoever watches the process asks.
+    fn probes() -> Self {
+        Self::default()
+            .route("/health", get(health::health))
+            .route("/ready", get(health::ready))
+            .route("/metrics", get(health::metrics))
+    }
+
+    fn route(mut self, path: &'static str, methods: MethodRouter<Arc<Api>>) -> Self {
+        self.0.push((path, methods));
+        self
+    }
+
+    /// The paths, with their variables in braces.
+    #[cfg(test)]
+    pub(crate) fn paths(&self) -> Vec<&'static str> {
+        self.0.iter().map(|(path, _)| *path).collect()
+    }
+
+    fn serve(self, api: Api) -> Router {
+        let api = Arc::new(api);
+        let routed = self
+            .0
+            .into_iter()
+            .fold(Router::new(), |router, (path, methods)| {
+                router.route(path, methods)
+            });
+        let routes = routed
+            .fallback(no_route)
+            .with_state(Arc::clone(&api))
+            .layer(from_fn(note_route));
+        Router::new().fallback_service(Surface { routes, api })
+    }
+}
+
 /// The whole surface. It takes requests in any number at once and keeps nothing between them.
 pub fn router(api: Api) -> Router {
-    let api = Arc::new(api);
-    let routes = Router::new()
-        .route("/v1/files", get(files::list).post(files::upload))
-        .route("/v1/files/{id}", get(files::retrieve).delete(files::delete))
-        .route("/v1/files/{id}/content", get(files::content))
-        .route("/v1/uploads", post(uploads::create))
-        .route("/v1/uploads/{id}/parts", post(uploads::add_part))
-        .route("/v1/uploads/{id}/complete", post(uploads::complete))
-        .route("/v1/uploads/{id}/cancel", post(uploads::cancel))
-        .route("/v1/batches", get(batches::list).post(batches::create))
-        .route("/v1/batches/{id}", get(batches::retrieve))
-        .route("/v1/batches/{id}/cancel", post(batches::cancel))
-        .route("/v1/batches/{id}/results", get(batches::results))
-        .route("/v1/batches/{id}/progress", get(batches::progress))
-        .route("/v1/models", get(models::list))
-        .route("/v1/models/{*id}", get(models::retrieve))
-        .route("/admin/upstreams", get(admin::upstreams))
-        .route("/health", get(health::health))
-        .route("/ready", get(health::ready))
-        .route("/metrics", get(health::metrics))
-        .fallback(no_route)
-        .with_state(Arc::clone(&api))
-        .layer(from_fn(note_route));
-    Router::new().fallback_service(Surface { routes, api })
+    Routes::all().serve(api)
+}
+
+/// Probes and metrics alone, for an address of their own.
+pub fn metrics_router(api: Api) -> Router {
+    Routes::probes().serve(api)
 }
 
 async fn no_route(request: Request) -> ApiError {

@@ -38,8 +38,8 @@ pub struct ApiSettings {
     pub batch_file_expiry: Option<Duration>,
     /// Shown in the header `openai-organization`; `overnight` by default.
     pub organization: HeaderValue,
-    /// Shown in the header `openai-project`; `default` by default.
-    pub project: HeaderValue,
+    /// Shown in the header `openai-project`; the caller's project by default.
+    pub project: Option<HeaderValue>,
     /// Shown as the creation of a model whose upstream tells none; the process's start.
     pub started_at: Timestamp,
     /// Whether requests that a browser sends for a foreign page are refused; off by default. The
@@ -64,7 +64,7 @@ impl ApiSettings {
             extra_endpoints: Vec::new(),
             batch_file_expiry: Some(Duration::from_hours(30 * 24)),
             organization: HeaderValue::from_static("overnight"),
-            project: HeaderValue::from_static("default"),
+            project: None,
             started_at,
             browsers: Browsers::Trusted,
         }

@@ -14,13 +14,18 @@ use axum::extract::{MatchedPath, Request};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt as _;
-use http::header::{ALLOW, RETRY_AFTER, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS};
+use http::header::{
+    ALLOW, RETRY_AFTER, STRICT_TRANSPORT_SECURITY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+};
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 use overnight_core::id::hex32;
 use tokio::time::Instant;
 use tower::{Service, ServiceExt as _};
 
 use crate::api::Api;
+use crate::auth::Caller;
+use crate::cors::Sharing;
+use crate::drain::drain_unread;
 use crate::errors::{ApiError, Kind, Retry, chain};
 use crate::{json, path, wire};
 
@@ -29,6 +34,11 @@ const PROCESSING_MS: HeaderName = HeaderName::from_static("openai-processing-ms"
 const VERSION: HeaderName = HeaderName::from_static("openai-version");
 const ORGANIZATION: HeaderName = HeaderName::from_static("openai-organization");
 const PROJECT: HeaderName = HeaderName::from_static("openai-project");
+/// What a 401 asks for. It does not name Basic, for which a browser would ask its user and then send
+/// the key by itself, for pages of other sites as well.
+const CHALLENGE: HeaderValue = HeaderValue::from_static("Bearer realm=\"overnight\"");
+/// Shown as the project where nobody needs to be anybody.
+const NO_PROJECT: HeaderValue = HeaderValue::from_static("default");
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 
 /// The routes, and what surrounds them.
@@ -81,10 +91,24 @@ impl Surface {
         if let Some(tidy) = path::tidied(request.uri()) {
             *request.uri_mut() = tidy;
         }
-        let files = request.uri().path().starts_with("/v1/files");
-        let answer = match self.api.settings.browsers.check(&request) {
-            Ok(()) => self.answer(request, &id).await,
-            Err(refusal) => refusal.into_response(),
+        let path = request.uri().path();
+        let files = path.starts_with("/v1/files");
+        let sharing = Sharing::of(&self.api.access, path);
+        let mut caller = None;
+        let answer = match (sharing.preflight(&request), self.admit(&request)) {
+            (Some(answer), _) => answer,
+            (None, Ok(admitted)) => {
+                caller.clone_from(&admitted);
+                if let Some(admitted) = admitted {
+                    request.extensions_mut().insert(admitted);
+                }
+                self.answer(request, &id).await
+            }
+            (None, Err(refusal)) => {
+                let (parts, body) = request.into_parts();
+                drain_unread(&self.api, &parts.headers, body);
+                refusal.into_response()
+            }
         };
         let error = error_of(&answer);
         let mut response = match &error {
@@ -93,10 +117,13 @@ impl Surface {
         };
         let elapsed = started.elapsed().as_millis();
         self.add_headers(&mut response, &id, elapsed);
+        self.add_project(&mut response, caller.as_ref());
+        sharing.add_headers(response.headers_mut());
         log(&Served {
             method,
             response: &response,
             error: error.as_deref(),
+            key: caller.as_ref().and_then(|caller| caller.key.as_deref()),
             id: &id,
             elapsed,
         });
@@ -104,6 +131,12 @@ impl Surface {
             self.api.damaged.cancel();
         }
         response
+    }
+
+    /// Who asks, when the request may be answered.
+    fn admit(&self, request: &Request) -> Result<Option<Caller>, ApiError> {
+        self.api.settings.browsers.check(request)?;
+        self.api.access.admit(request)
     }
 
     /// What the route answers, or a 500 when it panics.
@@ -129,7 +162,6 @@ impl Surface {
             (PROCESSING_MS, made(elapsed_ms.to_string())),
             (VERSION, Some(HeaderValue::from_static("2020-10-01"))),
             (ORGANIZATION, Some(settings.organization.clone())),
-            (PROJECT, Some(settings.project.clone())),
             (
                 STRICT_TRANSPORT_SECURITY,
                 Some(HeaderValue::from_static(
@@ -146,6 +178,14 @@ impl Surface {
                 headers.insert(name, value);
             }
         }
+    }
+
+    /// The project whose objects the request could see, unless the operator chose another text.
+    fn add_project(&self, response: &mut Response, caller: Option<&Caller>) {
+        let own = caller.and_then(|caller| HeaderValue::from_str(caller.project.as_str()).ok());
+        let chosen = self.api.settings.project.clone();
+        let shown = chosen.or(own).unwrap_or(NO_PROJECT);
+        response.headers_mut().insert(PROJECT, shown);
     }
 }
 
@@ -191,6 +231,9 @@ fn rendered(bare: Response, error: &ApiError, id: &str, files: bool) -> Response
             response.headers_mut().insert(name, value.clone());
         }
     }
+    if error.status == StatusCode::UNAUTHORIZED {
+        response.headers_mut().insert(WWW_AUTHENTICATE, CHALLENGE);
+    }
     match error.retry {
         Retry::ByStatus => {}
         Retry::Never => {
@@ -211,6 +254,7 @@ struct Served<'a> {
     method: Method,
     response: &'a Response,
     error: Option<&'a ApiError>,
+    key: Option<&'a str>,
     id: &'a str,
     elapsed: u128,
 }
@@ -222,6 +266,7 @@ fn log(served: &Served<'_>) {
         method,
         response,
         error,
+        key,
         id,
         elapsed,
     } = served;
@@ -241,6 +286,7 @@ fn log(served: &Served<'_>) {
                 http.status = status,
                 http.elapsed_ms = elapsed,
                 request.id = id,
+                key.name = key,
                 error = cause,
                 "{method} {route} answered {status}"
             )

@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 use figment::value::{Dict, Value};
 use overnight_sim::faults::FaultRates;
 
+use crate::config::keys::RoleName;
 use crate::config::load::Flag;
 use crate::config::settings::LogFormat;
 
@@ -28,6 +29,8 @@ pub(crate) enum Command {
     Run(RunArgs),
     /// Serve a simulated inference server.
     Sim(SimArgs),
+    /// Make API keys.
+    Key(KeyArgs),
     /// Look at the settings.
     Config(ConfigArgs),
 }
@@ -50,6 +53,9 @@ pub(crate) struct ServeArgs {
     /// Serve without API keys on an address that other machines reach.
     #[arg(long)]
     no_auth: bool,
+    /// Where to serve /metrics alone, without a key.
+    #[arg(long, value_name = "HOST:PORT")]
+    metrics_listen: Option<String>,
     /// How log lines look [default: text].
     #[arg(long, value_name = "FORMAT")]
     log_format: Option<LogFormat>,
@@ -114,6 +120,35 @@ pub(crate) struct SimArgs {
     /// The configuration file, of which `[sim]` is used [default: overnight.toml, if it is there].
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
+}
+
+/// The subcommands of `overnight key`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct KeyArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: KeyCommand,
+}
+
+/// What to do about keys.
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeyCommand {
+    /// Make a key, show it once, and print what to add to the configuration file.
+    New(NewKeyArgs),
+}
+
+/// The flags of `overnight key new`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct NewKeyArgs {
+    /// The project whose files and batches the key sees.
+    #[arg(long, value_name = "PROJECT", default_value = "default")]
+    pub(crate) project: String,
+    /// What the key may do: `user`, `admin` or `metrics`.
+    #[arg(long, value_name = "ROLE", default_value = "user")]
+    pub(crate) role: RoleName,
+    /// What the key is called in the log [default: from its hash].
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
 }
 
 /// The subcommands of `overnight config`.
@@ -188,6 +223,11 @@ impl ServeArgs {
                 "no_auth",
                 "--no-auth",
                 self.no_auth.then(|| Value::from(true)),
+            ),
+            flag(
+                "metrics_listen",
+                "--metrics-listen",
+                self.metrics_listen.as_deref().map(Value::from),
             ),
             flag("log.format", "--log-format", format_value(self.log_format)),
         ];

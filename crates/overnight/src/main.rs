@@ -1,7 +1,7 @@
 //! Overnight: a batch API for the models you run yourself, in one binary.
 //!
 //! ```text
-//! args ──► config ──► commands: serve | run | sim | config
+//! args ──► config ──► commands: serve | run | sim | key | config
 //!                        └──► wiring: clock, entropy, data folder, upstreams, engine, HTTP
 //! ```
 //!

@@ -8,12 +8,12 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use http::HeaderMap;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 
 use super::announced::Announced;
 use super::multipart::{Form, FormError};
 use crate::api::Api;
-use crate::drain::drain;
+use crate::drain::{drain, drain_unread};
 use crate::errors::ApiError;
 
 /// How many bytes a form may have beside the part that holds bytes.
@@ -63,10 +63,7 @@ pub(crate) fn open(
 
 /// Refuses a request whose body nobody has begun to read.
 pub(crate) fn refuse(api: &Api, headers: &HeaderMap, body: Body, refusal: ApiError) -> ApiError {
-    // A client that waits to be asked for its body has sent nothing that would have to be read.
-    if !headers.contains_key(EXPECT) {
-        drain(api, body.into_data_stream());
-    }
+    drain_unread(api, headers, body);
     refusal
 }
 

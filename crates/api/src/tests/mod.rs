@@ -1,11 +1,13 @@
 //! The surface, driven in-process over a real store.
 
+mod access;
 mod batches;
 mod cancel;
 mod create;
 mod downloads;
 mod engine;
 mod files;
+mod foreign;
 mod idempotency;
 mod loopback;
 mod metadata;

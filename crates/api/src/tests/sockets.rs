@@ -5,6 +5,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 
 use super::*;
+use crate::Keyring;
 
 /// Serves the surface on a port of this machine, until the runtime ends.
 async fn connect(server: &Server) -> TcpStream {
@@ -66,6 +67,30 @@ async fn a_client_sees_the_413_of_a_chunked_upload_and_not_a_reset() {
     let head = head("Transfer-Encoding: chunked");
     let answer = send_all_then_read(&mut stream, &head, &body).await;
     assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+}
+
+#[tokio::test]
+async fn a_client_sees_the_401_of_a_wrong_key_and_not_a_reset() {
+    let server = Server::with(|api| api.access = Access::Keys(Keyring::new(Vec::new())));
+    let form = form(&[("purpose", "batch")], "in.jsonl", vec![b'x'; 20_000_000]);
+    for path in ["/v1/files", "/nowhere"] {
+        let mut stream = connect(&server).await;
+        let key = "Authorization: Bearer sk-wrong\r\n";
+        let head = head(&format!("{key}Content-Length: {}", form.len())).replace("/v1/files", path);
+        let answer = send_all_then_read(&mut stream, &head, &form).await;
+        assert!(answer.starts_with("HTTP/1.1 401 "), "{answer}");
+        assert!(answer.contains("invalid_api_key"), "{answer}");
+    }
+    assert_eq!(server.blob_count().await, 0);
+}
+
+#[tokio::test]
+async fn a_client_that_waits_to_be_asked_for_its_body_gets_its_401_at_once() {
+    let server = Server::with(|api| api.access = Access::Keys(Keyring::new(Vec::new())));
+    let mut stream = connect(&server).await;
+    let head = head("Expect: 100-continue\r\nContent-Length: 20000000");
+    let answer = send_all_then_read(&mut stream, &head, b"").await;
+    assert!(answer.starts_with("HTTP/1.1 401 "), "{answer}");
 }
 
 #[tokio::test]

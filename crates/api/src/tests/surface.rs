@@ -129,37 +129,6 @@ async fn metrics_are_handed_out_as_the_wiring_renders_them() {
 }
 
 #[tokio::test]
-async fn another_projects_objects_are_missing() {
-    let server = Server::new();
-    let file = server.upload(LINE).await;
-    let batch = server.batch().await;
-    let foreign = Server::with(|api| {
-        api.store = Arc::new(server.store.clone());
-        api.access = Access::Open("another".into());
-    });
-    for path in [
-        format!("/v1/files/{file}"),
-        format!("/v1/files/{file}/content"),
-        format!("/v1/batches/{batch}"),
-        format!("/v1/batches/{batch}/results"),
-        format!("/v1/batches/{batch}/progress"),
-        format!("/v1/batches?after={batch}"),
-        format!("/v1/files?after={file}"),
-    ] {
-        assert_eq!(foreign.get(&path).await.status, 404, "{path}");
-    }
-    let path = format!("/v1/batches/{batch}/cancel");
-    assert_eq!(foreign.post(&path, "").await.status, 404);
-    assert_eq!(
-        foreign
-            .call(Method::DELETE, &format!("/v1/files/{file}"), "")
-            .await
-            .status,
-        404
-    );
-}
-
-#[tokio::test]
 async fn a_database_that_does_not_answer_makes_clients_wait() {
     let server = Server::with(|api| {
         let store = Sqlite::memory(Blocking::Pool).expect("a database in memory");

@@ -1,6 +1,7 @@
 //! What each command does.
 
 mod config;
+mod key;
 mod run;
 mod serve;
 mod sim;
@@ -10,7 +11,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 
-use crate::args::{Command, ConfigCommand};
+use crate::args::{Command, ConfigCommand, KeyCommand};
 use crate::config::load::{Sources, load};
 use crate::wiring::logs;
 
@@ -53,6 +54,9 @@ pub(crate) fn start(
             logs::start(&loaded.settings.log, logs::To::Stderr);
             block_on(sim::sim(args.listen, loaded.settings.sim.0))
         }
+        Command::Key(args) => match args.command {
+            KeyCommand::New(args) => key::new(args),
+        },
         Command::Config(args) => match args.command {
             ConfigCommand::Check { config } => {
                 let loaded = load(&Sources {

@@ -6,13 +6,13 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
-use overnight_api::{Access, Api, router};
-use overnight_core::id::ProjectId;
+use overnight_api::{Api, metrics_router, router};
 use overnight_engine::{Engine, EngineMetrics, EngineParts, EngineSettings, ResultTarget, Space};
 use overnight_store::blocking::Blocking;
 use overnight_store::folder::{DataFolder, FolderError};
 use overnight_store::{Blobs, Sqlite, Wake};
 use prometheus_client::registry::Registry;
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -21,6 +21,27 @@ use crate::failure::INTERRUPTED;
 use crate::wiring::signals::Stop;
 use crate::wiring::upstreams::{self, UpstreamMaker};
 use crate::wiring::{api, engine, listen, system};
+
+/// What the server listens on.
+struct Listeners {
+    main: TcpListener,
+    /// For the metrics alone, with its address as it is set.
+    metrics: Option<(TcpListener, String)>,
+}
+
+impl Listeners {
+    async fn bind(settings: &Settings) -> anyhow::Result<Self> {
+        let main = listen::bind(&settings.listen, "--listen").await?;
+        let metrics = match &settings.metrics_listen {
+            Some(address) => {
+                let listener = listen::bind(address, "--metrics-listen").await?;
+                Some((listener, address.clone()))
+            }
+            None => None,
+        };
+        Ok(Self { main, metrics })
+    }
+}
 
 /// Everything that the parts of a server share.
 struct Server {
@@ -39,7 +60,7 @@ pub(super) async fn serve(
 ) -> anyhow::Result<ExitCode> {
     upstreams::require(&settings)?;
     let stop = Stop::on_signals()?;
-    let listener = listen::bind(&settings.listen).await?;
+    let listeners = Listeners::bind(&settings).await?;
     let data = Arc::new(lock(&settings.data)?);
     let path = data.database();
     let store = Blocking::Pool
@@ -70,7 +91,7 @@ pub(super) async fn serve(
     let after_all = CancellationToken::new();
     let insisted = server.stop.clone();
     let result = tokio::select! {
-        result = server.run(listener, &environment, after_all.clone()) => result,
+        result = server.run(listeners, &environment, after_all.clone()) => result,
         () = insisted.insisted() => Ok(ExitCode::from(INTERRUPTED)),
     };
     after_all.cancel();
@@ -99,7 +120,7 @@ fn lock(path: &Path) -> anyhow::Result<DataFolder> {
 impl Server {
     async fn run(
         self,
-        listener: tokio::net::TcpListener,
+        listeners: Listeners,
         environment: &BTreeMap<String, String>,
         after_all: CancellationToken,
     ) -> anyhow::Result<ExitCode> {
@@ -139,16 +160,15 @@ impl Server {
             settings: api::api_settings(&self.settings, clock.now())?,
             clock,
             entropy,
-            access: Access::Open(ProjectId::default_project()),
+            access: api::access(&self.settings)?,
             tasks: requests.clone(),
             damaged: damaged.clone(),
             render_metrics: api::render(registry),
             ready: Arc::new(move || concern.concern().map_or(Ok(()), Err)),
             has_space: api::space(Arc::clone(&self.data), self.settings.disk.reserve.0),
         };
-        let url = listen::url(&listener)?;
-        let grace = self.settings.grace.shutdown.0;
-        let http = listen::serve(listener, router(api), self.stop.asked(), grace);
+        let url = listen::url(&listeners.main)?;
+        let http = self.http(listeners, api)?;
         let asked = self.stop.asked();
         let running = self.tasks.spawn(async move { engine.run(asked).await });
         listen::announce(&format!("overnight is ready on {url}"))?;
@@ -172,6 +192,30 @@ impl Server {
         }
         tracing::info!("stopped");
         Ok(ExitCode::SUCCESS)
+    }
+
+    /// Serves on every address until the process is asked to stop.
+    fn http(&self, listeners: Listeners, api: Api) -> anyhow::Result<impl Future<Output = ()>> {
+        let grace = self.settings.grace.shutdown.0;
+        let metrics = match listeners.metrics {
+            Some((listener, address)) => {
+                let url = listen::url(&listener)?;
+                tracing::info!(url, "metrics have an address of their own");
+                let router = metrics_router(api::metrics_api(&api, &address));
+                let served = listen::serve(listener, router, self.stop.asked(), grace);
+                Some(served)
+            }
+            None => None,
+        };
+        let main = listen::serve(listeners.main, router(api), self.stop.asked(), grace);
+        let metrics = async move {
+            if let Some(metrics) = metrics {
+                metrics.await;
+            }
+        };
+        Ok(async move {
+            tokio::join!(main, metrics);
+        })
     }
 
     /// Ends the process when the disk or the database is damaged, and says so; returns when it ends for

@@ -12,7 +12,7 @@ pub(super) async fn sim(address: String, settings: SimSettings) -> anyhow::Resul
     let stop = Stop::on_signals()?;
     let models = settings.models.join(", ");
     let sim = Sim::new(settings)?;
-    let listener = listen::bind(&address).await?;
+    let listener = listen::bind(&address, "--listen").await?;
     let url = listen::url(&listener)?;
     listen::announce(&format!(
         "overnight sim is ready on {url} (models: {models})"

@@ -33,6 +33,8 @@ pub(crate) fn check(
 ) -> Vec<(String, String)> {
     let mut found = Found(Vec::new());
     check_listen(settings, &mut found);
+    check_metrics_listen(settings, &mut found);
+    found.0.extend(settings.keys.check());
     check_windows(settings, &mut found);
     check_bounds(settings, &mut found);
     let mut names = BTreeSet::new();
@@ -64,20 +66,45 @@ pub(crate) fn is_loopback(listen: &str) -> bool {
     }
 }
 
-fn check_listen(settings: &Settings, found: &mut Found) {
-    let listen = &settings.listen;
+/// Whether a text is HOST:PORT.
+fn is_address(listen: &str) -> bool {
     let port = listen
         .rsplit_once(':')
         .map(|(host, port)| (host, port.parse::<u16>()));
-    if !matches!(port, Some((host, Ok(_))) if !host.is_empty()) {
+    matches!(port, Some((host, Ok(_))) if !host.is_empty())
+}
+
+fn check_listen(settings: &Settings, found: &mut Found) {
+    let listen = &settings.listen;
+    let has_keys = !settings.keys.0.is_empty();
+    if !is_address(listen) {
         let message = format!("must be HOST:PORT, such as 127.0.0.1:8080, not \"{listen}\"");
         found.add("listen", message);
-    } else if !is_loopback(listen) && !settings.no_auth {
+    } else if !is_loopback(listen) && !settings.no_auth && !has_keys {
         let message = format!(
             "{listen} can be reached from other machines, and there are no API keys: anybody could \
-             read every file. Listen on 127.0.0.1, or say `--no-auth` when the network is trusted"
+             read every file. Make a key with `overnight key new`, listen on 127.0.0.1, or say \
+             `--no-auth` when the network is trusted"
         );
         found.add("listen", message);
+    }
+    if settings.no_auth && has_keys {
+        let message =
+            "there are API keys, and this would serve without them: remove one of the two";
+        found.add("no_auth", message);
+    }
+}
+
+fn check_metrics_listen(settings: &Settings, found: &mut Found) {
+    let Some(listen) = &settings.metrics_listen else {
+        return;
+    };
+    if !is_address(listen) {
+        let message = format!("must be HOST:PORT, such as 127.0.0.1:9090, not \"{listen}\"");
+        found.add("metrics_listen", message);
+    } else if *listen == settings.listen && !listen.ends_with(":0") {
+        let message = "must be another address than `listen`, which serves `/metrics` as well";
+        found.add("metrics_listen", message);
     }
 }
 

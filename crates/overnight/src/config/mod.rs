@@ -10,6 +10,7 @@
 
 pub(crate) mod check;
 pub(crate) mod errors;
+pub(crate) mod keys;
 pub(crate) mod load;
 pub(crate) mod origin;
 pub(crate) mod setting;

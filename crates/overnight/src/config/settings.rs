@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use serde::de::{self, Deserializer, SeqAccess, Visitor};
 
+use super::keys::Keys;
 use super::setting::{quote, section, value};
 use super::sim::SimSection;
 use super::units::{Size, Span};
@@ -15,10 +16,13 @@ section! {
     /// The whole configuration.
     Settings {
         /// The address that the server listens on. Port 0 picks a free one, which is printed. An address that is
-        /// not loopback needs `no_auth`.
+        /// not loopback needs API keys, or `no_auth`.
         listen: String = "127.0.0.1:8080".to_owned();
         /// Serves without API keys on an address that other machines reach.
         no_auth: bool = false;
+        /// An address that serves `/metrics` alone (with `/health` and `/ready`), without a key; none when it is
+        /// not set.
+        metrics_listen: Option<String> = None;
         /// The folder that everything is kept in. It is made when it is not there. One process at a time uses it.
         data: PathBuf = PathBuf::from("./overnight-data");
         /// The completion windows that a batch may ask for.
@@ -49,6 +53,8 @@ section! {
         flush: FlushSection = FlushSection::default();
         /// The inference servers that lines are sent to.
         upstreams: Upstreams = Upstreams::default();
+        /// The API keys. When there are any, every request but those to `/health` and `/ready` needs one.
+        keys: Keys = Keys::default();
         /// The simulator that the upstream `sim` starts inside the process.
         sim: SimSection = SimSection::default();
     }

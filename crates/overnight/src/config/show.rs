@@ -2,12 +2,17 @@
 
 use std::fmt::Write as _;
 
+#[cfg(test)]
+use super::keys::{KeySection, Keys};
 use super::load::Loaded;
 use super::setting::{Entry, Setting};
 #[cfg(test)]
 use super::settings::Settings;
 #[cfg(test)]
 use super::upstreams::{UpstreamSection, Upstreams};
+
+/// Lists of tables, which stand behind everything else.
+const TABLES: [&str; 2] = ["upstreams", "keys"];
 
 /// Where the comments with the origins begin.
 const COMMENT_COLUMN: usize = 44;
@@ -16,27 +21,33 @@ const COMMENT_COLUMN: usize = 44;
 pub(crate) fn effective(loaded: &Loaded) -> String {
     let mut entries = Vec::new();
     loaded.settings.list("", "", &mut entries);
-    let (upstreams, others): (Vec<_>, Vec<_>) = entries
+    let (tables, others): (Vec<_>, Vec<_>) = entries
         .into_iter()
-        .partition(|entry| entry.key.starts_with("upstreams."));
+        .partition(|entry| table_of(&entry.key).is_some());
     let mut text = String::new();
     for entry in others {
         push_line(&mut text, &entry.key, &entry, loaded);
     }
-    let mut table = None;
-    for entry in upstreams {
-        let mut parts = entry.key.splitn(3, '.').skip(1);
-        let (index, name) = (
-            parts.next().map(str::to_owned),
-            parts.next().unwrap_or_default(),
-        );
-        if table != index {
-            text.push_str("\n[[upstreams]]\n");
-            table = index;
+    let mut open = None;
+    for entry in &tables {
+        let Some((list, index, name)) = table_of(&entry.key) else {
+            continue;
+        };
+        if open != Some((list, index)) {
+            // Writing to a string cannot fail.
+            let _ = write!(text, "\n[[{list}]]\n");
+            open = Some((list, index));
         }
-        push_line(&mut text, name, &entry, loaded);
+        push_line(&mut text, name, entry, loaded);
     }
     text
+}
+
+/// The list, the place and the name of a setting in a table of a list.
+fn table_of(key: &str) -> Option<(&str, &str, &str)> {
+    let (list, rest) = key.split_once('.')?;
+    let (index, name) = rest.split_once('.')?;
+    TABLES.contains(&list).then_some((list, index, name))
 }
 
 fn push_line(text: &mut String, name: &str, entry: &Entry, loaded: &Loaded) {
@@ -50,20 +61,25 @@ fn push_line(text: &mut String, name: &str, entry: &Entry, loaded: &Loaded) {
     let _ = writeln!(text, "{line:COMMENT_COLUMN$} # {origin}");
 }
 
+/// Settings that have no default.
+#[cfg(test)]
+const REQUIRED: [&str; 3] = ["upstreams[].url", "keys[].name", "keys[].hash"];
+
 /// The reference: a row for each setting with its kind, default and meaning.
 #[cfg(test)]
 fn reference() -> String {
     let settings = Settings {
         upstreams: Upstreams(vec![UpstreamSection::default()]),
+        keys: Keys(vec![KeySection::default()]),
         ..Settings::default()
     };
     let mut entries = Vec::new();
     settings.list("", "", &mut entries);
     let mut text = "| key | kind | default | meaning |\n| --- | --- | --- | --- |\n".to_owned();
     for entry in entries {
-        let key = entry.key.replace("upstreams.0.", "upstreams[].");
+        let key = entry.key.replace(".0.", "[].");
         let value = match entry.value.as_deref() {
-            Some("\"\"") if key == "upstreams[].url" => "required".to_owned(),
+            _ if REQUIRED.contains(&key.as_str()) => "required".to_owned(),
             Some(value) => format!("`{value}`"),
             None => "not set".to_owned(),
         };

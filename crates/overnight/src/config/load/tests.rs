@@ -257,3 +257,121 @@ fn what_is_shown_is_toml_and_holds_no_secret() {
     );
     assert_eq!(read["limits"]["lines_max"].as_integer(), Some(50_000));
 }
+
+/// A hash of the right form, with that digit throughout.
+fn hash(digit: &str) -> String {
+    format!("sha256:{}", digit.repeat(64))
+}
+
+#[test]
+fn keys_are_read_from_tables_and_from_a_variable() {
+    let file = format!(
+        "[[keys]]\nname = \"a\"\nhash = \"{}\"\n\n[[keys]]\nname = \"b\"\nhash = \"{}\"\n\
+         project = \"research\"\nrole = \"admin\"\n",
+        hash("a"),
+        hash("b")
+    );
+    let keys = from_file(&file).unwrap().settings.keys.0;
+    let shown: Vec<_> = keys
+        .iter()
+        .map(|key| (key.name.as_str(), key.project.as_str(), key.role.0.as_str()))
+        .collect();
+    assert_eq!(
+        shown,
+        [("a", "default", "user"), ("b", "research", "admin")]
+    );
+    let inline = format!(
+        "[{{ name = \"c\", hash = \"{}\", role = \"metrics\" }}]",
+        hash("c")
+    );
+    let keys = from_variable("OVERNIGHT_KEYS", &inline).unwrap();
+    assert_eq!(keys.settings.keys.0[0].role.0.as_str(), "metrics");
+    assert_eq!(keys.settings.keys.0[0].hash.0, hash("c"));
+}
+
+/// Checks what is said about a file with a first key that is right, on its first three lines, and this
+/// second one from line 4 on.
+fn check_second_key(table: &str, expected: &str) {
+    let first = format!("[[keys]]\nname = \"a\"\nhash = \"{}\"\n", hash("a"));
+    check_error(&format!("{first}[[keys]]\n{table}"), expected);
+}
+
+#[test]
+fn a_wrong_key_is_named_with_its_line() {
+    let good = format!("hash = \"{}\"\n", hash("b"));
+    check_second_key(
+        &format!("{good}name = \"a\"\n"),
+        "o.toml:6: keys.1.name: \"a\" is the name of another key",
+    );
+    check_second_key(
+        &format!("name = \"b\"\nhash = \"{}\"\n", hash("A")),
+        "o.toml:6: keys.1.hash: is the hash of another key as well",
+    );
+    check_second_key(
+        &good,
+        "o.toml:4: keys.1: has no `name`: say what the key is called in the log",
+    );
+    check_second_key(
+        "name = \"b\"\n",
+        "o.toml:4: keys.1: has no `hash`: `overnight key new` makes a key and prints it",
+    );
+    check_second_key(
+        "name = \"b\"\nhash = \"sha256:00\"\n",
+        "o.toml:6: keys.1.hash: must be `sha256:` and 64 hexadecimal digits, as `overnight key new` \
+         prints it",
+    );
+    check_second_key(
+        &format!("name = \"b\"\n{good}role = \"root\"\n"),
+        "o.toml:7: keys.1.role: must be one of user, admin, metrics, not \"root\"",
+    );
+    check_second_key(
+        &format!("name = \"b\"\n{good}project = \"\"\n"),
+        "o.toml:7: keys.1.project: must be a text that can stand in an HTTP header, not an empty one",
+    );
+    check_second_key(
+        &format!("name = \"b\"\n{good}projekt = \"p\"\n"),
+        "o.toml:7: keys.1.projekt: there is no such setting; there are: name, hash, project, role",
+    );
+    check_error(
+        "keys = \"sk-1\"\n",
+        "o.toml:1: keys: must be a list of `[[keys]]` tables, not a text",
+    );
+}
+
+#[test]
+fn a_key_in_the_place_of_its_hash_is_not_repeated() {
+    let file = "[[keys]]\nname = \"a\"\nhash = \"sk-overnight-secret\"\n";
+    let error = from_file(file).unwrap_err();
+    assert!(
+        error.starts_with("o.toml:3: keys.0.hash: is a key"),
+        "{error}"
+    );
+    assert!(!error.contains("secret"), "{error}");
+}
+
+#[test]
+fn keys_are_enough_for_an_address_that_others_reach() {
+    let key = format!("[[keys]]\nname = \"a\"\nhash = \"{}\"\n", hash("a"));
+    let file = format!("listen = \"0.0.0.0:80\"\n{key}");
+    assert!(from_file(&file).is_ok());
+    check_error(
+        &format!("no_auth = true\n{file}"),
+        "o.toml:1: no_auth: there are API keys, and this would serve without them: remove one of \
+         the two",
+    );
+}
+
+#[test]
+fn the_address_of_the_metrics_is_another_one() {
+    check_error(
+        "listen = \"127.0.0.1:80\"\nmetrics_listen = \"127.0.0.1:80\"\n",
+        "o.toml:2: metrics_listen: must be another address than `listen`, which serves `/metrics` \
+         as well",
+    );
+    check_error(
+        "metrics_listen = \":80\"\n",
+        "o.toml:1: metrics_listen: must be HOST:PORT, such as 127.0.0.1:9090, not \":80\"",
+    );
+    let file = "listen = \"127.0.0.1:0\"\nmetrics_listen = \"127.0.0.1:0\"\n";
+    assert!(from_file(file).is_ok());
+}
