@@ -5,7 +5,7 @@
 
 mod check;
 mod complete;
-mod create;
+pub(crate) mod create;
 mod parts;
 mod refusals;
 
