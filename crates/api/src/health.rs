@@ -11,6 +11,9 @@ use crate::api::Api;
 use crate::errors::ApiError;
 use crate::json;
 
+/// The format that Prometheus reads.
+pub(crate) const METRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
 #[derive(Serialize)]
 struct Probe {
     status: &'static str,
@@ -30,6 +33,5 @@ pub(crate) async fn ready(State(api): State<Arc<Api>>) -> Result<Response, ApiEr
 
 /// `GET /metrics`: in the `OpenMetrics` text format, which Prometheus reads.
 pub(crate) async fn metrics(State(api): State<Arc<Api>>) -> Response {
-    let format = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(CONTENT_TYPE, format)], (api.render_metrics)()).into_response()
+    ([(CONTENT_TYPE, METRICS_TYPE)], (api.render_metrics)()).into_response()
 }

@@ -16,6 +16,7 @@ mod batches;
 mod content;
 mod cors;
 mod credential;
+mod description;
 mod drain;
 mod errors;
 mod files;

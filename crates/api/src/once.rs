@@ -21,7 +21,7 @@ use crate::params::{duplicate, shown, too_long};
 const HEADER: &str = "Idempotency-Key";
 
 /// How many characters a key may have.
-const KEY_CHARS_MAX: usize = 255;
+pub(crate) const KEY_CHARS_MAX: usize = 255;
 
 /// Tells an answer that was given before.
 const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");

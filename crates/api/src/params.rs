@@ -10,7 +10,7 @@ use crate::errors::ApiError;
 use crate::json::{JsonType, Members, not_json};
 
 /// How long after its creation a file may be deleted by itself, in seconds: an hour to 30 days.
-const EXPIRY_SECONDS: RangeInclusive<u64> = 3_600..=2_592_000;
+pub(crate) const EXPIRY_SECONDS: RangeInclusive<u64> = 3_600..=2_592_000;
 
 /// When something is deleted after its creation: an object of an anchor and a number of seconds,
 /// both needed, or `null`.

@@ -10,7 +10,7 @@ use axum::routing::{MethodRouter, get, post};
 use crate::api::Api;
 use crate::errors::ApiError;
 use crate::surface::{Surface, note_route};
-use crate::{admin, batches, files, health, models, uploads};
+use crate::{admin, batches, description, files, health, models, uploads};
 
 /// Paths and what answers them: a table, so that a test can walk every route there is.
 #[derive(Debug, Default)]
@@ -35,6 +35,7 @@ impl Routes {
             .route("/v1/models", get(models::list))
             .route("/v1/models/{*id}", get(models::retrieve))
             .route("/admin/upstreams", get(admin::upstreams))
+            .route("/openapi.json", get(description::openapi))
     }
 
     /// What whoever watches the process asks.

@@ -39,6 +39,9 @@ pub enum UpstreamHealth {
 }
 
 impl UpstreamHealth {
+    /// Each of them.
+    pub const ALL: [Self; 4] = [Self::Unknown, Self::Healthy, Self::Doubtful, Self::Parked];
+
     /// The word in metrics and answers.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

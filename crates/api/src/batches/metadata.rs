@@ -8,9 +8,12 @@ use crate::errors::ApiError;
 use crate::json::JsonType;
 use crate::params::{members_of, text, too_long, wrong_type};
 
-const PAIRS_MAX: usize = 16;
-const KEY_CHARS_MAX: usize = 64;
-const VALUE_CHARS_MAX: usize = 512;
+/// How many pairs there may be.
+pub(crate) const PAIRS_MAX: usize = 16;
+/// How long a key may be, in characters.
+pub(crate) const KEY_CHARS_MAX: usize = 64;
+/// How long a value may be, in characters.
+pub(crate) const VALUE_CHARS_MAX: usize = 512;
 
 /// Reads and checks the pairs.
 ///

@@ -1,9 +1,9 @@
 //! Batches: created, shown, listed and cancelled here, and run elsewhere.
 
 mod create;
-mod metadata;
+pub(crate) mod metadata;
 mod results;
-mod spec;
+pub(crate) mod spec;
 
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ use crate::wire::engine::ProgressObject;
 const PAGE_DEFAULT: usize = 20;
 
 /// How many batches a page may have.
-const PAGE_MAX: u64 = 100;
+pub(crate) const PAGE_MAX: u64 = 100;
 
 /// `GET /v1/batches/{id}`. Clients poll this: it is one read of one row.
 pub(crate) async fn retrieve(

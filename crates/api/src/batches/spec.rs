@@ -16,7 +16,7 @@ use crate::params::{
 use crate::settings::ApiSettings;
 
 /// How many characters the id of a file may have. Ours have 27; nothing real is near.
-const FILE_ID_CHARS_MAX: usize = 64;
+pub(crate) const FILE_ID_CHARS_MAX: usize = 64;
 
 const KEYS: [&str; 6] = [
     "input_file_id",

@@ -30,7 +30,7 @@ use crate::query::Query;
 use crate::wire::file::{FileDeleted, FileObject, FilePage};
 
 /// How many files a page may have, and has when the client does not say.
-const PAGE_MAX: u64 = 10_000;
+pub(crate) const PAGE_MAX: u64 = 10_000;
 
 /// `GET /v1/files/{id}`
 pub(crate) async fn retrieve(

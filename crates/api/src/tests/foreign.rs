@@ -13,7 +13,7 @@ use crate::router::Routes;
 use crate::{ApiKey, KeyHash, Keyring, Role};
 
 /// Routes on which nothing of a project can be named or shown.
-const OF_NO_PROJECT: [&str; 7] = [
+const OF_NO_PROJECT: [&str; 8] = [
     // An upload begins with nothing.
     "/v1/uploads",
     "/health",
@@ -22,6 +22,7 @@ const OF_NO_PROJECT: [&str; 7] = [
     "/admin/upstreams",
     "/v1/models",
     "/v1/models/{*id}",
+    "/openapi.json",
 ];
 
 /// Headers that differ from answer to answer, whatever is asked.

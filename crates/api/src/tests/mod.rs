@@ -4,6 +4,8 @@ mod access;
 mod batches;
 mod cancel;
 mod create;
+mod described;
+mod description;
 mod downloads;
 mod engine;
 mod files;
@@ -37,6 +39,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 
+use self::described::{Described, assert_described};
+use crate::description::document;
 use crate::{Access, Api, ApiSettings, router};
 
 /// When the tests begin.
@@ -53,6 +57,7 @@ struct Server {
     wake: Wake,
     seconds: Arc<AtomicU64>,
     tasks: TaskTracker,
+    described: Described,
 }
 
 struct Answer {
@@ -91,6 +96,7 @@ impl Server {
             blobs: api.blobs.clone(),
             wake: api.wake.clone(),
             tasks: api.tasks.clone(),
+            described: Described(document(&api.settings)),
             router: router(api),
             seconds,
         }
@@ -105,15 +111,19 @@ impl Server {
         Timestamp::from_seconds(self.seconds.load(Ordering::Relaxed))
     }
 
+    /// What is answered to a request. That it is as described is asserted for every answer.
     async fn send(&self, request: Request<Body>) -> Answer {
+        let asked = (request.method().clone(), request.uri().path().to_owned());
         let sent = self.router.clone().oneshot(request).await;
         let (parts, body) = sent.expect("an answer to everything").into_parts();
         let body = body.collect().await.expect("a whole body").to_bytes();
-        Answer {
+        let answer = Answer {
             status: parts.status.as_u16(),
             headers: parts.headers,
             body,
-        }
+        };
+        assert_described(&self.described, &asked, &answer);
+        answer
     }
 
     async fn call(&self, method: Method, path: &str, body: &str) -> Answer {

@@ -2,37 +2,41 @@ use overnight_store::status::{ServedModel, UpstreamHealth, UpstreamStatus};
 
 use super::*;
 
+impl Server {
+    /// Two upstreams that serve `org/m`, one of which serves `b` as well.
+    pub(super) async fn save_models(&self) {
+        let upstream = |name: &str, models: Vec<ServedModel>| UpstreamStatus {
+            worker: worker(),
+            name: name.to_owned(),
+            url: format!("http://{name}/v1"),
+            health: UpstreamHealth::Healthy,
+            reason: None,
+            models,
+            any_model: false,
+            in_flight: 2,
+            limit: 8,
+            updated_at: self.now(),
+        };
+        let model = |id: &str, created: Option<u64>, owner: Option<&str>| ServedModel {
+            id: id.to_owned(),
+            created,
+            owned_by: owner.map(str::to_owned),
+        };
+        let upstreams = [
+            upstream(
+                "a",
+                vec![model("org/m", None, None), model("b", None, None)],
+            ),
+            upstream("b", vec![model("org/m", Some(7), Some("vllm"))]),
+        ];
+        let saved = self.store.save_upstreams(&worker(), &upstreams).await;
+        saved.expect("saved upstreams");
+    }
+}
+
 async fn with_upstreams() -> Server {
     let server = Server::new();
-    let upstream = |name: &str, models: Vec<ServedModel>| UpstreamStatus {
-        worker: worker(),
-        name: name.to_owned(),
-        url: format!("http://{name}/v1"),
-        health: UpstreamHealth::Healthy,
-        reason: None,
-        models,
-        any_model: false,
-        in_flight: 2,
-        limit: 8,
-        updated_at: server.now(),
-    };
-    let model = |id: &str, created: Option<u64>, owner: Option<&str>| ServedModel {
-        id: id.to_owned(),
-        created,
-        owned_by: owner.map(str::to_owned),
-    };
-    let upstreams = [
-        upstream(
-            "a",
-            vec![model("org/m", None, None), model("b", None, None)],
-        ),
-        upstream("b", vec![model("org/m", Some(7), Some("vllm"))]),
-    ];
-    server
-        .store
-        .save_upstreams(&worker(), &upstreams)
-        .await
-        .expect("saved upstreams");
+    server.save_models().await;
     server
 }
 

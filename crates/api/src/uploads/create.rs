@@ -22,7 +22,7 @@ use crate::params::{expiry, integer_value, missing, refuse_unknown, required_tex
 use crate::wire::upload::UploadObject;
 
 /// How many characters the name of a file may have.
-const FILENAME_CHARS_MAX: usize = 512;
+pub(crate) const FILENAME_CHARS_MAX: usize = 512;
 
 const KEYS: [&str; 5] = ["bytes", "filename", "mime_type", "purpose", "expires_after"];
 
