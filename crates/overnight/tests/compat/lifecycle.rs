@@ -242,17 +242,17 @@ pub(crate) fn cancelled() -> Object {
         .with("error_file_id", "\"«file e»\"")
 }
 
-/// Creates a batch over the two lines whose window is one second.
+/// Creates a batch over the two lines whose window is three seconds.
 pub(crate) fn expiring(scene: &mut Scene<'_>) -> Outcome {
     scene.upload(held_and_plain())?;
-    scene.create_with(&request_with("").replace("24h", "1s"))
+    scene.create_with(&request_with("").replace("24h", "3s"))
 }
 
 /// That batch in the grace after its deadline.
 pub(crate) fn finalizing() -> Object {
     running()
-        .with("completion_window", "\"1s\"")
-        .with("expires_at", "«c + 1»")
+        .with("completion_window", "\"3s\"")
+        .with("expires_at", "«c + 3»")
         .with("status", "\"finalizing\"")
         .with("finalizing_at", "«time sealing from begun»")
 }

@@ -23,7 +23,7 @@ use crate::stage::Server;
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The lines of a file that takes long to validate.
-const LONG_LINES: usize = 40_000;
+const LONG_LINES: usize = 50_000;
 
 /// What happened between a check and a server.
 #[derive(Default)]

@@ -47,8 +47,8 @@ pub(crate) const EMPTY: Stage = Stage {
 /// Windows and graces are short, so that batches expire, and cancels meet lines in flight.
 pub(crate) const SHORT: Stage = Stage {
     name: "short",
-    config: "windows = [\"24h\", \"1s\"]\nattempts_max = 1\n\
-             [grace]\ncancel = \"800ms\"\nexpiry = \"800ms\"\n",
+    config: "windows = [\"24h\", \"3s\"]\nattempts_max = 1\n\
+             [grace]\ncancel = \"2s\"\nexpiry = \"2s\"\n",
     own: false,
     limit: 64,
     answer: upstream::answer,
