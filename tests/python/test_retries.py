@@ -32,6 +32,16 @@ def test_an_upload_whose_connection_breaks_is_sent_again(client, wire):
     assert names.count("again.jsonl") == 1, "nothing is left of the first try"
 
 
+def test_a_create_whose_answer_is_lost_makes_one_batch_under_its_key(client, wire):
+    input_file = upload(client, [chat_line("only", "Hi.", max_tokens=1)])
+    before = wire.count("POST /v1/batches")
+    headers = {**once("lose-answer"), "idempotency-key": uuid.uuid4().hex}
+    batch = create(client, input_file, extra_headers=headers)
+    assert wire.count("POST /v1/batches") == before + 2
+    made = [listed.id for listed in client.batches.list() if listed.input_file_id == input_file.id]
+    assert made == [batch.id]
+
+
 def test_a_refusal_is_asked_once(client, wire):
     missing = "batch_" + "f" * 32
     with pytest.raises(openai.NotFoundError):

@@ -6,7 +6,9 @@ use serde_json::{Value, json};
 
 use super::Chapter;
 use super::operation::Operation;
-use super::schema::{count, flag, kind, list, named, object, or_null, text, time, within, word};
+use super::schema::{
+    at_most, count, flag, kind, list, named, object, or_null, text, time, within, word,
+};
 use super::shared::header;
 use crate::files::PAGE_MAX;
 use crate::params::EXPIRY_SECONDS;
@@ -64,9 +66,9 @@ fn upload(settings: &ApiSettings) -> Operation {
         "type": "string",
         "contentMediaType": BYTES,
         "description": format!(
-            "The bytes, with a file name; at most {} of them. The input of a batch is JSON lines \
+            "The bytes, with a file name; {}. The input of a batch is JSON lines \
              in UTF-8, and its name ends in `.jsonl` or has no ending.",
-            settings.upload_bytes_max
+            at_most(settings.upload_bytes_max)
         ),
     });
     let form = json!({

@@ -31,9 +31,18 @@ pub(super) fn within(range: &RangeInclusive<u64>, about: &str) -> Value {
         "type": "integer",
         "format": "int64",
         "minimum": range.start(),
-        "maximum": range.end(),
+        // Readers of the document keep 64 bits with a sign.
+        "maximum": range.end().min(&(u64::MAX >> 1)),
         "description": about,
     })
+}
+
+/// A limit of bytes in words; the largest number stands for none.
+pub(super) fn at_most(bytes_max: u64) -> String {
+    match bytes_max {
+        u64::MAX => "any number of them".to_owned(),
+        max => format!("at most {max} of them"),
+    }
 }
 
 /// An instant, in Unix seconds.

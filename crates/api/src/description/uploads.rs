@@ -6,7 +6,9 @@ use serde_json::{Value, json};
 
 use super::Chapter;
 use super::operation::Operation;
-use super::schema::{count, kind, named, object, or_null, request, text, time, within, word};
+use super::schema::{
+    at_most, count, kind, named, object, or_null, request, text, time, within, word,
+};
 use crate::settings::ApiSettings;
 use crate::uploads::create::FILENAME_CHARS_MAX;
 
@@ -66,7 +68,7 @@ fn add_part(settings: &ApiSettings) -> Operation {
             "type": "string",
             "minLength": 1,
             "contentMediaType": "application/octet-stream",
-            "description": format!("The bytes, at most {} of them.", settings.part_bytes_max),
+            "description": format!("The bytes, {}.", at_most(settings.part_bytes_max)),
         }},
     });
     of_one(

@@ -13,7 +13,9 @@ use crate::router::Routes;
 use crate::{ApiKey, KeyHash, Keyring, Role};
 
 /// Routes on which nothing of a project can be named or shown.
-const OF_NO_PROJECT: [&str; 7] = [
+const OF_NO_PROJECT: [&str; 8] = [
+    // An upload begins with nothing.
+    "/v1/uploads",
     "/health",
     "/ready",
     "/metrics",
@@ -27,7 +29,10 @@ const OF_NO_PROJECT: [&str; 7] = [
 const OF_THE_ANSWER: [&str; 2] = ["x-request-id", "openai-processing-ms"];
 
 /// Ids of everything that the owner has in one world.
-const OWNED: usize = 6;
+const OWNED: usize = 8;
+
+/// An idempotency key that the owner has used for a batch.
+const USED: &str = "a-key-that-the-owner-used";
 
 /// A surface over some objects of the owner's, or over none.
 struct World {
@@ -63,8 +68,17 @@ impl World {
         let saved = made.store.save_progress(&[progress]).await;
         saved.expect("saved progress");
         let waiting = made.batch().await;
+        let named = Asked::named(&input);
+        let created = made.send(named.request("none")).await;
+        assert_eq!(created.status, 200, "{}", created.text());
+        let upload = made.post("/v1/uploads", DECLARATION).await.json()["id"].clone();
+        let upload = upload.as_str().expect("an id").to_owned();
+        let part = Asked::part(&format!("/v1/uploads/{upload}/parts"));
+        let part = made.send(part.request("none")).await.json()["id"].clone();
+        let part = part.as_str().expect("an id").to_owned();
         let [output, error] = ["file-output", "file-error"].map(str::to_owned);
-        let ids = [input, output, error, ended.id, running.id, waiting];
+        let (ended, running) = (ended.id, running.id);
+        let ids = [input, output, error, ended, running, waiting, upload, part];
         (Self::over(&made), ids)
     }
 
@@ -100,13 +114,7 @@ impl World {
 
     /// What is answered, without what differs from answer to answer.
     async fn ask(&self, key: &str, asked: &Asked) -> (u16, HeaderMap, Bytes) {
-        let request = Request::builder()
-            .method(asked.method.clone())
-            .uri(&asked.target)
-            .header("authorization", format!("Bearer {key}"))
-            .header(CONTENT_TYPE, asked.content_type)
-            .body(Body::from(asked.body.clone()));
-        let mut answer = self.server.send(request.expect("a request")).await;
+        let mut answer = self.server.send(asked.request(key)).await;
         for name in OF_THE_ANSWER {
             answer.headers.remove(name);
         }
@@ -125,6 +133,10 @@ impl World {
     }
 }
 
+/// What begins an upload in parts.
+const DECLARATION: &str =
+    r#"{"bytes":99,"filename":"in.jsonl","mime_type":"application/jsonl","purpose":"batch"}"#;
+
 /// One request that names an object.
 #[derive(Debug)]
 struct Asked {
@@ -132,15 +144,58 @@ struct Asked {
     target: String,
     content_type: &'static str,
     body: String,
+    idempotency_key: Option<&'static str>,
 }
 
 impl Asked {
+    fn request(&self, key: &str) -> Request<Body> {
+        let mut request = Request::builder()
+            .method(self.method.clone())
+            .uri(&self.target)
+            .header("authorization", format!("Bearer {key}"))
+            .header(CONTENT_TYPE, self.content_type);
+        if let Some(key) = self.idempotency_key {
+            request = request.header("idempotency-key", key);
+        }
+        let request = request.body(Body::from(self.body.clone()));
+        request.expect("a request")
+    }
+
+    /// Creates a batch over that file, under a key that the owner has used for it.
+    fn named(input: &str) -> Self {
+        Self {
+            body: creation(input),
+            idempotency_key: Some(USED),
+            ..Self::plain(Method::POST, "/v1/batches".to_owned())
+        }
+    }
+
+    /// Adds a part.
+    fn part(target: &str) -> Self {
+        Self {
+            content_type: "multipart/form-data; boundary=B",
+            body: format!(
+                "--B\r\nContent-Disposition: form-data; name=\"data\"; filename=\"a\"\r\n\r\n{LINE}\r\n--B--\r\n"
+            ),
+            ..Self::plain(Method::POST, target.to_owned())
+        }
+    }
+
+    /// Completes an upload of one part.
+    fn completion(target: &str, part: &str) -> Self {
+        Self {
+            body: format!(r#"{{"part_ids":["{part}"]}}"#),
+            ..Self::plain(Method::POST, target.to_owned())
+        }
+    }
+
     fn plain(method: Method, target: String) -> Self {
         Self {
             method,
             target,
             content_type: "application/json",
             body: String::new(),
+            idempotency_key: None,
         }
     }
 
@@ -158,22 +213,17 @@ impl Asked {
                 all.push(Self::plain(method.clone(), target));
             }
             let bodies = [
-                ("application/json", creation(id)),
-                ("application/json", format!(r#"{{"part_ids":["{id}"]}}"#)),
-                (
-                    "multipart/form-data; boundary=B",
-                    format!(
-                        "--B\r\nContent-Disposition: form-data; name=\"data\"; filename=\"a\"\r\n\r\n{LINE}\r\n--B--\r\n"
-                    ),
-                ),
+                Self {
+                    body: creation(id),
+                    ..Self::plain(Method::POST, target.clone())
+                },
+                Self::completion(&target, id),
+                Self::part(&target),
             ];
-            for (content_type, body) in bodies {
-                all.push(Self {
-                    content_type,
-                    body,
-                    ..Self::plain(method.clone(), target.clone())
-                });
-            }
+            all.extend(bodies.map(|asked| Self {
+                method: method.clone(),
+                ..asked
+            }));
         }
         all
     }
@@ -224,6 +274,31 @@ async fn another_projects_objects_are_missing_on_every_route() {
         let after = there.ask(&there.owner, asked).await;
         assert_eq!(&after, before, "{asked:?}");
     }
+}
+
+#[tokio::test]
+async fn a_key_of_idempotency_is_its_projects_and_a_part_its_uploads() {
+    let (there, ids) = World::populated().await;
+    let nowhere = World::empty();
+    let [input, .., part] = &ids;
+    let named = Asked::named(input);
+    let begun = Asked {
+        body: DECLARATION.to_owned(),
+        ..Asked::plain(Method::POST, "/v1/uploads".to_owned())
+    };
+    let (_, _, own) = there.ask(&there.stranger, &begun).await;
+    assert_eq!(own, nowhere.ask(&nowhere.stranger, &begun).await.2);
+    let own: Value = serde_json::from_slice(&own).expect("an upload");
+    let id = own["id"].as_str().expect("an id");
+    let completion = Asked::completion(&format!("/v1/uploads/{id}/complete"), part);
+    for asked in [&named, &completion] {
+        let foreign = there.ask(&there.stranger, asked).await;
+        let missing = nowhere.ask(&nowhere.stranger, asked).await;
+        assert_eq!(foreign, missing, "{asked:?}");
+    }
+    // The owner's key was used indeed.
+    let (_, headers, _) = there.ask(&there.owner, &named).await;
+    assert_eq!(headers["idempotent-replayed"], "true");
 }
 
 /// Shows that the walk above asks each route about something that is there: its owner is answered

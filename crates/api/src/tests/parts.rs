@@ -2,6 +2,7 @@ use std::io;
 
 use futures_util::future::join_all;
 use futures_util::stream;
+use overnight_store::faulty::{Fault, Faulty};
 use serde_json::json;
 
 use super::*;
@@ -245,6 +246,43 @@ async fn an_upload_that_is_cancelled_while_a_part_comes_does_not_keep_it() {
     assert_eq!(late.status, 400, "{}", late.text());
     server.sweep().await;
     assert_eq!(server.blob_count().await, 0);
+}
+
+#[tokio::test]
+async fn an_upload_whose_parts_go_while_they_are_read_is_refused_as_what_it_is_then() {
+    let store = Sqlite::memory(Blocking::Pool).expect("a database in memory");
+    let asked = Arc::new(AtomicU64::new(0));
+    let later = Arc::new(AtomicU64::new(u64::MAX));
+    let (count, last) = (Arc::clone(&asked), Arc::clone(&later));
+    let seconds = Arc::new(AtomicU64::new(START));
+    let clock = Arc::clone(&seconds);
+    // So many times it is asked for the upload, and then its hour is over.
+    let faulty = Faulty::new(store, move |verb, _| {
+        if verb == "upload" && count.fetch_add(1, Ordering::Relaxed) == last.load(Ordering::Relaxed)
+        {
+            clock.store(START + 3_600, Ordering::Relaxed);
+        }
+        Fault::None
+    });
+    let clock = Arc::clone(&seconds);
+    let server = Server::with(|api| {
+        api.store = Arc::new(faulty);
+        api.clock = Clock::new(move || Timestamp::from_seconds(clock.load(Ordering::Relaxed)));
+    });
+    let upload = server.create_upload(&declaration(2)).await;
+    let part = server.add_part(&upload, b"{}").await;
+    let blobs: Vec<_> = server.blobs.list("files").collect().await;
+    for blob in blobs {
+        let blob = blob.expect("a key");
+        server.blobs.delete(&blob).await.expect("a deletion");
+    }
+    let body = json!({"part_ids": [part]});
+    let damaged = server.complete(&upload, &body).await;
+    assert_eq!(damaged.status, 500, "{}", damaged.text());
+    later.store(asked.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+    let late = server.complete(&upload, &body).await;
+    assert_eq!(late.status, 400, "{}", late.text());
+    assert!(late.text().contains("status 'expired'"), "{}", late.text());
 }
 
 #[tokio::test]

@@ -44,7 +44,7 @@ pub(crate) async fn complete(
         && let Err(refusal) = look(&api, &caller, &upload, &asked).await
     {
         // Whoever closes an upload has its parts deleted, also while they are being read.
-        find_open(&api, &caller, &id, api.clock.now()).await?;
+        find_open(&api, &caller, &id).await?;
         return Err(refusal);
     }
     let now = api.clock.now();

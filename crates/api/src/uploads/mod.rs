@@ -14,7 +14,6 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::Response;
 use overnight_core::id::UploadId;
-use overnight_core::time::Timestamp;
 use overnight_core::upload::Upload;
 
 pub(crate) use self::complete::complete;
@@ -40,16 +39,11 @@ pub(crate) async fn cancel(
     json::pretty_line(&UploadObject::new(&upload, None, now))
 }
 
-/// An upload of the caller's project that is open at that time.
-async fn find_open(
-    api: &Api,
-    caller: &Caller,
-    id: &UploadId,
-    at: Timestamp,
-) -> Result<Upload, ApiError> {
+/// An upload of the caller's project that is open.
+async fn find_open(api: &Api, caller: &Caller, id: &UploadId) -> Result<Upload, ApiError> {
     let upload = find(api, caller, id).await?;
     upload
-        .is_open(at)
+        .is_open(api.clock.now())
         .map_err(|refusal| refusals::refused(&refusal, id))?;
     Ok(upload)
 }

@@ -31,7 +31,7 @@ pub(crate) async fn add_part(
     body: Body,
 ) -> Result<Response, ApiError> {
     // What is wrong with the upload is told before any bytes are taken for nothing.
-    if let Err(refusal) = find_open(&api, &caller, &id, api.clock.now()).await {
+    if let Err(refusal) = find_open(&api, &caller, &id).await {
         return Err(refuse(&api, &headers, body, refusal));
     }
     let mut form = open(&api, &headers, body, bound(&api))?;

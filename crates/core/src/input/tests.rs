@@ -222,7 +222,7 @@ fn each_key_has_to_be_there() {
 fn each_key_has_to_have_its_type() {
     let cases = [
         ("custom_id", "a string", "7", "an integer"),
-        ("custom_id", "a string", "-7.5", "a decimal"),
+        ("custom_id", "a string", "-7.5", "a decimal number"),
         ("custom_id", "a string", "null", "null"),
         ("method", "a string", "[]", "an array"),
         ("url", "a string", "true", "a boolean"),

@@ -27,7 +27,7 @@ impl Kind {
         match self {
             Self::String => "a string",
             Self::Integer => "an integer",
-            Self::Decimal => "a decimal",
+            Self::Decimal => "a decimal number",
             Self::Array => "an array",
             Self::Object => "an object",
             Self::Boolean => "a boolean",

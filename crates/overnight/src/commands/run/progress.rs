@@ -96,10 +96,14 @@ impl Progress {
 
     /// Says that the run is about to stop.
     pub(super) fn stopping(&self, live: &LiveBatch, grace: Span) {
-        self.say(&format!(
-            "stopping: {} requests in flight are given {grace} to end; Ctrl-C again quits at once",
-            HumanCount(live.in_flight),
-        ));
+        let left = match live.in_flight {
+            0 => "what has ended is recorded".to_owned(),
+            count => format!(
+                "{} requests in flight are given {grace} to end",
+                HumanCount(count)
+            ),
+        };
+        self.say(&format!("stopping: {left}; Ctrl-C again quits at once"));
     }
 
     /// Writes a line above the bar.
