@@ -266,3 +266,67 @@ impl Segment {
             .map(|extent| &extent.blob)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use proptest::sample::Index;
+    use proptest::test_runner::RngSeed;
+
+    use super::*;
+
+    fn lines() -> impl Strategy<Value = LineSet> {
+        let run = (0_u32..200_000, 1_u32..5_000).prop_map(|(first, count)| first..first + count);
+        let runs = prop::collection::vec(run, 0..4);
+        let single = prop::collection::vec(any::<u32>(), 0..30);
+        (runs, single).prop_map(|(runs, single)| {
+            let mut lines: LineSet = runs.into_iter().flatten().chain(single).collect();
+            lines.0.optimize();
+            lines
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig {
+            cases: 300,
+            rng_seed: RngSeed::Fixed(31),
+            failure_persistence: None,
+            ..ProptestConfig::default()
+        })]
+
+        #[test]
+        fn a_set_is_read_back_and_a_damaged_one_is_a_set_or_none(
+            lines in lines(),
+            edits in prop::collection::vec((any::<Index>(), any::<u8>()), 1..4),
+            cut in any::<Index>(),
+            other in lines(),
+        ) {
+            let mut bytes = lines.to_bytes();
+            prop_assert_eq!(LineSet::from_bytes(&bytes), Some(lines));
+            for (at, byte) in edits {
+                let at = at.index(bytes.len());
+                bytes[at] = byte;
+            }
+            let cut = &bytes[..cut.index(bytes.len())];
+            for damaged in [bytes.as_slice(), cut] {
+                if let Some(read) = LineSet::from_bytes(damaged) {
+                    // What is asked of recorded sets has an answer.
+                    let shared = read.0.intersection_len(&other.0);
+                    prop_assert_eq!(read.is_disjoint(&other), shared == 0);
+                    prop_assert!(read.len() >= shared);
+                }
+            }
+        }
+
+        #[test]
+        fn arbitrary_bytes_are_a_set_or_none(
+            head in prop::sample::select(vec![&b""[..], b"\x3a\x30\0\0", b"\x3b\x30\0\0", b"\x3b\x30\x01\0\x03"]),
+            bytes in prop::collection::vec(prop_oneof![2 => 0_u8..3, 1 => any::<u8>()], 0..60),
+        ) {
+            if let Some(read) = LineSet::from_bytes(&[head, bytes.as_slice()].concat()) {
+                let again = LineSet::from_bytes(&read.to_bytes());
+                prop_assert_eq!(again.map(|again| again.len()), Some(read.len()));
+            }
+        }
+    }
+}

@@ -25,4 +25,6 @@ pub use self::line::{LineError, LineIds, write_error, write_head, write_tail};
 pub use self::substitute::{Substitute, TEXT_BYTES_MAX, wrap_text};
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;
