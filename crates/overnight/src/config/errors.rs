@@ -26,7 +26,7 @@ impl Problem {
     pub(crate) fn at(layers: &Layers, key: &str, message: String) -> Self {
         let path: Vec<_> = key.split('.').map(str::to_owned).collect();
         Self {
-            origin: layers.origin(&path),
+            origin: layers.nearest(&path),
             key: key.to_owned(),
             message,
         }
@@ -35,7 +35,7 @@ impl Problem {
     /// A problem that was found while the layers were read into the settings.
     pub(crate) fn read(layers: &Layers, error: &figment::Error) -> Self {
         Self {
-            origin: layers.origin(&error.path),
+            origin: layers.nearest(&error.path),
             key: error.path.join("."),
             message: message_of(&error.kind),
         }

@@ -49,6 +49,16 @@ impl Layers {
         self.origin(&path) != Origin::Default
     }
 
+    /// Where a person looks for the value at that path: where it was set, or else the innermost
+    /// part of the configuration that lacks it.
+    pub(crate) fn nearest(&self, path: &[String]) -> Origin {
+        let outwards = (1..=path.len()).rev().filter_map(|parts| path.get(..parts));
+        outwards
+            .map(|part| self.origin(part))
+            .find(|origin| *origin != Origin::Default)
+            .unwrap_or(Origin::Default)
+    }
+
     /// Where the value at that path was set: the strongest layer that sets it, or a part of it, or
     /// what it is a part of.
     pub(crate) fn origin(&self, path: &[String]) -> Origin {

@@ -44,6 +44,17 @@ fn says_where(refusal: &str) -> bool {
     rest.is_some_and(|rest| rest.starts_with(|digit: char| digit.is_ascii_digit()))
 }
 
+/// Found by the properties below.
+#[test]
+fn a_table_that_lacks_a_key_is_named_with_its_line() {
+    assert_eq!(
+        from_file("listen = \"127.0.0.1:1\"\n\n[[upstreams]]\n")
+            .err()
+            .as_deref(),
+        Some("o.toml:3: upstreams.0.url: is missing: say where the server is")
+    );
+}
+
 #[test]
 fn the_file_that_is_damaged_below_is_right() {
     assert!(from_file(FILE).is_ok(), "{:?}", from_file(FILE).err());
