@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use support::TestServer;
+use support::keys::{MadeKey, write_config};
 
 /// Where the official description is when nobody says.
 const OFFICIAL_OPENAPI: &str = "../shared/openapi.yaml";
@@ -25,14 +26,17 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// Runs a Python program of `tests/fuzz` on a server of its own.
-fn run(arguments: &[&str]) -> Output {
+/// Runs a Python program of `tests/fuzz` on a server; with its key, if it asks for one.
+fn run(server: &TestServer, key: Option<&MadeKey>, arguments: &[&str]) -> Output {
     let python = root().join("target/parts/python-fuzz/bin/python");
     assert!(python.exists(), "run scripts/fetch-clients first");
     let official = std::env::var_os("OFFICIAL_OPENAPI")
         .map_or_else(|| root().join(OFFICIAL_OPENAPI), PathBuf::from);
-    let server = TestServer::with_sim();
-    Command::new(python)
+    let mut command = Command::new(python);
+    if let Some(key) = key {
+        command.env("TEST_KEY", &key.key);
+    }
+    command
         .args(arguments)
         .current_dir(root().join("tests/fuzz"))
         .env("OFFICIAL_OPENAPI", official)
@@ -57,25 +61,32 @@ fn check_passed(output: &Output, expected: &[&str]) {
 
 #[test]
 fn the_description_is_valid_and_has_the_official_shapes() {
-    let output = run(&[
+    let pytest = [
         "-m",
         "pytest",
         "-q",
         "-p",
         "no:cacheprovider",
         "test_description.py",
-    ]);
+    ];
+    let output = run(&TestServer::with_sim(), None, &pytest);
     check_passed(&output, &["3 passed in "]);
 }
 
 #[test]
 fn no_answer_is_off_the_official_description() {
-    let output = run(&["run.py", "official"]);
+    let output = run(&TestServer::with_sim(), None, &["run.py", "official"]);
     check_passed(&output, &["Tested: 15\n", "No issues found"]);
 }
 
 #[test]
-fn no_answer_is_off_the_own_description() {
-    let output = run(&["run.py", "own"]);
+fn no_answer_is_off_the_own_description_and_nothing_is_answered_without_a_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = MadeKey::new(folder.path(), &["--role", "admin"]);
+    let config = write_config(folder.path(), &[&key]);
+    let server = TestServer::start(|arguments| {
+        arguments.extend(["--upstream", "sim", "--config", &config].map(str::to_owned));
+    });
+    let output = run(&server, Some(&key), &["run.py", "own"]);
     check_passed(&output, &["Tested: 22\n", "No issues found"]);
 }

@@ -23,13 +23,14 @@ use serde_json::{Map, Value, json};
 
 use self::operation::Operation;
 use crate::api::Api;
+use crate::auth::Access;
 use crate::errors::ApiError;
 use crate::json;
 use crate::settings::ApiSettings;
 
 /// `GET /openapi.json`
 pub(crate) async fn openapi(State(api): State<Arc<Api>>) -> Result<Response, ApiError> {
-    json::pretty(&document(&api.settings))
+    json::pretty(&document(&api.settings, &api.access))
 }
 
 /// What one room of the surface adds to the document.
@@ -43,8 +44,8 @@ struct Chapter {
     schemas: Vec<(&'static str, Value)>,
 }
 
-/// The whole description of a server with these settings.
-pub(crate) fn document(settings: &ApiSettings) -> Value {
+/// The whole description of a server with these settings that admits requests in that way.
+pub(crate) fn document(settings: &ApiSettings, access: &Access) -> Value {
     let chapters = [
         files::chapter(settings),
         uploads::chapter(settings),
@@ -87,7 +88,7 @@ pub(crate) fn document(settings: &ApiSettings) -> Value {
         },
         "servers": [{"url": "/"}],
         "tags": tags,
-        "security": shared::security(),
+        "security": shared::security(access),
         "paths": paths,
         "components": {
             "schemas": schemas,

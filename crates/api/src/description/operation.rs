@@ -3,6 +3,8 @@
 use http::Method;
 use serde_json::{Map, Value, json};
 
+use super::shared::optional_key;
+
 /// A method of a path, what it takes and what it answers. Every one may also answer that it cannot
 /// be done now (503) or that the server is at fault (500).
 #[derive(Debug)]
@@ -14,7 +16,8 @@ pub(super) struct Operation {
     parameters: Vec<Value>,
     body: Option<Value>,
     answers: Map<String, Value>,
-    is_public: bool,
+    /// Who may ask, where that is not as everywhere.
+    security: Option<Value>,
 }
 
 impl Operation {
@@ -33,7 +36,7 @@ impl Operation {
             parameters: Vec::new(),
             body: None,
             answers: Map::new(),
-            is_public: false,
+            security: None,
         };
         operation.refuses([401, 403, 500, 503])
     }
@@ -114,8 +117,14 @@ impl Operation {
 
     /// No key is needed.
     pub(super) fn public(mut self) -> Self {
-        self.is_public = true;
+        self.security = Some(json!([]));
         self.answers.remove("401");
+        self
+    }
+
+    /// From some places no key is needed.
+    pub(super) fn sometimes_public(mut self) -> Self {
+        self.security = Some(optional_key());
         self
     }
 
@@ -138,9 +147,10 @@ impl Operation {
         });
         if let Value::Object(described) = &mut described {
             described.extend(self.body.map(|body| ("requestBody".to_owned(), body)));
-            if self.is_public {
-                described.insert("security".to_owned(), json!([]));
-            }
+            described.extend(
+                self.security
+                    .map(|security| ("security".to_owned(), security)),
+            );
         }
         described
     }

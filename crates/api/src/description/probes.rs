@@ -30,6 +30,7 @@ pub(super) fn chapter() -> Chapter {
                 "Metrics. On a server with keys one of the role `metrics` or `admin` is needed, \
                  except from its own machine.",
             )
+            .sometimes_public()
             .answers_with(
                 200,
                 "The metrics.",

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::schema::{named, object, or_null, request, text, within, word};
+use crate::auth::Access;
 use crate::once::KEY_CHARS_MAX;
 use crate::params::EXPIRY_SECONDS;
 
@@ -179,8 +180,16 @@ pub(super) fn parameters() -> Value {
     })
 }
 
-/// Any one of the schemes, or none: a server without keys asks for none.
-pub(super) fn security() -> Value {
+/// Any one of the schemes, where there are keys; else none is needed.
+pub(super) fn security(access: &Access) -> Value {
+    match access {
+        Access::Keys(_) => json!([{"bearer": []}, {"basic": []}, {"apiKey": []}]),
+        Access::Open(_) => optional_key(),
+    }
+}
+
+/// Any one of the schemes, or none.
+pub(super) fn optional_key() -> Value {
     json!([{"bearer": []}, {"basic": []}, {"apiKey": []}, {}])
 }
 

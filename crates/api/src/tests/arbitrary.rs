@@ -98,9 +98,10 @@ fn query() -> impl Strategy<Value = String> {
         "%",
         "%00",
     ];
+    let encoded = |text: String| utf8_percent_encode(&text, NON_ALPHANUMERIC).to_string();
     let value = prop_oneof![
         3 => prop::sample::select(values.to_vec()).prop_map(str::to_owned),
-        1 => any::<String>().prop_map(|text| utf8_percent_encode(&text, NON_ALPHANUMERIC).to_string()),
+        1 => any::<String>().prop_map(encoded),
         1 => "[!$&'-;=?-Z_a-z~]{0,12}",
     ];
     let pair = (prop::sample::select(names.to_vec()), value);

@@ -10,6 +10,12 @@ use super::*;
 use crate::description::document;
 use crate::router::Routes;
 
+/// The description of a server with nothing configured.
+fn default_document() -> Value {
+    let settings = ApiSettings::new(Timestamp::from_seconds(START));
+    document(&settings, &Access::Open(ProjectId::default_project()))
+}
+
 /// Methods and paths of the description.
 fn described(document: &Value) -> BTreeSet<String> {
     let paths = document["paths"].as_object().expect("paths");
@@ -149,9 +155,34 @@ async fn what_the_operator_chose_is_described() {
     assert_eq!(window["enum"], json!(["24h", "7d"]));
 }
 
+#[tokio::test]
+async fn a_key_is_described_as_needed_exactly_where_it_is() {
+    let ring = crate::Keyring::new(Vec::new());
+    let described = document(
+        &ApiSettings::new(Timestamp::from_seconds(START)),
+        &Access::Keys(ring.clone()),
+    );
+    let server = Server::with(|api| api.access = Access::Keys(ring));
+    let everywhere = &described["security"];
+    assert!(!everywhere.as_array().expect("schemes").contains(&json!({})));
+    for (path, methods) in described["paths"].as_object().expect("paths") {
+        for (method, operation) in methods.as_object().expect("methods") {
+            let security = operation.get("security").unwrap_or(everywhere);
+            let schemes = security.as_array().expect("schemes");
+            let method = method.to_ascii_uppercase().parse().expect("a method");
+            let answer = server
+                .call(method, &path.replace("{id}", "batch_x"), "")
+                .await;
+            // Metrics are public on the server's own machine only, which no request here is from.
+            let is_public = schemes.is_empty();
+            assert_eq!(answer.status == 401, !is_public, "{path}");
+        }
+    }
+}
+
 #[test]
 fn every_name_in_the_description_leads_to_something_and_everything_is_named() {
-    let document = document(&ApiSettings::new(Timestamp::from_seconds(START)));
+    let document = default_document();
     let mut named = BTreeSet::new();
     collect_references(&document, &mut named);
     let mut defined = BTreeSet::new();
@@ -185,7 +216,7 @@ async fn an_answer_off_its_description_is_noticed() {
     let server = Server::new();
     server.upload(LINE).await;
     let page = server.get("/v1/files").await;
-    let described = Described(document(&ApiSettings::new(server.now())));
+    let described = Described(default_document());
     let check = |status: u16, body: &Value| {
         let answer = Answer {
             status,

@@ -97,7 +97,7 @@ impl Server {
             blobs: api.blobs.clone(),
             wake: api.wake.clone(),
             tasks: api.tasks.clone(),
-            described: Described(document(&api.settings)),
+            described: Described(document(&api.settings, &api.access)),
             router: router(api),
             seconds,
         }
