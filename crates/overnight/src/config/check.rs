@@ -227,9 +227,10 @@ fn check_set_up(
     environment: &BTreeMap<String, String>,
     found: &mut Found,
 ) {
-    let url = match upstream.is_sim() {
-        true => "http://localhost".to_owned(),
-        false => upstream.url.0.clone(),
+    let url = if upstream.is_sim() {
+        "http://localhost".to_owned()
+    } else {
+        upstream.url.0.clone()
     };
     let mut settings = upstream.settings(url, environment);
     // A variable that is not set, or a header that is none, is told in words of its own.
