@@ -155,6 +155,15 @@ impl SimSettings {
     ///
     /// [`SimError::Setting`] for the first that is not.
     pub fn check(&self) -> Result<(), SimError> {
+        let is_named = |models: &[String]| {
+            !models.is_empty() && models.iter().all(|model| !model.trim().is_empty())
+        };
+        if !self.any_model && !is_named(&self.models) {
+            return Err(SimError::Setting {
+                key: "models",
+                message: "must name at least one model, and none that is empty".to_owned(),
+            });
+        }
         check_places("slots", self.slots, 1)?;
         check_places("queue", self.queue, 0)?;
         check_range("ttft_ms", self.ttft_ms, TOKEN_MS_MAX)?;
@@ -226,6 +235,8 @@ mod tests {
 
     #[test]
     fn a_setting_out_of_bounds_is_named() {
+        assert_eq!(broken_key(|s| s.models.clear()), "models");
+        assert_eq!(broken_key(|s| s.models.push(String::new())), "models");
         assert_eq!(broken_key(|s| s.slots = 0), "slots");
         assert_eq!(broken_key(|s| s.queue = PLACES_MAX + 1), "queue");
         assert_eq!(broken_key(|s| s.ttft_ms = -1.0), "ttft_ms");

@@ -3,6 +3,12 @@
 
 use percent_encoding::percent_decode;
 
+use crate::errors::ApiError;
+use crate::params::too_long;
+
+/// How many characters the name of a file may have.
+pub(crate) const FILENAME_CHARS_MAX: usize = 512;
+
 /// The word and its parameters.
 #[derive(Debug)]
 pub(super) struct Parameters {
@@ -70,6 +76,16 @@ pub(crate) fn base_name(path: &str) -> Option<String> {
     let base = path.rsplit(['/', '\\']).next().unwrap_or(path);
     let base: String = base.chars().filter(|char| !char.is_control()).collect();
     Some(base).filter(|base| !base.is_empty())
+}
+
+/// Refuses the name of a file that is too long: a download sends it back in a header, of which
+/// clients take no more than some thousand bytes.
+pub(crate) fn refuse_long(filename: &str) -> Result<(), ApiError> {
+    let chars = filename.chars().count();
+    if chars > FILENAME_CHARS_MAX {
+        return Err(too_long("filename", FILENAME_CHARS_MAX, chars));
+    }
+    Ok(())
 }
 
 /// Splits at semicolons that are not quoted.

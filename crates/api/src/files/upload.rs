@@ -12,6 +12,7 @@ use overnight_core::file::File;
 use overnight_core::id::FileId;
 
 use super::check::InputCheck;
+use super::disposition::refuse_long;
 use super::fields::{Field, Fields, required};
 use super::multipart::{Form, Part};
 use super::receive::{Bound, Received, open, receive};
@@ -95,6 +96,7 @@ async fn receive_file(
     form: &mut Form,
 ) -> Result<ReceivedFile, ApiError> {
     let filename = part.filename.ok_or_else(|| required("file"))?;
+    refuse_long(&filename)?;
     let mut check = InputCheck::default();
     let bytes = receive(api, form, bound(api), |bytes| check.feed(bytes)).await?;
     Ok(ReceivedFile {

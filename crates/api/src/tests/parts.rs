@@ -1,8 +1,10 @@
 use std::io;
+use std::sync::Mutex;
 
-use futures_util::future::join_all;
+use futures_util::future::{FutureExt as _, join_all};
 use futures_util::stream;
 use overnight_store::faulty::{Fault, Faulty};
+use overnight_store::store::Completion;
 use serde_json::json;
 
 use super::*;
@@ -283,6 +285,37 @@ async fn an_upload_whose_parts_go_while_they_are_read_is_refused_as_what_it_is_t
     let late = server.complete(&upload, &body).await;
     assert_eq!(late.status, 400, "{}", late.text());
     assert!(late.text().contains("status 'expired'"), "{}", late.text());
+}
+
+#[tokio::test]
+async fn a_completion_that_comes_twice_at_a_time_is_answered_the_same_both_times() {
+    let store = Sqlite::memory(Blocking::Inline).expect("a database in memory");
+    let (inner, armed) = (store.clone(), Arc::new(Mutex::new(None::<Completion>)));
+    let twin = Arc::clone(&armed);
+    // The other request completes the upload while this one is about to look at the parts.
+    let faulty = Faulty::new(store, move |verb, _| {
+        let completion = (verb == "parts").then(|| twin.lock().expect("a lock").take());
+        if let Some(completion) = completion.flatten() {
+            let (project, at) = (ProjectId::default_project(), Timestamp::from_seconds(START));
+            let completed = inner.complete_upload(&project, &completion, at);
+            let completed = completed.now_or_never().expect("an answer on the spot");
+            completed.expect("a completed upload");
+        }
+        Fault::None
+    });
+    let server = Server::with(|api| api.store = Arc::new(faulty));
+    let upload = server.create_upload(&declaration(2)).await;
+    let part = server.add_part(&upload, b"{}").await;
+    let completion = Completion {
+        upload: upload.as_str().into(),
+        order: vec![part.as_str().into()],
+        file: "file-of-the-other".into(),
+    };
+    *armed.lock().expect("a lock") = Some(completion);
+    let answer = server.complete(&upload, &json!({"part_ids": [part]})).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert_eq!(answer.json()["file"]["id"], "file-of-the-other");
+    assert!(armed.lock().expect("a lock").is_none(), "they met");
 }
 
 #[tokio::test]

@@ -169,3 +169,20 @@ async fn errors_of_the_files_api_carry_their_second_copy() {
     }
     "#);
 }
+
+#[tokio::test]
+async fn a_name_that_no_download_could_send_back_is_refused() {
+    let server = Server::new();
+    let fields = [("purpose", "batch")];
+    let name = |chars: usize| format!("{}.jsonl", "é".repeat(chars - ".jsonl".len()));
+    let longest = server.submit(form(&fields, &name(512), LINE)).await;
+    assert_eq!(longest.status, 200, "{}", longest.text());
+    let longer = server.submit(form(&fields, &name(513), LINE)).await;
+    longer.is_refusal(
+        400,
+        "Invalid 'filename': string too long. Expected a string with maximum length 512, but got \
+         a string with length 513 instead.",
+        Some("filename"),
+        Some("string_above_max_length"),
+    );
+}

@@ -11,7 +11,7 @@ use overnight_store::store::Completion;
 use serde_json::value::RawValue;
 
 use super::check::{Md5, check};
-use super::{find, find_open, refusals};
+use super::{find, refusals, refuse_closed};
 use crate::api::Api;
 use crate::auth::Caller;
 use crate::errors::ApiError;
@@ -43,9 +43,13 @@ pub(crate) async fn complete(
     if !upload.is_made_of(&asked.order)
         && let Err(refusal) = look(&api, &caller, &upload, &asked).await
     {
-        // Whoever closes an upload has its parts deleted, also while they are being read.
-        find_open(&api, &caller, &id).await?;
-        return Err(refusal);
+        // Whoever closes an upload has its parts deleted, also while they are being read: perhaps
+        // the same request, sent twice at a time.
+        let upload = find(&api, &caller, &id).await?;
+        if !upload.is_made_of(&asked.order) {
+            refuse_closed(&api, &upload)?;
+            return Err(refusal);
+        }
     }
     let now = api.clock.now();
     let completion = Completion {

@@ -14,15 +14,13 @@ use overnight_store::store::NewObject;
 use crate::api::Api;
 use crate::auth::Caller;
 use crate::errors::ApiError;
-use crate::files::disposition::base_name;
+pub(crate) use crate::files::disposition::FILENAME_CHARS_MAX;
+use crate::files::disposition::{base_name, refuse_long};
 use crate::files::{check, fields};
 use crate::json::{self, Members};
 use crate::once::{self, Once};
-use crate::params::{expiry, integer_value, missing, refuse_unknown, required_text, too_long};
+use crate::params::{expiry, integer_value, missing, refuse_unknown, required_text};
 use crate::wire::upload::UploadObject;
-
-/// How many characters the name of a file may have.
-pub(crate) const FILENAME_CHARS_MAX: usize = 512;
 
 const KEYS: [&str; 5] = ["bytes", "filename", "mime_type", "purpose", "expires_after"];
 
@@ -93,9 +91,6 @@ fn filename(path: &str) -> Result<String, ApiError> {
             format!("Invalid '{param}': expected the name of a file, such as 'in.jsonl'.");
         ApiError::invalid_param(param, "invalid_value", message)
     })?;
-    let chars = name.chars().count();
-    if chars > FILENAME_CHARS_MAX {
-        return Err(too_long(param, FILENAME_CHARS_MAX, chars));
-    }
+    refuse_long(&name)?;
     Ok(name)
 }

@@ -42,10 +42,15 @@ pub(crate) async fn cancel(
 /// An upload of the caller's project that is open.
 async fn find_open(api: &Api, caller: &Caller, id: &UploadId) -> Result<Upload, ApiError> {
     let upload = find(api, caller, id).await?;
+    refuse_closed(api, &upload)?;
+    Ok(upload)
+}
+
+/// Refuses an upload that is not open any more.
+fn refuse_closed(api: &Api, upload: &Upload) -> Result<(), ApiError> {
     upload
         .is_open(api.clock.now())
-        .map_err(|refusal| refusals::refused(&refusal, id))?;
-    Ok(upload)
+        .map_err(|refusal| refusals::refused(&refusal, &upload.id))
 }
 
 /// An upload of the caller's project.

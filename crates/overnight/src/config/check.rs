@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
 use http::{HeaderName, HeaderValue};
+use overnight_engine::upstream::http::HttpUpstream;
 use overnight_sim::settings::SimError;
 use tracing_subscriber::EnvFilter;
 
@@ -189,6 +190,8 @@ fn check_upstream(
         let message =
             format!("must begin with http://, https:// or unix:, or be sim, not \"{masked}\"");
         found.add(format!("{key}.url"), message);
+    } else {
+        check_set_up(upstream, key, environment, found);
     }
     if let Some(variable) = &upstream.api_key_env
         && environment
@@ -199,7 +202,7 @@ fn check_upstream(
         found.add(format!("{key}.api_key_env"), message);
     }
     for (name, value) in &upstream.headers.0 {
-        if name.parse::<HeaderName>().is_err() || HeaderValue::from_str(value).is_err() {
+        if !is_header(name, value) {
             let message = format!("\"{name}\" and its value cannot stand in an HTTP request");
             found.add(format!("{key}.headers"), message);
         }
@@ -215,4 +218,37 @@ fn check_upstream(
             found.add(format!("{key}.{name}"), "must be at least 1");
         }
     }
+}
+
+/// Looks for what would keep the engine from setting the upstream up, in the engine's words.
+fn check_set_up(
+    upstream: &UpstreamSection,
+    key: &str,
+    environment: &BTreeMap<String, String>,
+    found: &mut Found,
+) {
+    let url = if upstream.is_sim() {
+        "http://localhost".to_owned()
+    } else {
+        upstream.url.0.clone()
+    };
+    let mut settings = upstream.settings(url, environment);
+    // A variable that is not set, or a header that is none, is told in words of its own.
+    settings.api_key = settings.api_key.filter(|key| !key.expose().is_empty());
+    let is_header = |(name, value): &(String, String)| is_header(name, value);
+    settings.headers.retain(is_header);
+    let Err(error) = HttpUpstream::check(&settings) else {
+        return;
+    };
+    let field = match error.field {
+        "api_key" => "api_key_env",
+        field => field,
+    };
+    let source = error.source.as_ref();
+    let cause = source.map_or_else(String::new, |cause| format!(" ({cause})"));
+    found.add(format!("{key}.{field}"), error.problem + &cause);
+}
+
+fn is_header(name: &str, value: &str) -> bool {
+    name.parse::<HeaderName>().is_ok() && HeaderValue::from_str(value).is_ok()
 }

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
+use overnight_engine::settings::UpstreamLimits;
+use overnight_engine::upstream::settings::{Secret, UpstreamSettings};
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
@@ -56,6 +58,34 @@ impl UpstreamSection {
         Self {
             url: Url(url.to_owned()),
             ..Self::default()
+        }
+    }
+
+    /// What the engine is told of it. The simulator's address is known when it runs.
+    pub(crate) fn settings(
+        &self,
+        url: String,
+        environment: &BTreeMap<String, String>,
+    ) -> UpstreamSettings {
+        let name = self.name.clone();
+        let variable = self.api_key_env.as_ref();
+        let api_key = variable.and_then(|variable| environment.get(variable));
+        UpstreamSettings {
+            name: name.or_else(|| self.is_sim().then(|| SIM.to_owned())),
+            api_key: api_key.map(|key| Secret::new(key.trim().to_owned())),
+            headers: self.headers.0.clone().into_iter().collect(),
+            ca: self.ca.clone(),
+            proxy: self.proxy.as_ref().map(|proxy| proxy.0.clone()),
+            models: self.models.as_ref().map(|models| models.0.clone()),
+            served_as: self.served_as.0.clone(),
+            limits: UpstreamLimits {
+                limit: self.limit,
+                limit_max: self.limit_max,
+                rpm: self.rpm,
+                tpm: self.tpm,
+            },
+            gauges: self.gauges,
+            ..UpstreamSettings::new(url)
         }
     }
 

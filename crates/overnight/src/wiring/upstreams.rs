@@ -6,11 +6,9 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use overnight_engine::UpstreamPart;
-use overnight_engine::settings::UpstreamLimits;
 use overnight_engine::upstream::Timeouts;
 use overnight_engine::upstream::answer::{AnswerBudget, AnswerLimits};
 use overnight_engine::upstream::http::HttpUpstream;
-use overnight_engine::upstream::settings::{Secret, UpstreamSettings};
 use overnight_sim::settings::SimSettings;
 use overnight_sim::sim::Sim;
 use tokio::net::TcpListener;
@@ -19,7 +17,7 @@ use tokio_util::task::TaskTracker;
 
 use super::listen;
 use crate::config::settings::Settings;
-use crate::config::upstreams::{SIM, UpstreamSection};
+use crate::config::upstreams::UpstreamSection;
 use crate::failure::UsageError;
 
 /// So many eighths of the memory for answers are filled with their bytes; an allocator needs the rest.
@@ -84,33 +82,8 @@ impl UpstreamMaker<'_> {
         budget: AnswerBudget,
         names: &mut BTreeSet<String>,
     ) -> anyhow::Result<UpstreamPart> {
-        let limits = UpstreamLimits {
-            limit: section.limit,
-            limit_max: section.limit_max,
-            rpm: section.rpm,
-            tpm: section.tpm,
-        };
-        let is_sim = section.is_sim();
-        let name = section
-            .name
-            .clone()
-            .or_else(|| is_sim.then(|| SIM.to_owned()));
-        let api_key = section
-            .api_key_env
-            .as_ref()
-            .and_then(|name| self.environment.get(name));
-        let settings = UpstreamSettings {
-            name,
-            api_key: api_key.map(|key| Secret::new(key.trim().to_owned())),
-            headers: section.headers.0.clone().into_iter().collect(),
-            ca: section.ca.clone(),
-            proxy: section.proxy.as_ref().map(|proxy| proxy.0.clone()),
-            models: section.models.as_ref().map(|models| models.0.clone()),
-            served_as: section.served_as.0.clone(),
-            limits,
-            gauges: section.gauges,
-            ..UpstreamSettings::new(url)
-        };
+        let settings = section.settings(url, self.environment);
+        let limits = settings.limits;
         let timeouts = &self.settings.timeouts;
         let timeouts = Timeouts {
             connect: timeouts.connect.0,

@@ -33,6 +33,7 @@ use bytes::Bytes;
 use http::{Extensions, HeaderMap};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use rustls::ClientConfig;
 
 use self::body::RequestBody;
 use self::connect::{Answers, Connector, Dial, Proxy};
@@ -66,7 +67,53 @@ pub struct HttpUpstream {
     budget: AnswerBudget,
 }
 
+/// What settings come to, before anything is made of them.
+struct Ready {
+    target: Target,
+    proxy: Option<Proxy>,
+    tls: ClientConfig,
+    headers: HeaderMap,
+    own_names: HashMap<String, Bytes>,
+}
+
+impl Ready {
+    fn from(settings: &UpstreamSettings) -> Result<Self, UpstreamSetupError> {
+        let name = settings.name.clone();
+        let called = name.unwrap_or_else(|| without_credentials(&settings.url));
+        Self::read(settings).map_err(|problem| problem.of(called))
+    }
+
+    fn read(settings: &UpstreamSettings) -> Result<Self, Problem> {
+        let target = Target::parse(&settings.url)?;
+        let proxy = proxy(settings, &target)?;
+        let tls = tls::config(target.is_tls(), settings.ca.as_deref())?;
+        let headers = headers::build(settings, &target, proxy.as_ref())?;
+        let own_names = own_names(settings)?;
+        let models = settings.models.as_ref();
+        if models.is_some_and(|names| names.iter().all(String::is_empty)) {
+            let text = "names no model: name one, or leave it out so that the upstream is asked";
+            return Err(Problem::new("models", text));
+        }
+        Ok(Self {
+            target,
+            proxy,
+            tls,
+            headers,
+            own_names,
+        })
+    }
+}
+
 impl HttpUpstream {
+    /// Looks at settings as [`Self::new`] does, and makes nothing of them.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::new`].
+    pub fn check(settings: &UpstreamSettings) -> Result<(), UpstreamSetupError> {
+        Ready::from(settings).map(drop)
+    }
+
     /// Sets up an upstream; connects to nothing. Must be called within a tokio runtime.
     ///
     /// # Errors
@@ -77,35 +124,17 @@ impl HttpUpstream {
         timeouts: Timeouts,
         budget: AnswerBudget,
     ) -> Result<Self, UpstreamSetupError> {
-        let called = settings
-            .name
-            .clone()
-            .unwrap_or_else(|| without_credentials(&settings.url));
-        Self::set_up(settings, timeouts, budget).map_err(|problem| problem.of(called))
-    }
-
-    fn set_up(
-        settings: UpstreamSettings,
-        timeouts: Timeouts,
-        budget: AnswerBudget,
-    ) -> Result<Self, Problem> {
-        let target = Target::parse(&settings.url)?;
-        let proxy = proxy(&settings, &target)?;
+        let Ready {
+            target,
+            proxy,
+            tls,
+            headers,
+            own_names,
+        } = Ready::from(&settings)?;
         let dial = match &target.socket {
             Some(path) => Dial::socket(path),
             None => Dial::tcp(proxy.as_ref(), target.is_tls()),
         };
-        let tls = tls::config(target.is_tls(), settings.ca.as_deref())?;
-        let headers = headers::build(&settings, &target, proxy.as_ref())?;
-        let own_names = own_names(&settings)?;
-        if settings
-            .models
-            .as_ref()
-            .is_some_and(|names| names.iter().all(String::is_empty))
-        {
-            let text = "names no model: name one, or leave it out so that the upstream is asked";
-            return Err(Problem::new("models", text));
-        }
         let client = Client::builder(TokioExecutor::new())
             .timer(TokioTimer::new())
             .pool_timer(TokioTimer::new())

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{PoisonError, RwLock};
 
+use http::uri::Authority;
 use http::{HeaderValue, Uri};
 use hyper_util::client::proxy::matcher::Matcher;
 
@@ -133,12 +134,26 @@ pub(super) fn origin(
     if !is_http || uri.host().is_none_or(str::is_empty) {
         return Err(not_a_url(field, url));
     }
+    if uri.authority().is_some_and(has_wrong_port) {
+        let shown = without_credentials(url);
+        let text = format!("has a port that is no number from 0 to 65535: `{shown}`");
+        return Err(Problem::new(field, text));
+    }
     // The matcher of proxies is the part at hand that splits credentials from a URL.
     let whole = Matcher::builder().all(url.to_owned()).build();
     let split = whole
         .intercept(&Uri::from_static("http://any/"))
         .ok_or_else(|| not_a_url(field, url))?;
     Ok((split.uri().clone(), split.basic_auth().cloned()))
+}
+
+/// Whether something stands where the port does, but is none. Such an authority would be taken for
+/// one without a port.
+fn has_wrong_port(authority: &Authority) -> bool {
+    let whole = authority.as_str();
+    let address = whole.rsplit_once('@').map_or(whole, |(_, address)| address);
+    let behind = address.strip_prefix(authority.host()).unwrap_or_default();
+    authority.port().is_none() && !matches!(behind, "" | ":")
 }
 
 fn not_a_url(field: &'static str, url: &str) -> Problem {
@@ -265,6 +280,9 @@ mod tests {
             "unix:",
             "http://host/?key=1",
             "http://a b",
+            "http://host:99999/v1",
+            "http://me:hidden@host:80x",
+            "http://[::1]:x/v1",
         ] {
             assert_eq!(Target::parse(url).unwrap_err().field, "url", "{url}");
         }

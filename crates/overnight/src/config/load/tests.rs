@@ -135,6 +135,38 @@ fn an_error_inside_an_upstream_is_named_with_its_line() {
 }
 
 #[test]
+fn an_upstream_that_could_not_be_set_up_is_named_with_its_line() {
+    let check = |setting: &str, expected: &str| {
+        let file = format!("[[upstreams]]\n{setting}\nrpm = 1\n");
+        let error = from_file(&file).unwrap_err();
+        let expected = format!("o.toml:2: upstreams.0.{expected}");
+        assert!(error.starts_with(&expected), "{error}");
+        assert_eq!(error.lines().count(), 1, "{error}");
+    };
+    check("url = \"http://\"", "url: is not a URL");
+    check("url = \"http://host:99999\"", "url: has a port");
+    let with = |key: &str, value: &str, expected: &str| {
+        let file = format!("upstreams = [{{ url = \"https://h\", {key} = {value} }}]");
+        let error = from_file(&file).unwrap_err();
+        let expected = format!("o.toml:1: upstreams.0.{expected}");
+        assert!(error.starts_with(&expected), "{error}");
+    };
+    with(
+        "ca",
+        "\"/not/there.pem\"",
+        "ca: cannot be read: `/not/there.pem`",
+    );
+    with("proxy", "\"nonsense\"", "proxy: is not a URL");
+    with("models", "[]", "models: names no model");
+    with(
+        "headers",
+        "{ Connection = \"x\" }",
+        "headers: `Connection`: is set by",
+    );
+    assert!(from_file("[[upstreams]]\nurl = \"sim\"\n").is_ok());
+}
+
+#[test]
 fn several_problems_are_told_at_once() {
     let error = from_file("attempts_max = 0\nwindows = [\"24h\", \"x\"]\n").unwrap_err();
     assert!(
