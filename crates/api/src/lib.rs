@@ -3,8 +3,9 @@
 //!
 //! Start with [`router()`]: every request passes the `surface` (tolerant paths, headers, the
 //! rendering of errors, panics, one log line), then one route. `wire` holds the documented JSON,
-//! `errors` the documented refusals, `description` all of it for programs, `auth` says whose request it is. `files`, `uploads` and
-//! `batches` are thin: they check what a client may send, call one verb of the store, and show what it answers.
+//! `errors` the documented refusals, `description` all of it for programs, `auth` says whose
+//! request it is. `files`, `uploads` and `batches` are thin: they check what a client may send,
+//! call one verb of the store, and show what it answers.
 //!
 //! Nothing is kept between two requests, and nothing here runs a batch: the engine is told by a
 //! hint that there is something new in the store, and finds it there by itself without one.
