@@ -60,7 +60,15 @@ impl ContentReader {
         };
         let rest = stream::try_unfold(self, async |mut reader| match reader.next().await {
             Ok(next) => Ok(next.map(|bytes| (bytes, reader))),
-            Err(error) => Err(cut(&reader, &error)),
+            Err(error) => {
+                let ContentReader {
+                    api,
+                    content,
+                    wanted,
+                    ..
+                } = reader;
+                Err(cut(&api, &content, wanted.start, &error).await)
+            }
         });
         Ok(Body::from_stream(
             stream::once(async { Ok::<_, io::Error>(first) }).chain(rest),
@@ -107,13 +115,17 @@ pub(crate) fn end_of(extents: &[PlacedExtent]) -> Option<u64> {
 }
 
 /// The status is sent: all that is left is to cut the connection, so that nobody takes the part for
-/// the whole, and to say why in the log.
-fn cut(reader: &ContentReader, error: &ApiError) -> io::Error {
-    let cause = error.cause.as_deref().map(|cause| chain(cause));
-    let content = &reader.content;
-    tracing::error!(
-        error = cause,
-        "a download of {content:?} was cut: it could not be read"
-    );
+/// the whole, and to say why in the log. That a file was deleted meanwhile is nobody's fault.
+async fn cut(api: &Api, content: &Content, at: u64, error: &ApiError) -> io::Error {
+    let extents = api.store.extents(content, at, 1).await;
+    if extents.is_ok_and(|extents| extents.is_empty()) {
+        tracing::info!("a download of {content:?} was cut: it is not there any more");
+    } else {
+        let error = error.cause.as_deref().map(|cause| chain(cause));
+        tracing::error!(
+            error,
+            "a download of {content:?} was cut: it could not be read"
+        );
+    }
     io::Error::other("the content could not be read")
 }

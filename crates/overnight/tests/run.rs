@@ -265,6 +265,25 @@ fn results_that_nothing_is_known_of_are_not_touched() {
 }
 
 #[test]
+fn a_torn_line_behind_the_results_is_cut_off_and_anything_else_is_not() {
+    let case = Case::on_fast_sim();
+    write_lines(&case.path("in.jsonl"), 10);
+    check_code(&case.run(), 0);
+    let results = fs::read(case.path("out.jsonl")).unwrap();
+    for torn in ["{\"id\":\"ba", "{\"id\":\"batch_req_1", "{\"id\0\0\0"] {
+        fs::write(case.path("out.jsonl"), [&results, torn.as_bytes()].concat()).unwrap();
+        check_code(&case.run(), 0);
+        assert_eq!(fs::read(case.path("out.jsonl")).unwrap(), results);
+    }
+    for precious in ["precious\n", "{\"id\":\"mine\"}\n", "{\"id\":\"mine\""] {
+        let changed = [&results, precious.as_bytes()].concat();
+        fs::write(case.path("out.jsonl"), &changed).unwrap();
+        check_refused(&case.run(), 1, "holds something else behind");
+        assert_eq!(fs::read(case.path("out.jsonl")).unwrap(), changed);
+    }
+}
+
+#[test]
 fn two_runs_do_not_write_one_output() {
     let (case, _sim) = Case::on_slow_sim();
     write_lines(&case.path("in.jsonl"), 200);
@@ -294,6 +313,7 @@ fn wrong_usage_is_explained() {
         &["run", "in.jsonl", "-o", "in.jsonl"],
         "would be overwritten",
     );
+    check_usage(&case, &["run", "in.jsonl", "-o", "-"], "regular files");
     check_usage(
         &case,
         &["run", "no.jsonl", "-o", "out.jsonl"],

@@ -90,12 +90,24 @@ async fn insert(api: &Arc<Api>, caller: &Caller, form: &mut Form) -> Result<File
     Ok(file)
 }
 
+/// The refusal of a `file` that is a text, as other parts are.
+fn unnamed_file() -> ApiError {
+    let missing = required("file");
+    ApiError {
+        message: format!(
+            "{}: the part of that name is a text, and must be a file, with a filename",
+            missing.message
+        ),
+        ..missing
+    }
+}
+
 async fn receive_file(
     api: &Arc<Api>,
     part: Part,
     form: &mut Form,
 ) -> Result<ReceivedFile, ApiError> {
-    let filename = part.filename.ok_or_else(|| required("file"))?;
+    let filename = part.filename.ok_or_else(unnamed_file)?;
     refuse_long(&filename)?;
     let mut check = InputCheck::default();
     let bytes = receive(api, form, bound(api), |bytes| check.feed(bytes)).await?;

@@ -134,7 +134,9 @@ async fn a_form_without_a_file_is_refused() {
     let mut form = fields_of(&[("purpose", "batch"), ("file", "text")]);
     form.extend(b"--B--");
     let answer = server.submit(form).await;
-    answer.is_refusal(400, "'file' is a required property", Some("file"), None);
+    let message = "'file' is a required property: the part of that name is a text, and must be a file, \
+                   with a filename";
+    answer.is_refusal(400, message, Some("file"), None);
     let mut form = fields_of(&[("purpose", "batch")]);
     form.extend(b"--B--");
     let answer = server.submit(form).await;

@@ -8,6 +8,7 @@ use overnight_engine::upstream::http::HttpUpstream;
 use overnight_sim::settings::SimError;
 use tracing_subscriber::EnvFilter;
 
+use super::keys::check_project;
 use super::settings::Settings;
 use super::units::{Size, Span};
 use super::upstreams::UpstreamSection;
@@ -165,13 +166,14 @@ fn check_bounds(settings: &Settings, found: &mut Found) {
         );
         found.add("log.level", message);
     }
-    for (key, text) in [
-        ("organization", Some(&settings.organization)),
-        ("project", settings.project.as_ref()),
-    ] {
-        if text.is_some_and(|text| HeaderValue::from_str(text).is_err()) {
-            found.add(key, "must be a text that can stand in an HTTP header");
-        }
+    if HeaderValue::from_str(&settings.organization).is_err() {
+        found.add(
+            "organization",
+            "must be a text that can stand in an HTTP header",
+        );
+    }
+    if let Some(Err(message)) = settings.project.as_deref().map(check_project) {
+        found.add("project", message);
     }
 }
 

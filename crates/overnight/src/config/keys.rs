@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
-use http::HeaderValue;
 use overnight_api::{KeyHash, Role};
 use serde::Deserialize;
 use serde::de::{self, Deserializer, SeqAccess, Visitor};
@@ -165,14 +164,20 @@ fn checked_hash(text: &HashText) -> Result<KeyHash, String> {
     text.0.parse().map_err(|wrong| format!("{wrong}"))
 }
 
-/// Whether a project's name can be used.
+/// The longest name of a project.
+const PROJECT_CHARS_MAX: usize = 64;
+
+/// Whether a project's name can be used: it stands in headers and logs.
 ///
 /// # Errors
 ///
 /// What it must be.
 pub(crate) fn check_project(name: &str) -> Result<(), String> {
-    if name.is_empty() || name.trim() != name || HeaderValue::from_str(name).is_err() {
-        return Err("must be a text that can stand in an HTTP header, not an empty one".to_owned());
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    if name.is_empty() || name.len() > PROJECT_CHARS_MAX || !name.bytes().all(is_plain) {
+        return Err(format!(
+            "must be 1 to {PROJECT_CHARS_MAX} letters, digits, dots, hyphens and underscores"
+        ));
     }
     Ok(())
 }

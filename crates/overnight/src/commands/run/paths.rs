@@ -6,6 +6,10 @@ use std::path::{Path, PathBuf};
 
 use crate::failure::UsageError;
 
+/// Why neither end of a run is a stream.
+const NO_STREAMS: &str = "input and output are regular files, so that a run can go on where it stopped: \
+                          write the requests to a file first, and read the results from one";
+
 /// Where everything of a run is.
 #[derive(Debug)]
 pub(super) struct Paths {
@@ -25,10 +29,14 @@ impl Paths {
     /// The input is no file, or the output cannot stand where it should.
     pub(super) fn new(input: &Path, output: &Path) -> Result<Self, UsageError> {
         let shown = input.display();
+        if input == Path::new("-") || output == Path::new("-") {
+            return Err(UsageError(NO_STREAMS.to_owned()));
+        }
         let kind = fs::metadata(input)
             .map_err(|error| UsageError(format!("the input {shown} cannot be read: {error}")))?;
         if !kind.is_file() {
-            return Err(UsageError(format!("the input {shown} is not a file")));
+            let message = format!("the input {shown} is not a regular file; {NO_STREAMS}");
+            return Err(UsageError(message));
         }
         let paths = Self {
             input: input.to_owned(),
@@ -51,6 +59,11 @@ impl Paths {
                     "the output {} is a folder",
                     path.display()
                 )));
+            }
+            if fs::metadata(path).is_ok_and(|kind| !kind.is_file()) {
+                let shown = path.display();
+                let message = format!("the output {shown} is not a regular file; {NO_STREAMS}");
+                return Err(UsageError(message));
             }
             if is_same_file(input, path) {
                 let message = format!("the input {shown} would be overwritten by the results");
@@ -122,5 +135,22 @@ mod tests {
         assert!(Paths::new(&input, &link).is_err());
         assert!(Paths::new(&input, &folder.path().join("out.jsonl")).is_ok());
         assert!(Paths::new(&input, &folder.path().join("no/out.jsonl")).is_err());
+    }
+
+    #[test]
+    fn neither_end_is_a_stream() {
+        let folder = tempfile::tempdir().unwrap();
+        let (input, output) = (folder.path().join("in"), folder.path().join("out"));
+        fs::write(&input, "{}").unwrap();
+        let stream = Path::new("/dev/null");
+        for (input, output) in [
+            (Path::new("-"), output.as_path()),
+            (&input, Path::new("-")),
+            (stream, &output),
+            (&input, stream),
+        ] {
+            let UsageError(message) = Paths::new(input, output).unwrap_err();
+            assert!(message.contains("regular files"), "{message}");
+        }
     }
 }

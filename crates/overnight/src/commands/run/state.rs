@@ -1,7 +1,7 @@
 //! The state folder of a run: its lock, the input's fingerprint, the database and the plan.
 
 use std::fs;
-use std::io::{ErrorKind, Write as _};
+use std::io::{ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -23,6 +23,9 @@ use crate::wiring::system;
 
 /// The file of the fingerprint; once it is there, the run has begun.
 const FINGERPRINT_FILE: &str = "input.json";
+
+/// How every result line begins.
+const LINE_START: &[u8] = br#"{"id":"batch_req_"#;
 
 /// How many segments are asked for at once.
 const SEGMENTS_PAGE: usize = 1000;
@@ -149,6 +152,14 @@ impl State {
     }
 
     async fn cut(&self, key: &BlobKey, path: &Path, length: u64) -> anyhow::Result<()> {
+        if !is_own_tail(path, length)? {
+            bail!(
+                "{} holds something else behind the {length} bytes that this run has recorded in it: it \
+                 was changed. Move it away, or delete {} and begin anew with another output",
+                path.display(),
+                self.paths.state.display(),
+            );
+        }
         match self.blobs.truncate(key, length).await {
             Ok(()) => Ok(()),
             Err(BlobError::Corrupt(_)) => bail!(
@@ -162,6 +173,18 @@ impl State {
             }
         }
     }
+}
+
+/// Whether what stands behind the recorded results can be a piece of a result line of ours, or nothing.
+fn is_own_tail(path: &Path, recorded: u64) -> anyhow::Result<bool> {
+    let mut begin = Vec::new();
+    let mut file =
+        fs::File::open(path).with_context(|| format!("{} cannot be read", path.display()))?;
+    file.seek(SeekFrom::Start(recorded))?;
+    file.take(LINE_START.len() as u64).read_to_end(&mut begin)?;
+    // Bytes that were still on their way when the machine lost its power may be read as zeros.
+    while begin.pop_if(|byte| *byte == 0).is_some() {}
+    Ok(LINE_START.starts_with(&begin))
 }
 
 fn lock(paths: &Paths) -> anyhow::Result<DataFolder> {

@@ -39,8 +39,9 @@ fn ended_text(batch: &Batch, paths: &Paths, pace: Pace) -> String {
     let tally = batch.tally;
     let failed = tally.failed + tally.unrun;
     let mut text = format!(
-        "{} lines: {} ok, {} failed",
+        "{} {}: {} ok, {} failed",
         HumanCount(batch.total()),
+        if batch.total() == 1 { "line" } else { "lines" },
         HumanCount(tally.completed),
         HumanCount(failed),
     );

@@ -358,7 +358,7 @@ fn a_wrong_key_is_named_with_its_line() {
     );
     check_second_key(
         &format!("name = \"b\"\n{good}project = \"\"\n"),
-        "o.toml:7: keys.1.project: must be a text that can stand in an HTTP header, not an empty one",
+        "o.toml:7: keys.1.project: must be 1 to 64 letters, digits, dots, hyphens and underscores",
     );
     check_second_key(
         &format!("name = \"b\"\n{good}projekt = \"p\"\n"),

@@ -270,10 +270,16 @@ const ROWS: &[Row] = &[
     recorded(
         "1.1/quotas",
         "A project has 2.5 TB of files, and uploads 1,000 a minute.",
-        |scene| scene.expect(&batch_file("in.jsonl", one_line()), &uploaded()),
+        |scene| {
+            for _ in 0..49 {
+                scene.prepare(&batch_file("in.jsonl", one_line()))?;
+            }
+            scene.expect(&batch_file("in.jsonl", one_line()), &uploaded())
+        },
     )
     .differs(
-        "There are no such quotas: the disk is the bound, and what it has no room for is 503.",
+        "There are no such quotas: the disk is the bound, and what it has no room for is 503. Shown with the \
+         last of 50 uploads in a row.",
     ),
     chosen(
         "1.1/wrong-expires-after",

@@ -272,7 +272,7 @@ const ROWS: &[Row] = &[
             scene.becomes("completed", &batch)
         },
     )
-    .differs("Never sent: what is too much for now waits."),
+    .differs("Never sent: no quota of tokens is kept. Shown with a batch that is taken and completed."),
     chosen(
         "3.2/bounded",
         "How long can the list of errors get?",
