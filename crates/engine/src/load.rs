@@ -138,6 +138,7 @@ pub(crate) async fn custom_id(run: &Run, line: &Line) -> Option<Bytes> {
             Err(_) => return Some(Bytes::from_static(NO_ID)),
         }
         tokio::select! {
+            biased;
             () = run.abort.cancelled() => return None,
             () = tokio::time::sleep(UNREADABLE_PAUSE) => {}
         }

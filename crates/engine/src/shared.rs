@@ -1,6 +1,6 @@
 //! What every room of the engine works with.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -48,8 +48,8 @@ pub(crate) struct Shared {
     pub(crate) checks: Semaphore,
     /// Every task of the engine.
     pub(crate) tasks: TaskTracker,
-    /// The batches that run here.
-    runs: Mutex<HashMap<BatchId, Arc<Run>>>,
+    /// The batches that run here, in an order that does not differ from run to run.
+    runs: Mutex<BTreeMap<BatchId, Arc<Run>>>,
     /// Set once something happened after which the engine must not go on.
     fatal: Mutex<Option<EngineError>>,
     /// Cancelled together with it.

@@ -60,6 +60,7 @@ pub(crate) async fn watch(shared: Arc<Shared>, place: usize, upstream: Arc<dyn U
             DOUBT_INTERVAL
         };
         tokio::select! {
+            biased;
             () = doubted.notified() => {}
             () = tokio::time::sleep(pause) => {}
         }

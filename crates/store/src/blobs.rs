@@ -6,6 +6,8 @@
 
 mod error;
 mod extent_reader;
+#[cfg(any(test, feature = "conformance"))]
+mod faulty;
 mod mount;
 mod staging;
 #[cfg(test)]

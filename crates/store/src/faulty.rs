@@ -1,4 +1,6 @@
-//! A store that fails on purpose, for tests of crashes: before a verb, after it, or by never
+//! Seams that fail on purpose, for tests of crashes: a store here, blobs by `Blobs::with_faults`.
+//!
+//! A call goes wrong before its verb, after it, or by never
 //! answering.
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -23,27 +25,86 @@ use crate::store::{
 pub enum Fault {
     /// Nothing.
     None,
-    /// The verb does not happen, and [`StoreError::Unavailable`] says so.
+    /// The verb does not happen, and its caller is told to try again.
     Fail,
-    /// The verb happens, but its answer is lost: [`StoreError::Unavailable`].
+    /// The verb happens, but its answer is lost: its caller is told to try again.
     DoThenFail,
     /// The verb does not happen, and nobody is told.
     Hang,
+    /// The verb happens, and nobody is told.
+    DoThenHang,
+    /// The verb happens that much later.
+    Late(Duration),
+    /// The verb happens at once, and is answered that much later.
+    Slow(Duration),
+    /// The caller is told that the verb has happened; it happens that much later, if the one who
+    /// was to do it lives so long. A lie that only a blob's `put` tells; elsewhere it is [`Self::None`].
+    Lie(Duration),
+}
+
+/// A call of a verb.
+#[derive(Clone, Copy, Debug)]
+pub struct Call<'a> {
+    /// The verb's name.
+    pub verb: &'static str,
+    /// How many calls there were before it.
+    pub number: u64,
+    /// The blob that it is about, if it is a verb on blobs.
+    pub blob: Option<&'a str>,
+    /// The segment that it records, and under which lease, if it does.
+    pub segment: Option<(&'a Lease, &'a Segment)>,
+}
+
+/// What came of a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The verb happened.
+    Done,
+    /// It was refused, for that reason.
+    Refused(String),
+    /// It was made not to happen.
+    Failed,
+}
+
+/// Says what goes wrong, and is told what came of it.
+pub trait Plan: Send + Sync + 'static {
+    /// What goes wrong with a call.
+    fn fault(&self, call: &Call<'_>) -> Fault;
+
+    /// Tells what came of a call, before its caller is told. A call that hangs has no end, unless
+    /// its verb happened.
+    fn ended(&self, _call: &Call<'_>, _end: &End) {}
+
+    /// What is recorded in the place of a segment; `None` for nothing, and the caller is told that
+    /// it was. For tests that plant a bug.
+    fn recorded(&self, _lease: &Lease, segment: &Segment) -> Option<Segment> {
+        Some(segment.clone())
+    }
+
+    /// What is answered to those who ask which of the blobs no row names. For tests that plant a
+    /// bug.
+    fn unnamed(&self, _asked: &[BlobKey], answer: Vec<BlobKey>) -> Vec<BlobKey> {
+        answer
+    }
+}
+
+impl<F: Fn(&'static str, u64) -> Fault + Send + Sync + 'static> Plan for F {
+    fn fault(&self, call: &Call<'_>) -> Fault {
+        self(call.verb, call.number)
+    }
 }
 
 /// Passes every verb on to a store, unless a plan says that it goes wrong.
 pub struct Faulty<S> {
     store: S,
-    plan: Box<dyn Fn(&'static str, u64) -> Fault + Send + Sync>,
+    plan: Box<dyn Plan>,
     calls: AtomicU64,
 }
 
 impl<S: Store> Faulty<S> {
-    /// Asks the plan about each call, by the verb's name and the number of calls before it.
-    pub fn new(
-        store: S,
-        plan: impl Fn(&'static str, u64) -> Fault + Send + Sync + 'static,
-    ) -> Self {
+    /// Asks the plan about each call; a closure is asked by the verb's name and the number of calls
+    /// before it.
+    pub fn new(store: S, plan: impl Plan) -> Self {
         Self {
             store,
             plan: Box::new(plan),
@@ -62,17 +123,60 @@ impl<S: Store> Faulty<S> {
         verb: &'static str,
         pass_on: impl Future<Output = Result<T>> + Send,
     ) -> Result<T> {
-        let call = self.calls.fetch_add(1, Ordering::Relaxed);
-        let lost = || Err(StoreError::Unavailable("it was made to fail".into()));
-        match (self.plan)(verb, call) {
-            Fault::None => pass_on.await,
-            Fault::Fail => lost(),
-            Fault::DoThenFail => {
-                pass_on.await?;
-                lost()
-            }
-            Fault::Hang => std::future::pending().await,
+        self.call_about(verb, None, pass_on).await
+    }
+
+    async fn call_about<T>(
+        &self,
+        verb: &'static str,
+        segment: Option<(&Lease, &Segment)>,
+        pass_on: impl Future<Output = Result<T>> + Send,
+    ) -> Result<T> {
+        let call = Call {
+            verb,
+            number: self.calls.fetch_add(1, Ordering::Relaxed),
+            blob: None,
+            segment,
+        };
+        let error = || StoreError::Unavailable("it was made to fail".into());
+        let fault = self.plan.fault(&call);
+        carry_out(fault, &*self.plan, &call, (error, pass_on)).await
+    }
+}
+
+/// Lets a call go wrong in that way. `failed` makes the error of one that is made to fail.
+pub(crate) async fn carry_out<T, E: std::fmt::Display>(
+    fault: Fault,
+    plan: &dyn Plan,
+    call: &Call<'_>,
+    (failed, pass_on): (
+        impl Fn() -> E + Send,
+        impl Future<Output = std::result::Result<T, E>> + Send,
+    ),
+) -> std::result::Result<T, E> {
+    match fault {
+        Fault::Fail => {
+            plan.ended(call, &End::Failed);
+            return Err(failed());
         }
+        Fault::Hang => return std::future::pending().await,
+        Fault::Late(pause) => tokio::time::sleep(pause).await,
+        Fault::None | Fault::DoThenFail | Fault::DoThenHang | Fault::Slow(_) | Fault::Lie(_) => {}
+    }
+    let answer = pass_on.await;
+    let end = match &answer {
+        Ok(_) => End::Done,
+        Err(error) => End::Refused(error.to_string()),
+    };
+    plan.ended(call, &end);
+    match fault {
+        Fault::DoThenFail => answer.and_then(|_| Err(failed())),
+        Fault::DoThenHang => std::future::pending().await,
+        Fault::Slow(pause) => {
+            tokio::time::sleep(pause).await;
+            answer
+        }
+        Fault::None | Fault::Late(_) | Fault::Fail | Fault::Hang | Fault::Lie(_) => answer,
     }
 }
 
@@ -232,7 +336,15 @@ impl<S: Store> Store for Faulty<S> {
     }
 
     async fn record(&self, lease: &Lease, segment: &Segment) -> Result<()> {
-        self.call("record", self.store.record(lease, segment)).await
+        let kept = self.plan.recorded(lease, segment);
+        let pass_on = async {
+            match &kept {
+                Some(kept) => self.store.record(lease, kept).await,
+                None => Ok(()),
+            }
+        };
+        self.call_about("record", Some((lease, segment)), pass_on)
+            .await
     }
 
     async fn segments(
@@ -325,7 +437,8 @@ impl<S: Store> Store for Faulty<S> {
     }
 
     async fn unnamed(&self, blobs: &[BlobKey]) -> Result<Vec<BlobKey>> {
-        self.call("unnamed", self.store.unnamed(blobs)).await
+        let answer = self.call("unnamed", self.store.unnamed(blobs)).await?;
+        Ok(self.plan.unnamed(blobs, answer))
     }
 
     async fn newest(&self) -> Result<Option<Timestamp>> {

@@ -18,7 +18,7 @@ mod queue;
 mod report;
 pub(crate) mod verdict;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -88,7 +88,8 @@ struct State {
 struct Lane {
     model: Arc<str>,
     turns: Turns<ProjectId, RunKey>,
-    queues: HashMap<RunKey, Queue>,
+    /// By age, so that what goes over all of them does so in one order.
+    queues: BTreeMap<RunKey, Queue>,
     /// Retries over all queues.
     retries: usize,
     /// Since when no upstream serves the model; `None` while one does.
@@ -102,7 +103,7 @@ impl Lane {
         Self {
             model,
             turns: Turns::default(),
-            queues: HashMap::new(),
+            queues: BTreeMap::new(),
             retries: 0,
             unserved_since: None,
             refused: false,

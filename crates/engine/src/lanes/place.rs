@@ -1,6 +1,6 @@
 //! One upstream as the lanes see it: its permits, its pauses, and how each model is doing there.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -55,7 +55,7 @@ pub(super) struct Place {
     pub(super) doubted: Arc<Notify>,
     /// The lanes that it serves; the next one to be looked at first.
     pub(super) lanes: Vec<usize>,
-    pub(super) posts: HashMap<usize, Post>,
+    pub(super) posts: BTreeMap<usize, Post>,
 }
 
 /// One model at one upstream.
@@ -124,7 +124,7 @@ impl Place {
             vouched: false,
             doubted: Arc::default(),
             lanes: Vec::new(),
-            posts: HashMap::new(),
+            posts: BTreeMap::new(),
         }
     }
 

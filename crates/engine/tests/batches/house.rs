@@ -1,14 +1,12 @@
 //! A store, blobs, and engines that live and die on them.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use overnight_core::batch::{Batch, BatchSpec, CompletionWindow, Status};
-use overnight_core::file::{File, Purpose};
+use overnight_core::batch::{Batch, Status};
 use overnight_core::id::{BatchId, Entropy, FileId, ProjectId};
-use overnight_core::segment::{BlobKey, ResultFile};
+use overnight_core::segment::BlobKey;
 use overnight_core::time::{Clock, Timestamp};
 use overnight_engine::upstream::Upstream;
 use overnight_engine::upstream::answer::{AnswerBudget, AnswerLimits};
@@ -17,16 +15,15 @@ use overnight_engine::upstream::{ModelList, Timeouts};
 use overnight_engine::{
     Engine, EngineMetrics, EngineParts, EngineSettings, ResultTarget, UpstreamLimits, UpstreamPart,
 };
-use overnight_store::blobs::ExtentReader;
 use overnight_store::blocking::Blocking;
 use overnight_store::status::ServedModel;
-use overnight_store::store::Content;
 use overnight_store::{Blobs, Sqlite, Store, Wake};
 use prometheus_client::registry::Registry;
-use serde_json::Value;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+
+use crate::ground::{NewBatch, Results, create};
 
 /// What outlives an engine.
 pub(crate) struct House {
@@ -47,12 +44,6 @@ pub(crate) struct Life {
     entropy: Entropy,
     wake: Wake,
     tasks: TaskTracker,
-}
-
-/// The result lines of a batch by `custom_id`.
-pub(crate) struct Results {
-    pub(crate) output: BTreeMap<String, Value>,
-    pub(crate) error: BTreeMap<String, Value>,
 }
 
 impl House {
@@ -146,37 +137,16 @@ impl House {
 impl Life {
     /// Uploads lines and creates a batch of them.
     pub(crate) async fn create(&self, lines: &[String], window: Option<Duration>) -> BatchId {
-        let now = self.clock.now();
-        let extent = {
-            let key = BlobKey::upload(self.entropy.draw());
-            self.blobs
-                .put(&key, vec![lines.concat().into()])
-                .await
-                .unwrap()
+        let (now, draw) = (self.clock.now(), || self.entropy.draw());
+        let id = BatchId::new(now, draw());
+        let new = NewBatch {
+            file: FileId::new(now, draw()),
+            blob: BlobKey::upload(draw()),
+            id: id.clone(),
+            window,
+            at: now,
         };
-        let file = File {
-            id: FileId::new(now, self.entropy.draw()),
-            project: ProjectId::default_project(),
-            purpose: Purpose::Batch,
-            filename: "lines.jsonl".to_owned(),
-            bytes: extent.length,
-            created_at: now,
-            expires_at: None,
-        };
-        self.store.insert_file(&file, &[extent]).await.unwrap();
-        let spec = BatchSpec {
-            input_file: file.id,
-            endpoint: "/v1/chat/completions".into(),
-            window: CompletionWindow {
-                text: "24h".into(),
-                length: window,
-            },
-            metadata: None,
-            output_expires_after: None,
-        };
-        let id = BatchId::new(now, self.entropy.draw());
-        let batch = Batch::new(id.clone(), file.project, spec, now);
-        self.store.insert_batch(&batch).await.unwrap();
+        create(&self.store, &self.blobs, new, lines.concat()).await;
         self.wake.wake();
         id
     }
@@ -219,55 +189,12 @@ impl Life {
         self.tasks.wait().await;
     }
 
-    /// Reads the result files of an ended batch and holds them against its counts: every line in
-    /// exactly one file, once; counts and usage as the files say.
+    /// Reads the result files of an ended batch and holds them against its counts.
     pub(crate) async fn results(&self, id: &BatchId, ids: &[String]) -> Results {
         let batch = self.batch(id).await;
-        let output = self.read(id, ResultFile::Output).await;
-        let error = self.read(id, ResultFile::Error).await;
-        let unrun = error
-            .values()
-            .filter(|line| line["error"]["code"] != "request_timeout");
-        let unrun = unrun.filter(|line| !line["error"].is_null()).count() as u64;
-        assert_eq!(batch.tally.completed, output.len() as u64, "completed");
-        assert_eq!(
-            batch.tally.failed + unrun,
-            error.len() as u64,
-            "failed and unrun"
-        );
-        assert_eq!(batch.tally.unrun, unrun, "unrun");
-        let mut found: Vec<&String> = output.keys().chain(error.keys()).collect();
-        found.sort_unstable();
-        let mut wanted: Vec<&String> = ids.iter().collect();
-        wanted.sort_unstable();
-        assert_eq!(found, wanted, "every line once");
-        let tokens = |line: &Value| line["response"]["body"]["usage"]["total_tokens"].as_u64();
-        let usage: u64 = output.values().filter_map(tokens).sum();
-        assert_eq!(batch.usage.total_tokens, usage, "usage");
-        Results { output, error }
-    }
-
-    async fn read(&self, id: &BatchId, file: ResultFile) -> BTreeMap<String, Value> {
-        let content = Content::Results(id.clone(), file);
-        let extents = self.store.extents(&content, 0, 100_000).await.unwrap();
-        let mut reader = ExtentReader::new(self.blobs.clone(), extents, 0..u64::MAX);
-        let mut bytes = Vec::new();
-        while let Some(piece) = reader.next().await.unwrap() {
-            bytes.extend_from_slice(&piece);
-        }
-        let mut lines = BTreeMap::new();
-        for line in bytes
-            .split(|byte| *byte == b'\n')
-            .filter(|line| !line.is_empty())
-        {
-            let line: Value = serde_json::from_slice(line).unwrap();
-            let id = line["custom_id"].as_str().unwrap().to_owned();
-            assert!(
-                lines.insert(id.clone(), line).is_none(),
-                "{id} is there twice"
-            );
-        }
-        lines
+        let results = Results::read(&self.store, &self.blobs, id).await;
+        results.agree_with(&batch, ids);
+        results
     }
 }
 

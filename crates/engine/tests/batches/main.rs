@@ -4,6 +4,6 @@
 #![cfg(test)]
 
 mod blame;
-mod crash;
 mod endings;
+mod ground;
 mod house;

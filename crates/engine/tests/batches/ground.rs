@@ -1,0 +1,114 @@
+//! What clients do and see, straight on a store: batches created, result files read and held
+//! against the counts.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use overnight_core::batch::{Batch, BatchSpec, CompletionWindow};
+use overnight_core::file::{File, Purpose};
+use overnight_core::id::{BatchId, FileId, ProjectId};
+use overnight_core::segment::{BlobKey, ResultFile};
+use overnight_core::time::Timestamp;
+use overnight_store::blobs::ExtentReader;
+use overnight_store::store::Content;
+use overnight_store::{Blobs, Sqlite, Store};
+use serde_json::Value;
+
+/// A batch that a client creates.
+pub(crate) struct NewBatch {
+    pub(crate) id: BatchId,
+    pub(crate) file: FileId,
+    pub(crate) blob: BlobKey,
+    pub(crate) window: Option<Duration>,
+    pub(crate) at: Timestamp,
+}
+
+/// Uploads an input file, and creates a batch of it.
+pub(crate) async fn create(store: &Sqlite, blobs: &Blobs, new: NewBatch, input: String) {
+    store.announce(&new.blob, new.at).await.unwrap();
+    let extent = blobs.put(&new.blob, vec![input.into()]).await.unwrap();
+    let file = File {
+        id: new.file,
+        project: ProjectId::default_project(),
+        purpose: Purpose::Batch,
+        filename: "lines.jsonl".to_owned(),
+        bytes: extent.length,
+        created_at: new.at,
+        expires_at: None,
+    };
+    store.insert_file(&file, &[extent]).await.unwrap();
+    let spec = BatchSpec {
+        input_file: file.id,
+        endpoint: "/v1/chat/completions".into(),
+        window: CompletionWindow {
+            text: "24h".into(),
+            length: new.window,
+        },
+        metadata: None,
+        output_expires_after: None,
+    };
+    let batch = Batch::new(new.id, file.project, spec, new.at);
+    store.insert_batch(&batch).await.unwrap();
+}
+
+/// The result lines of a batch by `custom_id`.
+pub(crate) struct Results {
+    pub(crate) output: BTreeMap<String, Value>,
+    pub(crate) error: BTreeMap<String, Value>,
+}
+
+impl Results {
+    /// Reads the result files of a batch. No line may be there twice.
+    pub(crate) async fn read(store: &Sqlite, blobs: &Blobs, id: &BatchId) -> Self {
+        Self {
+            output: read(store, blobs, Content::Results(id.clone(), ResultFile::Output)).await,
+            error: read(store, blobs, Content::Results(id.clone(), ResultFile::Error)).await,
+        }
+    }
+
+    /// Every line is in exactly one file, once; counts and usage are as the files say.
+    pub(crate) fn agree_with(&self, batch: &Batch, ids: &[String]) {
+        let Self { output, error } = self;
+        let unrun = error
+            .values()
+            .filter(|line| line["error"]["code"] != "request_timeout");
+        let unrun = unrun.filter(|line| !line["error"].is_null()).count() as u64;
+        assert_eq!(batch.tally.completed, output.len() as u64, "completed");
+        assert_eq!(
+            batch.tally.failed + unrun,
+            error.len() as u64,
+            "failed and unrun"
+        );
+        assert_eq!(batch.tally.unrun, unrun, "unrun");
+        let mut found: Vec<&String> = output.keys().chain(error.keys()).collect();
+        found.sort_unstable();
+        let mut wanted: Vec<&String> = ids.iter().collect();
+        wanted.sort_unstable();
+        assert_eq!(found, wanted, "every line once");
+        let tokens = |line: &Value| line["response"]["body"]["usage"]["total_tokens"].as_u64();
+        let usage: u64 = output.values().filter_map(tokens).sum();
+        assert_eq!(batch.usage.total_tokens, usage, "usage");
+    }
+}
+
+async fn read(store: &Sqlite, blobs: &Blobs, content: Content) -> BTreeMap<String, Value> {
+    let extents = store.extents(&content, 0, 100_000).await.unwrap();
+    let mut reader = ExtentReader::new(blobs.clone(), extents, 0..u64::MAX);
+    let mut bytes = Vec::new();
+    while let Some(piece) = reader.next().await.unwrap() {
+        bytes.extend_from_slice(&piece);
+    }
+    let mut lines = BTreeMap::new();
+    for line in bytes
+        .split(|byte| *byte == b'\n')
+        .filter(|line| !line.is_empty())
+    {
+        let line: Value = serde_json::from_slice(line).unwrap();
+        let id = line["custom_id"].as_str().unwrap().to_owned();
+        assert!(
+            lines.insert(id.clone(), line).is_none(),
+            "{id} is there twice"
+        );
+    }
+    lines
+}

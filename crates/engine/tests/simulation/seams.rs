@@ -1,0 +1,168 @@
+//! The store and the blobs as the engine meets them: each call is counted, noted, and may go wrong.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use overnight_core::batch::Lease;
+use overnight_core::segment::{BlobKey, Segment};
+use overnight_store::faulty::{Call, End, Fault, Plan};
+
+use crate::world::{SeamPlant, State, World, Zombie};
+
+/// What goes wrong with the store.
+pub(crate) struct StoreSeam(pub(crate) Arc<World>);
+
+/// What goes wrong with the blobs.
+pub(crate) struct BlobSeam(pub(crate) Arc<World>);
+
+impl Plan for StoreSeam {
+    fn fault(&self, call: &Call<'_>) -> Fault {
+        let mut state = self.0.state();
+        let fault = state.strike(call.verb).unwrap_or_else(|| {
+            let rate = state.story.store_faults;
+            chance(&mut state, rate)
+        });
+        noted(&mut state, call, fault);
+        if let (Fault::Fail, Some((lease, segment))) = (fault, call.segment)
+            && state.story.rng.per_mille(500)
+        {
+            let due = state.now() + state.story.rng.millis(0..20_000);
+            let (lease, segment) = (lease.clone(), segment.clone());
+            state.zombies.push(Zombie {
+                due,
+                lease,
+                segment,
+            });
+        }
+        fault
+    }
+
+    fn ended(&self, call: &Call<'_>, end: &End) {
+        let mut state = self.0.state();
+        ended(&mut state, call, end);
+        let is_lie = self.0.plant == Some(SeamPlant::DoneBeforeRecord);
+        if let Some((lease, segment)) = call.segment
+            && *end == End::Done
+            && !is_lie
+        {
+            if let Some(index) = state.batch_of(&lease.batch) {
+                state.leases.insert(index, lease.clone());
+            }
+            state.recorded(lease, segment);
+        }
+    }
+
+    fn recorded(&self, lease: &Lease, segment: &Segment) -> Option<Segment> {
+        let mut state = self.0.state();
+        match self.0.plant {
+            Some(SeamPlant::DoneBeforeRecord) => {
+                let due = state.now() + Duration::from_millis(100);
+                let (lease, segment) = (lease.clone(), segment.clone());
+                state.zombies.push(Zombie {
+                    due,
+                    lease,
+                    segment,
+                });
+                None
+            }
+            Some(SeamPlant::CountsAddedTwice) => {
+                // A store that does not know a segment again counts it once more.
+                let index = state.batch_of(&lease.batch)?;
+                let known = &state.batches[index].recorded;
+                let again = segment.lines.iter().all(|line| known.contains(&line));
+                let seq = segment.seq + if again { 1 } else { 0 };
+                Some(Segment {
+                    seq,
+                    ..segment.clone()
+                })
+            }
+            Some(
+                SeamPlant::RowBeforeBlob | SeamPlant::NoEpochCheck | SeamPlant::SweepOfALiveBlob,
+            )
+            | None => Some(segment.clone()),
+        }
+    }
+
+    fn unnamed(&self, asked: &[BlobKey], answer: Vec<BlobKey>) -> Vec<BlobKey> {
+        if self.0.plant == Some(SeamPlant::SweepOfALiveBlob) {
+            return asked.to_vec();
+        }
+        answer
+    }
+}
+
+impl Plan for BlobSeam {
+    fn fault(&self, call: &Call<'_>) -> Fault {
+        let mut state = self.0.state();
+        let fault = state.strike(call.verb).unwrap_or_else(|| {
+            let now = state.now();
+            let (from, until) = state.story.full_disk;
+            let is_full = (from..until).contains(&now);
+            if is_full && matches!(call.verb, "put" | "begin") {
+                return Fault::Fail;
+            }
+            let rate = state.story.blob_faults;
+            chance(&mut state, rate)
+        });
+        if call.verb == "put"
+            && let Some(index) = batch_of_segment(&state, call)
+        {
+            let life = &mut state.batches[index].life;
+            if !life.flushing {
+                (life.flushing, life.since_flush) = (true, 0);
+            }
+        }
+        noted(&mut state, call, fault);
+        let is_result = call.blob.is_some_and(|blob| blob.starts_with("segments/"));
+        let lies = self.0.plant == Some(SeamPlant::RowBeforeBlob);
+        if lies && is_result && call.verb == "put" && fault == Fault::None {
+            return Fault::Lie(Duration::from_millis(100));
+        }
+        fault
+    }
+
+    fn ended(&self, call: &Call<'_>, end: &End) {
+        ended(&mut self.0.state(), call, end);
+    }
+}
+
+fn batch_of_segment(state: &State, call: &Call<'_>) -> Option<usize> {
+    let mut parts = call.blob?.split('/');
+    let batch = parts.next().filter(|part| *part == "segments");
+    batch.and_then(|_| state.batch_of(&parts.next()?.into()))
+}
+
+/// What goes wrong by chance, so many times in a thousand.
+fn chance(state: &mut State, rate: u64) -> Fault {
+    if state.is_quiet() || !state.story.rng.per_mille(rate) {
+        return Fault::None;
+    }
+    let rng = &mut state.story.rng;
+    match rng.within(0..10) {
+        0..3 => Fault::Fail,
+        3..5 => Fault::DoThenFail,
+        5 => Fault::Late(rng.millis(1..5_000)),
+        6 => Fault::Slow(rng.millis(1..5_000)),
+        7 | 8 => Fault::Late(rng.millis(1..20)),
+        _ => Fault::Slow(rng.millis(1..20)),
+    }
+}
+
+fn noted(state: &mut State, call: &Call<'_>, fault: Fault) {
+    state.note(|| {
+        let blob = call.blob.unwrap_or_default();
+        let lines = call.segment.map(|(lease, segment)| {
+            let lines: Vec<u32> = segment.lines.iter().collect();
+            format!(" {}/{} {lines:?}", lease.epoch, segment.seq)
+        });
+        let lines = lines.unwrap_or_default();
+        format!("{} {blob}{lines} {fault:?}", call.verb)
+    });
+}
+
+fn ended(state: &mut State, call: &Call<'_>, end: &End) {
+    if *end != End::Done {
+        state.note(|| format!("{} {end:?}", call.verb));
+    }
+    state.happened(call.verb);
+}

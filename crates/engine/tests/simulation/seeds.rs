@@ -1,0 +1,59 @@
+//! Thousands of stories.
+
+use crate::asked;
+use crate::run::play_seed;
+
+/// The seeds are shared out among so many tests.
+const SHARES: u64 = 8;
+
+fn play_share(share: u64) {
+    for seed in (share..asked::seeds()).step_by(usize::try_from(SHARES).unwrap()) {
+        play_seed(seed, None);
+    }
+}
+
+macro_rules! shares {
+    ($($name:ident => $share:literal),* $(,)?) => {$(
+        #[test]
+        fn $name() {
+            play_share($share);
+        }
+    )*};
+}
+
+shares! {
+    nothing_is_lost_in_the_first_share_of_the_seeds => 0,
+    nothing_is_lost_in_the_second_share_of_the_seeds => 1,
+    nothing_is_lost_in_the_third_share_of_the_seeds => 2,
+    nothing_is_lost_in_the_fourth_share_of_the_seeds => 3,
+    nothing_is_lost_in_the_fifth_share_of_the_seeds => 4,
+    nothing_is_lost_in_the_sixth_share_of_the_seeds => 5,
+    nothing_is_lost_in_the_seventh_share_of_the_seeds => 6,
+    nothing_is_lost_in_the_eighth_share_of_the_seeds => 7,
+}
+
+#[test]
+fn the_seed_that_is_asked_for() {
+    let trace = play_seed(asked::seed().unwrap_or(0), None);
+    assert!(!trace.is_empty());
+    if asked::shows_trace() {
+        for line in trace {
+            println!("{line}");
+        }
+    }
+}
+
+#[test]
+fn a_seed_tells_the_same_story_every_time() {
+    for seed in 0..50 {
+        let (one, other) = (play_seed(seed, None), play_seed(seed, None));
+        let differs = one.iter().zip(&other).position(|(one, other)| one != other);
+        if let Some(line) = differs {
+            panic!(
+                "seed {seed} differs at line {line} of its trace:\n{}\n{}",
+                one[line], other[line]
+            );
+        }
+        assert_eq!(one.len(), other.len(), "one story of seed {seed} is longer");
+    }
+}

@@ -1,0 +1,200 @@
+//! A place for blobs that fails on purpose, for tests of crashes.
+//!
+//! A blob of more than one piece fails when it is begun; the pieces themselves do not.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
+use object_store::path::Path as ObjectPath;
+use object_store::{
+    CopyOptions, Extensions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta,
+    ObjectStore, ObjectStoreExt as _, PutMultipartOptions, PutOptions, PutPayload, PutResult,
+    Result,
+};
+use tokio::time::Instant;
+
+use super::Blobs;
+use crate::faulty::{Call, Fault, Plan, carry_out};
+
+impl Blobs {
+    /// The same blobs, reached through verbs of which a plan says how they go wrong: `put`,
+    /// `begin`, `get`, `delete` and `list`.
+    #[must_use]
+    pub fn with_faults(mut self, plan: impl Plan) -> Self {
+        self.durable = Arc::new(Faulty(Arc::new(Place {
+            inner: self.durable,
+            plan: Box::new(plan),
+            calls: AtomicU64::new(0),
+            lies: Mutex::default(),
+        })));
+        // One counter and one plan for both; what is relaxed is the promise, not the place.
+        self.relaxed = Arc::clone(&self.durable);
+        self
+    }
+}
+
+/// A blob of which its writer was told that it is there.
+type Lie = (Instant, ObjectPath, PutPayload);
+
+/// Shared with the streams that it answers with.
+struct Faulty(Arc<Place>);
+
+struct Place {
+    inner: Arc<dyn ObjectStore>,
+    plan: Box<dyn Plan>,
+    calls: AtomicU64,
+    lies: Mutex<Vec<Lie>>,
+}
+
+impl Place {
+    async fn call<T>(
+        &self,
+        verb: &'static str,
+        blob: &str,
+        pass_on: impl Future<Output = Result<T>> + Send,
+    ) -> Result<T> {
+        self.make_good().await?;
+        let call = self.number(verb, blob);
+        let fault = self.plan.fault(&call);
+        carry_out(fault, &*self.plan, &call, (failed, pass_on)).await
+    }
+
+    fn number<'a>(&self, verb: &'static str, blob: &'a str) -> Call<'a> {
+        Call {
+            verb,
+            number: self.calls.fetch_add(1, Ordering::Relaxed),
+            blob: Some(blob),
+            segment: None,
+        }
+    }
+
+    /// Puts the blobs whose time has come.
+    async fn make_good(&self) -> Result<()> {
+        let now = Instant::now();
+        let due: Vec<Lie> = {
+            let mut lies = self.lies.lock().unwrap_or_else(PoisonError::into_inner);
+            let (due, later) = lies.drain(..).partition(|(due, ..)| *due <= now);
+            *lies = later;
+            due
+        };
+        for (_, location, payload) in due {
+            let options = PutOptions::default();
+            self.inner.put_opts(&location, payload, options).await?;
+        }
+        Ok(())
+    }
+
+    fn lie(&self, pause: Duration, location: &ObjectPath, payload: PutPayload) -> PutResult {
+        let lie = (Instant::now() + pause, location.clone(), payload);
+        let mut lies = self.lies.lock().unwrap_or_else(PoisonError::into_inner);
+        lies.push(lie);
+        PutResult {
+            e_tag: None,
+            version: None,
+            extensions: Extensions::default(),
+        }
+    }
+}
+
+fn failed() -> object_store::Error {
+    object_store::Error::Generic {
+        store: "faulty",
+        source: "it was made to fail".into(),
+    }
+}
+
+impl fmt::Debug for Faulty {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Faulty")
+            .field("inner", &self.0.inner)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Display for Faulty {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Faulty({})", self.0.inner)
+    }
+}
+
+#[async_trait]
+impl ObjectStore for Faulty {
+    async fn put_opts(
+        &self,
+        location: &ObjectPath,
+        payload: PutPayload,
+        opts: PutOptions,
+    ) -> Result<PutResult> {
+        let place = &*self.0;
+        place.make_good().await?;
+        let call = place.number("put", location.as_ref());
+        let fault = place.plan.fault(&call);
+        let put = async {
+            if let Fault::Lie(pause) = fault {
+                return Ok(place.lie(pause, location, payload));
+            }
+            place.inner.put_opts(location, payload, opts).await
+        };
+        carry_out(fault, &*place.plan, &call, (failed, put)).await
+    }
+
+    async fn put_multipart_opts(
+        &self,
+        location: &ObjectPath,
+        opts: PutMultipartOptions,
+    ) -> Result<Box<dyn MultipartUpload>> {
+        let begun = self.0.inner.put_multipart_opts(location, opts);
+        self.0.call("begin", location.as_ref(), begun).await
+    }
+
+    async fn get_opts(&self, location: &ObjectPath, options: GetOptions) -> Result<GetResult> {
+        let got = self.0.inner.get_opts(location, options);
+        self.0.call("get", location.as_ref(), got).await
+    }
+
+    fn delete_stream(
+        &self,
+        locations: BoxStream<'static, Result<ObjectPath>>,
+    ) -> BoxStream<'static, Result<ObjectPath>> {
+        let place = Arc::clone(&self.0);
+        let delete = move |location: Result<ObjectPath>| {
+            let place = Arc::clone(&place);
+            async move {
+                let location = location?;
+                let deleted = place.inner.delete(&location);
+                place.call("delete", location.as_ref(), deleted).await?;
+                Ok(location)
+            }
+        };
+        locations.then(delete).boxed()
+    }
+
+    fn list(&self, prefix: Option<&ObjectPath>) -> BoxStream<'static, Result<ObjectMeta>> {
+        let (place, prefix) = (Arc::clone(&self.0), prefix.cloned());
+        let listed = async move {
+            let name = prefix.as_ref().map_or("", ObjectPath::as_ref);
+            let pass_on = async { Ok(place.inner.list(prefix.as_ref())) };
+            place.call("list", name, pass_on).await
+        };
+        stream::once(listed).try_flatten().boxed()
+    }
+
+    async fn list_with_delimiter(&self, prefix: Option<&ObjectPath>) -> Result<ListResult> {
+        let name = prefix.map_or("", ObjectPath::as_ref);
+        let listed = self.0.inner.list_with_delimiter(prefix);
+        self.0.call("list", name, listed).await
+    }
+
+    async fn copy_opts(
+        &self,
+        from: &ObjectPath,
+        to: &ObjectPath,
+        options: CopyOptions,
+    ) -> Result<()> {
+        self.0.inner.copy_opts(from, to, options).await
+    }
+}
