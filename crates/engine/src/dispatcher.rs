@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use overnight_core::batch::Status;
+use overnight_core::batch::{Lease, Status};
 use overnight_core::id::BatchId;
 use overnight_store::StoreError;
 use overnight_store::store::{Claim, Held};
@@ -132,6 +132,7 @@ async fn claim(shared: &Arc<Shared>, keys: &mut u64) {
         {
             Ok(claims) => claims,
             Err(error) => {
+                shared.lost_an_answer();
                 report(shared, error);
                 return;
             }
@@ -153,12 +154,16 @@ async fn claim(shared: &Arc<Shared>, keys: &mut u64) {
 /// Prolongs the leases, and tells runs what became of their batches meanwhile.
 async fn renew(shared: &Arc<Shared>) {
     let runs = shared.runs();
-    if runs.is_empty() {
+    let lost_answer = shared.take_lost_answer();
+    if runs.is_empty() && !lost_answer {
         return;
     }
     let held = match shared.store.renew(&shared.worker, shared.clock.now()).await {
         Ok(held) => held,
         Err(error) => {
+            if lost_answer {
+                shared.lost_an_answer();
+            }
             report(shared, error);
             return;
         }
@@ -167,6 +172,9 @@ async fn renew(shared: &Arc<Shared>) {
         .into_iter()
         .map(|held| (held.batch.clone(), held))
         .collect();
+    if lost_answer {
+        let_go_of_unknown(shared, &runs, &held).await;
+    }
     for run in runs {
         match held.get(run.batch_id()) {
             Some(held) if held.epoch == run.lease().epoch => {
@@ -176,6 +184,38 @@ async fn renew(shared: &Arc<Shared>) {
             }
             // An ended batch has no lease any more, and its run is about to end by itself.
             Some(_) | None => confirm_lost(shared, &run).await,
+        }
+    }
+}
+
+/// Gives back what the store holds for this worker and nobody runs, so that it can be claimed: the
+/// answer to a claim or to a release was lost.
+async fn let_go_of_unknown(
+    shared: &Shared,
+    runs: &[Arc<Run>],
+    held: &HashMap<BatchId, Held>,
+) {
+    let is_run = |held: &Held| {
+        let same = |run: &Arc<Run>| {
+            run.batch_id() == &held.batch && run.lease().epoch == held.epoch
+        };
+        runs.iter().any(same)
+    };
+    let mut unknown: Vec<&Held> = held
+        .values()
+        .filter(|held| !is_run(held) && !shared.is_stranded(&held.batch))
+        .collect();
+    unknown.sort_by(|one, other| one.batch.cmp(&other.batch));
+    for held in unknown {
+        let lease = Lease {
+            batch: held.batch.clone(),
+            worker: shared.worker.clone(),
+            epoch: held.epoch,
+        };
+        if let Err(error) = shared.store.release(&lease).await {
+            shared.lost_an_answer();
+            report(shared, error);
+            return;
         }
     }
 }

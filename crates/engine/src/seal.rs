@@ -133,11 +133,14 @@ async fn end_piece(
     why: LineError,
     buffer: &mut Buffer,
 ) -> Result<(), Stop> {
-    let (Some(first), Some(last)) = (piece.first(), piece.last()) else {
+    // The plan has the lines of one model behind those of another, so the last entry of a piece
+    // need not be the last in the file.
+    let end = piece.iter().map(|entry| id_range(entry).end).max();
+    let (Some(first), Some(end)) = (piece.first(), end) else {
         return Ok(());
     };
     let input = run.input().ok_or(Stop::Broken)?;
-    let range = id_range(first).start..id_range(last).end;
+    let range = id_range(first).start..end;
     let bytes = match shared.persist_blob(run, || input.read(range.clone())).await {
         Ok(bytes) => bytes,
         // Every line gets its outcome, also one whose id cannot be read any more.

@@ -1,6 +1,6 @@
 //! What every room of the engine works with.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -50,6 +50,10 @@ pub(crate) struct Shared {
     pub(crate) tasks: TaskTracker,
     /// The batches that run here, in an order that does not differ from run to run.
     runs: Mutex<BTreeMap<BatchId, Arc<Run>>>,
+    /// Batches that stay held here although nothing runs them, until a person has looked.
+    stranded: Mutex<BTreeSet<BatchId>>,
+    /// Whether the store may hold batches for this worker that it does not know of.
+    holds_unknown: AtomicBool,
     /// Set once something happened after which the engine must not go on.
     fatal: Mutex<Option<EngineError>>,
     /// Cancelled together with it.
@@ -87,6 +91,8 @@ impl Shared {
             metrics: parts.metrics,
             tasks: TaskTracker::new(),
             runs: Mutex::default(),
+            stranded: Mutex::default(),
+            holds_unknown: AtomicBool::new(false),
             fatal: Mutex::default(),
             fatal_signal: CancellationToken::new(),
             is_full: AtomicBool::new(false),
@@ -118,6 +124,26 @@ impl Shared {
 
     pub(crate) fn open_runs(&self) -> usize {
         lock(&self.runs).len()
+    }
+
+    /// A batch is left as it is until the next start.
+    pub(crate) fn strand(&self, batch: &BatchId) {
+        lock(&self.stranded).insert(batch.clone());
+    }
+
+    pub(crate) fn is_stranded(&self, batch: &BatchId) -> bool {
+        lock(&self.stranded).contains(batch)
+    }
+
+    /// The answer to a claim or a release was lost: what the store holds for this worker has to be
+    /// compared with what it runs.
+    pub(crate) fn lost_an_answer(&self) {
+        self.holds_unknown.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether that happened since it was asked last: whoever asks compares the two.
+    pub(crate) fn take_lost_answer(&self) -> bool {
+        self.holds_unknown.swap(false, Ordering::Relaxed)
     }
 
     /// Waits until the disk has room for results; false when the run sends nothing more anyway.

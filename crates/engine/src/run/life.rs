@@ -89,11 +89,13 @@ async fn give_back(shared: &Shared, run: &Run) {
     }
     if let Err(error) = shared.store.release(run.lease()).await {
         tracing::warn!(batch.id = %run.batch_id(), %error, "a batch was not given back");
+        shared.lost_an_answer();
     }
 }
 
 /// Says why a batch does not go on until the next start.
 async fn stranded(shared: &Shared, run: &Run, why: &str) {
+    shared.strand(run.batch_id());
     let progress = BatchProgress {
         batch: run.batch_id().clone(),
         in_flight: 0,
