@@ -190,15 +190,10 @@ async fn renew(shared: &Arc<Shared>) {
 
 /// Gives back what the store holds for this worker and nobody runs, so that it can be claimed: the
 /// answer to a claim or to a release was lost.
-async fn let_go_of_unknown(
-    shared: &Shared,
-    runs: &[Arc<Run>],
-    held: &HashMap<BatchId, Held>,
-) {
+async fn let_go_of_unknown(shared: &Shared, runs: &[Arc<Run>], held: &HashMap<BatchId, Held>) {
     let is_run = |held: &Held| {
-        let same = |run: &Arc<Run>| {
-            run.batch_id() == &held.batch && run.lease().epoch == held.epoch
-        };
+        let same =
+            |run: &Arc<Run>| run.batch_id() == &held.batch && run.lease().epoch == held.epoch;
         runs.iter().any(same)
     };
     let mut unknown: Vec<&Held> = held

@@ -20,6 +20,7 @@ mod load;
 mod merge;
 pub mod metrics;
 mod persist;
+pub mod planted;
 mod progress;
 mod record;
 mod run;

@@ -15,6 +15,7 @@ use overnight_core::segment::ResultFile;
 use overnight_core::usage::Usage;
 use overnight_store::store::Sealing;
 
+use crate::planted::is_forgotten;
 use crate::record::{Buffer, LineResult, Outcome, record_now};
 use crate::run::{Run, Stop};
 use crate::send::line_ids;
@@ -94,7 +95,7 @@ async fn end_unrun(shared: &Shared, run: &Run, batch: &Batch, why: LineError) ->
         let unrun: Vec<PlanEntry> = bytes
             .chunks_exact(PlanEntry::SIZE)
             .filter_map(PlanEntry::decode)
-            .filter(|entry| !done.contains(entry.line))
+            .filter(|entry| !done.contains(entry.line) && !is_forgotten(run.key(), entry.line))
             .collect();
         let mut rest = unrun.as_slice();
         while !rest.is_empty() {

@@ -336,10 +336,9 @@ impl<S: Store> Store for Faulty<S> {
     }
 
     async fn record(&self, lease: &Lease, segment: &Segment) -> Result<()> {
-        let kept = self.plan.recorded(lease, segment);
         let pass_on = async {
-            match &kept {
-                Some(kept) => self.store.record(lease, kept).await,
+            match self.plan.recorded(lease, segment) {
+                Some(kept) => self.store.record(lease, &kept).await,
                 None => Ok(()),
             }
         };

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
+use crate::planted::{Plant, is_planted};
+
 /// What the timer was told, and how it is told of something sooner.
 #[derive(Default)]
 pub(super) struct Alarm {
@@ -24,7 +26,9 @@ impl Alarm {
     pub(super) fn ring_by(&mut self, due: Duration) {
         if self.at.is_none_or(|at| due < at) {
             self.at = Some(due);
-            self.sooner.notify_one();
+            if !is_planted(Plant::LostWakeUp) {
+                self.sooner.notify_one();
+            }
         }
     }
 }

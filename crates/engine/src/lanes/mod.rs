@@ -43,6 +43,10 @@ use crate::upstream::{Gauges, ModelList, Upstream};
 /// are more, no fresh line is sent.
 const RETRIES_PER_PERMIT: usize = 2;
 
+/// So many fresh lines more may be sent as probes. Were none, two bad lines at an upstream with one
+/// permit would be tried in turn for ever, and never be compared with a good one.
+const FRESH_PROBES_MAX: usize = 256;
+
 /// A line that waits to run alone waits no longer than this for its upstream to fall idle by itself.
 const SUSPECT_PATIENCE: Duration = Duration::from_mins(1);
 

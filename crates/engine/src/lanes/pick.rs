@@ -6,7 +6,7 @@ use std::time::Duration;
 use overnight_core::attempt::Health;
 
 use super::queue::Want;
-use super::{Flight, Lane, RETRIES_PER_PERMIT, SUSPECT_PATIENCE, State};
+use super::{FRESH_PROBES_MAX, Flight, Lane, RETRIES_PER_PERMIT, SUSPECT_PATIENCE, State};
 use crate::line::Line;
 use crate::run::Run;
 
@@ -87,7 +87,8 @@ impl State {
                 // The place falls idle, so that the line can run alone.
                 return None;
             }
-            let want = match (suspect_waits, is_probe, lane.retries >= retries_max) {
+            let bound = retries_max + if is_probe { FRESH_PROBES_MAX } else { 0 };
+            let want = match (suspect_waits, is_probe, lane.retries >= bound) {
                 (true, ..) => Want::Suspect,
                 (_, true, false) => Want::Probe,
                 (_, _, true) => Want::Retry,

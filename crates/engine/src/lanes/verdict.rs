@@ -9,6 +9,7 @@ use overnight_core::attempt::{
 
 use super::{Flight, Lanes, State};
 use crate::line::Line;
+use crate::planted::{Plant, in_backoff, is_planted};
 use crate::run::Run;
 use crate::shared::lock;
 
@@ -234,6 +235,10 @@ impl State {
             return;
         };
         if due > now {
+            if is_planted(Plant::DroppedRetry) {
+                return;
+            }
+            in_backoff(run.key(), line.entry.line);
             queue.later(line, due);
             self.alarm.ring_by(due);
         } else {

@@ -1,9 +1,13 @@
 //! How batches end.
 
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use overnight_core::batch::Status;
+use overnight_engine::upstream::ModelList;
 use overnight_engine::upstream::scripted::{Answer, Script, Step, chat_answer};
+use overnight_store::faulty::{Fault, Faulty};
 
 use crate::house::{House, ended, ids, lines, upstream};
 
@@ -128,6 +132,60 @@ fn a_stop_lands_what_is_in_flight_and_the_next_start_goes_on() {
             500 - before,
             "nothing was sent twice"
         );
+        life.stop().await;
+    });
+}
+
+#[test]
+fn the_unrun_lines_of_several_models_keep_their_ids() {
+    let house = House::new();
+    House::live(async || {
+        let upstream = upstream(Script::by(|_| Step::Silent));
+        upstream.list_models(Ok(ModelList::NoList));
+        let life = house.start(&upstream);
+        // The plan groups lines by model, so their order in it is not that of the file.
+        let lines: Vec<String> = lines(40)
+            .into_iter()
+            .zip(["first", "second"].into_iter().cycle())
+            .map(|(line, model)| line.replace(r#""m""#, &format!("\"{model}\"")))
+            .collect();
+        let id = life.create(&lines, None).await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        life.cancel(&id).await;
+        let batch = life.end(&id, SOON).await;
+        assert_eq!(ended(batch.as_ref()), Some(Status::Cancelled));
+        assert_eq!(life.results(&id, &ids(40)).await.error.len(), 40);
+        life.stop().await;
+    });
+}
+
+#[test]
+fn a_batch_whose_claim_was_not_answered_is_claimed_again() {
+    let house = House::new();
+    House::live(async || {
+        let lost = std::sync::atomic::AtomicBool::new(false);
+        let plan = move |verb: &str, call| {
+            // The first claims are made before there is a batch.
+            let is_hit = verb == "claim" && call > 3 && !lost.swap(true, Ordering::Relaxed);
+            if is_hit {
+                Fault::DoThenFail
+            } else {
+                Fault::None
+            }
+        };
+        let store = house.open();
+        let faulty = Arc::new(Faulty::new(store.clone(), plan));
+        let life = house.start_on(store, faulty, &upstream(slow()));
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        let id = life.create(&lines(10), None).await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        assert!(
+            life.engine.live(&id).is_none(),
+            "the engine knows nothing of it"
+        );
+        let batch = life.end(&id, SOON).await;
+        assert_eq!(ended(batch.as_ref()), Some(Status::Completed));
+        life.results(&id, &ids(10)).await;
         life.stop().await;
     });
 }

@@ -61,8 +61,18 @@ impl Results {
     /// Reads the result files of a batch. No line may be there twice.
     pub(crate) async fn read(store: &Sqlite, blobs: &Blobs, id: &BatchId) -> Self {
         Self {
-            output: read(store, blobs, Content::Results(id.clone(), ResultFile::Output)).await,
-            error: read(store, blobs, Content::Results(id.clone(), ResultFile::Error)).await,
+            output: read(
+                store,
+                blobs,
+                Content::Results(id.clone(), ResultFile::Output),
+            )
+            .await,
+            error: read(
+                store,
+                blobs,
+                Content::Results(id.clone(), ResultFile::Error),
+            )
+            .await,
         }
     }
 

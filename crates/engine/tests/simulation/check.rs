@@ -23,6 +23,7 @@ pub(crate) const AFTERLIFE: Duration = Duration::from_mins(11);
 
 /// Holds what is left against what was asked for.
 pub(crate) fn check(world: &Arc<World>) {
+    no_violation(world);
     // A life in which nothing happens but a sweep.
     live_in_peace(world);
     in_runtime(async {
@@ -45,6 +46,11 @@ pub(crate) fn check(world: &Arc<World>) {
         let lost: Vec<&BlobKey> = named.difference(&there).collect();
         assert!(lost.is_empty(), "rows name {lost:?}, and they are gone");
     });
+    no_violation(world);
+}
+
+/// What was seen to be wrong while it happened.
+fn no_violation(world: &World) {
     let violations = std::mem::take(&mut world.state().violations);
     assert!(violations.is_empty(), "{violations:#?}");
 }

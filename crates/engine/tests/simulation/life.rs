@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
 use overnight_core::attempt::AttemptRules;
 use overnight_core::id::ProjectId;
 use overnight_core::segment::BlobKey;
@@ -14,7 +15,7 @@ use overnight_engine::{
 };
 use overnight_store::blocking::Blocking;
 use overnight_store::faulty::Faulty;
-use overnight_store::{Sqlite, Store, StoreError, Wake};
+use overnight_store::{Blobs, Sqlite, Store, StoreError, Wake};
 use prometheus_client::registry::Registry;
 use tokio_util::sync::CancellationToken;
 
@@ -66,7 +67,8 @@ async fn lived(world: &Arc<World>, fate: Fate) -> LifeEnd {
     let dead = world.be_born(fate);
     let store = world.open();
     let wake = Wake::new();
-    let engine = engine(world, &store, &wake);
+    let blobs = world.blobs.clone().with_faults(BlobSeam(Arc::clone(world)));
+    let engine = engine(world, &store, &blobs, &wake);
     let stop = CancellationToken::new();
     let mut running = Box::pin(engine.run(stop.clone()));
     let mut stopped = None;
@@ -87,20 +89,22 @@ async fn lived(world: &Arc<World>, fate: Fate) -> LifeEnd {
         stopped = tokio::select! {
             biased;
             () = dead.cancelled() => None,
+            // What hangs may keep an engine from stopping.
+            () = at_age(fate.dies) => None,
             ended = &mut running => Some(ended),
         };
     }
+    let is_killed = stopped.is_none();
     match stopped {
-        Some(Ok(())) => lets_go(world, &store, &engine).await,
+        Some(Ok(())) => {
+            lets_go(world, &store, &engine).await;
+            settle(world, &blobs).await;
+        }
         Some(Err(error)) => world.violated(format!("the engine stopped: {error:?}")),
         None => {}
     }
     world.bury(fate.gap);
-    if world.was_killed() {
-        LifeEnd::Died
-    } else {
-        end
-    }
+    if is_killed { LifeEnd::Died } else { end }
 }
 
 async fn at_age(age: Option<Duration>) {
@@ -119,7 +123,15 @@ async fn lets_go(world: &World, store: &Sqlite, engine: &Engine) {
     }
 }
 
-fn engine(world: &Arc<World>, store: &Sqlite, wake: &Wake) -> Engine {
+/// Nobody died, so that what is written late is written.
+async fn settle(world: &World, blobs: &Blobs) {
+    if world.plant == Some(SeamPlant::RowBeforeBlob) {
+        tokio::time::sleep(LOOK_INTERVAL).await;
+        let _ = blobs.list("segments").next().await;
+    }
+}
+
+fn engine(world: &Arc<World>, store: &Sqlite, blobs: &Blobs, wake: &Wake) -> Engine {
     let upstreams = world.story.upstreams.iter().enumerate();
     let upstreams = upstreams.map(|(number, story)| UpstreamPart {
         name: format!("u{number}"),
@@ -136,7 +148,7 @@ fn engine(world: &Arc<World>, store: &Sqlite, wake: &Wake) -> Engine {
     };
     Engine::new(EngineParts {
         store: Arc::new(Faulty::new(store.clone(), StoreSeam(Arc::clone(world)))),
-        blobs: world.blobs.clone().with_faults(BlobSeam(Arc::clone(world))),
+        blobs: blobs.clone(),
         upstreams: upstreams.collect(),
         clock: world.clock(),
         entropy: world.entropy(),
@@ -231,7 +243,9 @@ async fn look(world: &World, store: &Sqlite, index: usize, story: &BatchStory) -
     state.observe(index, &batch);
     let ended = batch.state.status().is_terminal();
     let overdue = state.time_of_day().since(batch.expires_at);
-    let well = state.age().min(state.now().saturating_sub(state.story.quiet));
+    let well = state
+        .age()
+        .min(state.now().saturating_sub(state.story.quiet));
     // After a jump of the clock deadlines are held back.
     if !ended && state.story.jumps.is_empty() && overdue.min(well) > GRACE + SLACK {
         state.violated(format!("batch {index} is {overdue:?} over its deadline"));
@@ -288,7 +302,8 @@ pub(crate) fn live_in_peace(world: &Arc<World>) {
     in_runtime(async {
         world.be_born(Fate::default());
         let (store, stop) = (world.open(), CancellationToken::new());
-        let engine = engine(world, &store, &Wake::new());
+        let blobs = world.blobs.clone().with_faults(BlobSeam(Arc::clone(world)));
+        let engine = engine(world, &store, &blobs, &Wake::new());
         let mut running = Box::pin(engine.run(stop.clone()));
         tokio::select! {
             biased;

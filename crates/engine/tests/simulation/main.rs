@@ -9,9 +9,11 @@
 
 mod asked;
 mod check;
+mod crash;
 #[path = "../batches/ground.rs"]
 mod ground;
 mod life;
+mod planted;
 mod rng;
 mod run;
 mod seams;

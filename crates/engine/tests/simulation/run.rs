@@ -51,7 +51,10 @@ fn play_in(world: &Arc<World>) {
 
 /// By how much the clock may be behind what is stored.
 fn jumped(story: &Story) -> Duration {
-    let seconds = story.jumps.iter().map(|(_, seconds)| seconds.unsigned_abs());
+    let seconds = story
+        .jumps
+        .iter()
+        .map(|(_, seconds)| seconds.unsigned_abs());
     Duration::from_secs(seconds.sum())
 }
 

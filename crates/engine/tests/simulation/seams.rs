@@ -23,6 +23,14 @@ impl Plan for StoreSeam {
             chance(&mut state, rate)
         });
         noted(&mut state, call, fault);
+        if self.0.plant == Some(SeamPlant::DoneBeforeRecord)
+            && call.verb == "record"
+            && fault == Fault::Fail
+        {
+            // Whoever set the done bit before does not look at the answer.
+            state.lied = true;
+            return Fault::None;
+        }
         if let (Fault::Fail, Some((lease, segment))) = (fault, call.segment)
             && state.story.rng.per_mille(500)
         {
@@ -40,10 +48,9 @@ impl Plan for StoreSeam {
     fn ended(&self, call: &Call<'_>, end: &End) {
         let mut state = self.0.state();
         ended(&mut state, call, end);
-        let is_lie = self.0.plant == Some(SeamPlant::DoneBeforeRecord);
         if let Some((lease, segment)) = call.segment
             && *end == End::Done
-            && !is_lie
+            && !std::mem::take(&mut state.lied)
         {
             if let Some(index) = state.batch_of(&lease.batch) {
                 state.leases.insert(index, lease.clone());
@@ -53,34 +60,18 @@ impl Plan for StoreSeam {
     }
 
     fn recorded(&self, lease: &Lease, segment: &Segment) -> Option<Segment> {
-        let mut state = self.0.state();
-        match self.0.plant {
-            Some(SeamPlant::DoneBeforeRecord) => {
-                let due = state.now() + Duration::from_millis(100);
-                let (lease, segment) = (lease.clone(), segment.clone());
-                state.zombies.push(Zombie {
-                    due,
-                    lease,
-                    segment,
-                });
-                None
-            }
-            Some(SeamPlant::CountsAddedTwice) => {
-                // A store that does not know a segment again counts it once more.
-                let index = state.batch_of(&lease.batch)?;
-                let known = &state.batches[index].recorded;
-                let again = segment.lines.iter().all(|line| known.contains(&line));
-                let seq = segment.seq + if again { 1 } else { 0 };
-                Some(Segment {
-                    seq,
-                    ..segment.clone()
-                })
-            }
-            Some(
-                SeamPlant::RowBeforeBlob | SeamPlant::NoEpochCheck | SeamPlant::SweepOfALiveBlob,
-            )
-            | None => Some(segment.clone()),
+        let state = self.0.state();
+        if state.lied {
+            return None;
         }
+        let mut kept = segment.clone();
+        if self.0.plant == Some(SeamPlant::CountsAddedTwice) {
+            // A store that does not know a segment again counts it once more.
+            let known = &state.batches[state.batch_of(&lease.batch)?].recorded;
+            let again = segment.lines.iter().all(|line| known.contains(&line));
+            kept.seq += u64::from(again);
+        }
+        Some(kept)
     }
 
     fn unnamed(&self, asked: &[BlobKey], answer: Vec<BlobKey>) -> Vec<BlobKey> {

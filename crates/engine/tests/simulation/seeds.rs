@@ -57,3 +57,20 @@ fn a_seed_tells_the_same_story_every_time() {
         assert_eq!(one.len(), other.len(), "one story of seed {seed} is longer");
     }
 }
+
+// What stories have found, by the seeds that found it.
+
+#[test]
+fn unrun_lines_of_several_models_keep_their_ids() {
+    play_seed(9, None);
+}
+
+#[test]
+fn a_batch_whose_claim_was_not_answered_is_claimed_again() {
+    play_seed(100, None);
+}
+
+#[test]
+fn two_bad_lines_at_an_upstream_with_one_permit_hold_up_no_other() {
+    play_seed(956, None);
+}

@@ -194,8 +194,10 @@ impl InFlight {
                 life.unrecorded.insert(line);
                 life.since_flush += 1;
             }
-            Blame::Doubt { .. } | Blame::Ours => *state.doubts.entry(self.name).or_default() += 1,
-            Blame::Overload { .. } | Blame::Unreachable | Blame::Connection => {}
+            Blame::Doubt { .. } | Blame::Ours | Blame::Connection => {
+                *state.doubts.entry(self.name).or_default() += 1;
+            }
+            Blame::Overload { .. } | Blame::Unreachable => {}
         }
     }
 }
@@ -203,7 +205,10 @@ impl InFlight {
 impl Drop for InFlight {
     fn drop(&mut self) {
         let (batch, line) = self.name;
-        self.world.state().batches[batch].life.in_flight.remove(&line);
+        self.world.state().batches[batch]
+            .life
+            .in_flight
+            .remove(&line);
     }
 }
 

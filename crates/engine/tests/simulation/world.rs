@@ -80,6 +80,8 @@ pub(crate) struct State {
     pub(crate) violations: Vec<String>,
     /// How many calls of the seams there were in this life.
     pub(crate) calls: u64,
+    /// Whether the segment that is recorded just now is not, though its writer is told so.
+    pub(crate) lied: bool,
     /// Whether the strike of this life has come.
     pub(crate) struck: bool,
     fate: Fate,
@@ -102,6 +104,7 @@ impl World {
             violations: Vec::new(),
             calls: 0,
             struck: false,
+            lied: false,
             fate: Fate::default(),
             dying_of: None,
             dead: CancellationToken::new(),
@@ -136,11 +139,6 @@ impl World {
         self.state().is_quiet()
     }
 
-    /// Whether the life that ended last ended suddenly.
-    pub(crate) fn was_killed(&self) -> bool {
-        self.state().is_dead()
-    }
-
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }
@@ -155,7 +153,10 @@ impl World {
     pub(crate) fn zombies(&self) -> Vec<Zombie> {
         let mut state = self.state();
         let now = state.now();
-        let (due, later) = state.zombies.drain(..).partition(|zombie| zombie.due <= now);
+        let (due, later) = state
+            .zombies
+            .drain(..)
+            .partition(|zombie| zombie.due <= now);
         state.zombies = later;
         due
     }
@@ -219,7 +220,9 @@ impl BatchLife {
         let meanwhile = if self.flushing { self.since_flush } else { 0 };
         let lost = self.unrecorded.len() as u64;
         (lost > 2 * flush + meanwhile).then(|| {
-            format!("{lost} lines are sent again, flushes being of {flush}, and {meanwhile} during one")
+            format!(
+                "{lost} lines are sent again, flushes being of {flush}, and {meanwhile} during one"
+            )
         })
     }
 }
