@@ -126,10 +126,9 @@ async fn blobs_of(world: &World, store: &Sqlite, story: &BatchStory) -> Vec<Blob
         Err(error) => panic!("the input was not found: {error:?}"),
     }
     for segment in store.segments(&story.id, None, 100_000).await.unwrap() {
-        for extent in [&segment.output, &segment.error, &segment.index] {
-            if let Some(extent) = extent {
-                world.blobs.verify(extent).await.unwrap();
-            }
+        let parts = [&segment.output, &segment.error, &segment.index];
+        for extent in parts.into_iter().flatten() {
+            world.blobs.verify(extent).await.unwrap();
         }
         blobs.extend(segment.blobs().cloned());
     }

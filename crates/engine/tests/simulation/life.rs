@@ -28,8 +28,9 @@ use crate::world::{SeamPlant, World, Zombie};
 /// How long what is in flight may go on after a deadline.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// What must happen once the world is well happens within this time.
-const PATIENCE: Duration = Duration::from_mins(15);
+/// Once the world is well, every story is over within this time: hundreds of lines, one at a time at
+/// an upstream that takes seconds, are the longest.
+const PATIENCE: Duration = Duration::from_mins(45);
 
 /// A batch ends so long after its deadline and the grace, the world being well.
 const SLACK: Duration = Duration::from_secs(30);

@@ -61,12 +61,18 @@ impl UpstreamSeam {
         }
     }
 
-    /// Counts a call; what is to happen to it.
-    fn called(&self, verb: &'static str, name: Option<LineName>) -> Fault {
-        let mut state = self.world.state();
-        let fault = state.strike(verb).unwrap_or(Fault::None);
-        let number = self.number;
-        state.note(|| format!("upstream {number}: {verb} {name:?} {fault:?}"));
+    /// Counts a call; what is to happen to it. Does not come back from one that hangs.
+    async fn called(&self, verb: &'static str, name: Option<LineName>) -> Fault {
+        let fault = {
+            let mut state = self.world.state();
+            let fault = state.strike(verb).unwrap_or(Fault::None);
+            let number = self.number;
+            state.note(|| format!("upstream {number}: {verb} {name:?} {fault:?}"));
+            fault
+        };
+        if fault == Fault::Hang {
+            std::future::pending::<()>().await;
+        }
         fault
     }
 
@@ -74,7 +80,7 @@ impl UpstreamSeam {
     async fn answered(&self, verb: &'static str, fault: Fault) {
         if fault == Fault::DoThenHang {
             self.world.state().happened(verb);
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }
@@ -83,11 +89,9 @@ impl UpstreamSeam {
 impl Upstream for UpstreamSeam {
     async fn send(&self, call: Call) -> Received {
         let (body, name) = look_into(call.body).await;
-        let fault = self.called("send", name);
-        match fault {
-            Fault::Hang => std::future::pending().await,
-            Fault::Fail => return lost(),
-            _ => {}
+        let fault = self.called("send", name).await;
+        if fault == Fault::Fail {
+            return lost();
         }
         let way = self.world.state().story.rng.millis(0..5);
         let flight = name.map(|name| InFlight::enter(&self.world, name));
@@ -101,11 +105,9 @@ impl Upstream for UpstreamSeam {
     }
 
     async fn models(&self) -> Result<ModelList, String> {
-        let fault = self.called("models", None);
-        match fault {
-            Fault::Hang => std::future::pending().await,
-            Fault::Fail => return Err("it was made to fail".to_owned()),
-            _ => {}
+        let fault = self.called("models", None).await;
+        if fault == Fault::Fail {
+            return Err("it was made to fail".to_owned());
         }
         let list = self.inner.models().await;
         self.answered("models", fault).await;

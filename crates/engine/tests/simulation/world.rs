@@ -234,7 +234,7 @@ impl State {
 
     /// For how long this life has lasted.
     pub(crate) fn age(&self) -> Duration {
-        self.now() - self.before
+        self.now().saturating_sub(self.before)
     }
 
     /// The lease under which a segment of the same batch was recorded last.
