@@ -27,6 +27,9 @@ pub enum Fault {
     None,
     /// The verb does not happen, and its caller is told to try again.
     Fail,
+    /// The verb does not happen, and the disk says that it did not keep what was written: whoever
+    /// wrote must not go on. Of a blob's `put`; elsewhere it is [`Self::Fail`].
+    Lose,
     /// The verb happens, but its answer is lost: its caller is told to try again.
     DoThenFail,
     /// The verb does not happen, and nobody is told.
@@ -155,7 +158,7 @@ pub(crate) async fn carry_out<T, E: std::fmt::Display>(
     ),
 ) -> std::result::Result<T, E> {
     match fault {
-        Fault::Fail => {
+        Fault::Fail | Fault::Lose => {
             plan.ended(call, &End::Failed);
             return Err(failed());
         }
@@ -176,7 +179,9 @@ pub(crate) async fn carry_out<T, E: std::fmt::Display>(
             tokio::time::sleep(pause).await;
             answer
         }
-        Fault::None | Fault::Late(_) | Fault::Fail | Fault::Hang | Fault::Lie(_) => answer,
+        Fault::None | Fault::Late(_) | Fault::Fail | Fault::Lose | Fault::Hang | Fault::Lie(_) => {
+            answer
+        }
     }
 }
 

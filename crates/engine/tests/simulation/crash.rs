@@ -58,6 +58,7 @@ fn story(strike: Option<(u64, Strike)>) -> Story {
         store_faults: 0,
         blob_faults: 0,
         full_disk: Default::default(),
+        disk_failures: 0,
         jumps: Vec::new(),
         rng,
     }

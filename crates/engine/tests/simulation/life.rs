@@ -10,8 +10,8 @@ use overnight_core::id::ProjectId;
 use overnight_core::segment::BlobKey;
 use overnight_engine::upstream::Upstream;
 use overnight_engine::{
-    Engine, EngineMetrics, EngineParts, EngineSettings, ResultTarget, Space, UpstreamLimits,
-    UpstreamPart,
+    Engine, EngineError, EngineMetrics, EngineParts, EngineSettings, ResultTarget, Space,
+    UpstreamLimits, UpstreamPart,
 };
 use overnight_store::blocking::Blocking;
 use overnight_store::faulty::Faulty;
@@ -101,6 +101,7 @@ async fn lived(world: &Arc<World>, fate: Fate) -> LifeEnd {
             lets_go(world, &store, &engine).await;
             settle(world, &blobs).await;
         }
+        Some(Err(EngineError::NotDurable(_))) if world.state().disk_failed => {}
         Some(Err(error)) => world.violated(format!("the engine stopped: {error:?}")),
         None => {}
     }

@@ -93,7 +93,13 @@ impl Plan for BlobSeam {
                 return Fault::Fail;
             }
             let rate = state.story.blob_faults;
-            chance(&mut state, rate)
+            let fault = chance(&mut state, rate);
+            if fault != Fault::None && call.verb == "put" && state.story.disk_failures > 0 {
+                state.story.disk_failures -= 1;
+                state.disk_failed = true;
+                return Fault::Lose;
+            }
+            fault
         });
         if call.verb == "put"
             && let Some(index) = batch_of_segment(&state, call)

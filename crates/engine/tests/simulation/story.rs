@@ -27,6 +27,8 @@ pub(crate) struct Story {
     pub(crate) blob_faults: u64,
     /// Nothing can be written between these times.
     pub(crate) full_disk: (Duration, Duration),
+    /// How often the disk fails to keep what it is given, so that the process has to stop.
+    pub(crate) disk_failures: u32,
     /// The clock is moved by so many seconds at these times.
     pub(crate) jumps: Vec<(Duration, i64)>,
     /// What is drawn while things happen.
@@ -174,6 +176,7 @@ impl Story {
             store_faults,
             blob_faults,
             full_disk,
+            disk_failures: Rng::new(seed).one_of(&[0, 0, 0, 1, 2]),
             jumps,
             rng,
         }

@@ -93,7 +93,7 @@ impl Upstream for UpstreamSeam {
         if fault == Fault::Fail {
             return lost();
         }
-        let way = self.world.state().story.rng.millis(0..5);
+        let way = self.world.state().story.rng.millis(1..5);
         let flight = name.map(|name| InFlight::enter(&self.world, name));
         tokio::time::sleep(way).await;
         let received = self.inner.send(Call { body, ..call }).await;

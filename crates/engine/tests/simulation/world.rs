@@ -80,6 +80,8 @@ pub(crate) struct State {
     pub(crate) violations: Vec<String>,
     /// How many calls of the seams there were in this life.
     pub(crate) calls: u64,
+    /// Whether the disk did not keep something in this life.
+    pub(crate) disk_failed: bool,
     /// Whether the segment that is recorded just now is not, though its writer is told so.
     pub(crate) lied: bool,
     /// Whether the strike of this life has come.
@@ -105,6 +107,7 @@ impl World {
             calls: 0,
             struck: false,
             lied: false,
+            disk_failed: false,
             fate: Fate::default(),
             dying_of: None,
             dead: CancellationToken::new(),
@@ -185,6 +188,7 @@ impl World {
         state.began = Some(Instant::now());
         state.calls = 0;
         state.struck = false;
+        state.disk_failed = false;
         state.dying_of = None;
         state.fate = fate;
         state.dead = CancellationToken::new();

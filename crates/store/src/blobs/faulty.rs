@@ -107,6 +107,15 @@ fn failed() -> object_store::Error {
     }
 }
 
+/// As a disk has it that fails.
+fn lost() -> object_store::Error {
+    let device = rustix::io::Errno::IO.raw_os_error();
+    object_store::Error::Generic {
+        store: "faulty",
+        source: std::io::Error::from_raw_os_error(device).into(),
+    }
+}
+
 impl fmt::Debug for Faulty {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Faulty")
@@ -139,7 +148,8 @@ impl ObjectStore for Faulty {
             }
             place.inner.put_opts(location, payload, opts).await
         };
-        carry_out(fault, &*place.plan, &call, (failed, put)).await
+        let error = if fault == Fault::Lose { lost } else { failed };
+        carry_out(fault, &*place.plan, &call, (error, put)).await
     }
 
     async fn put_multipart_opts(
@@ -196,5 +206,66 @@ impl ObjectStore for Faulty {
         options: CopyOptions,
     ) -> Result<()> {
         self.0.inner.copy_opts(from, to, options).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use overnight_core::segment::BlobKey;
+
+    use super::*;
+    use crate::blobs::BlobError;
+    use crate::conformance::block_on;
+
+    const KEY: &str = "segments/b/1/0";
+
+    /// Puts a blob, its first call going wrong in that way; what the writer is told, and whether the
+    /// blob is there.
+    fn put(fault: Fault) -> (crate::blobs::Result<()>, bool) {
+        let place = Blobs::memory();
+        let plan = move |_: &str, number| if number == 0 { fault } else { Fault::None };
+        let faulty = place.clone().with_faults(plan);
+        block_on(async {
+            let key = BlobKey::from(KEY);
+            let put = faulty.put(&key, vec![Bytes::from_static(b"bytes")]);
+            let told = put.await.map(drop);
+            (told, place.length(&key).await.is_ok())
+        })
+    }
+
+    #[test]
+    fn a_put_goes_wrong_as_planned() {
+        assert!(matches!(put(Fault::None), (Ok(()), true)));
+        let unavailable = |told| matches!(told, Err(BlobError::Unavailable(_)));
+        let (told, is_there) = put(Fault::Fail);
+        assert!(unavailable(told) && !is_there);
+        let (told, is_there) = put(Fault::DoThenFail);
+        assert!(unavailable(told) && is_there);
+        let lost = put(Fault::Lose);
+        assert!(matches!(lost, (Err(BlobError::NotDurable(_)), false)));
+    }
+
+    #[test]
+    fn a_lie_is_made_good_later() {
+        assert!(matches!(
+            put(Fault::Lie(Duration::from_mins(1))),
+            (Ok(()), false)
+        ));
+        let place = Blobs::memory();
+        let plan = |verb: &str, _| match verb {
+            "put" => Fault::Lie(Duration::ZERO),
+            _ => Fault::None,
+        };
+        let faulty = place.clone().with_faults(plan);
+        block_on(async {
+            let key = BlobKey::from(KEY);
+            faulty
+                .put(&key, vec![Bytes::from_static(b"bytes")])
+                .await
+                .unwrap();
+            assert!(place.length(&key).await.is_err());
+            assert_eq!(faulty.length(&key).await.unwrap(), 5);
+        });
     }
 }
