@@ -1,7 +1,6 @@
 //! Seams that fail on purpose, for tests of crashes: a store here, blobs by `Blobs::with_faults`.
 //!
-//! A call goes wrong before its verb, after it, or by never
-//! answering.
+//! A call goes wrong before its verb, after it, or by never being answered.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
