@@ -10,6 +10,13 @@ use crate::scene::{Scene, Sim};
 /// The default of `attempts_max`.
 const ATTEMPTS_MAX: usize = 5;
 
+/// An answer that is no JSON is tried so often.
+const NOT_JSON_ATTEMPTS_MAX: usize = 2;
+
+/// An attempt costs a line nothing when no other line was answered well meanwhile: on a busy machine that
+/// happens to an upstream of ten milliseconds, rarely and not often in a row.
+const FREE_ATTEMPTS: usize = 2;
+
 #[test]
 fn poisonous_lines_among_others_fail_after_their_attempts_and_all_others_complete() {
     let sim = Sim::start(10, &[]);
@@ -29,13 +36,9 @@ fn poisonous_lines_among_others_fail_after_their_attempts_and_all_others_complet
     assert_eq!(answer_to(&ended, "cut-0")["status_code"], 503);
     assert_eq!(answer_to(&ended, "garbage-0")["status_code"], 502);
     let log = sim.log();
-    assert_eq!(attempts(&log, "error-0"), ATTEMPTS_MAX);
-    assert_eq!(attempts(&log, "cut-0"), ATTEMPTS_MAX);
-    assert_eq!(
-        attempts(&log, "garbage-0"),
-        2,
-        "an answer that is no JSON is tried twice"
-    );
+    check_attempts(&log, "error-0", ATTEMPTS_MAX);
+    check_attempts(&log, "cut-0", ATTEMPTS_MAX);
+    check_attempts(&log, "garbage-0", NOT_JSON_ATTEMPTS_MAX);
 }
 
 #[test]
@@ -84,6 +87,16 @@ fn answer_to<'a>(ended: &'a Ended, custom_id: &str) -> &'a Value {
     let line = lines.find(|line| line["custom_id"] == custom_id).unwrap();
     assert!(line["error"].is_null(), "{line}");
     &line["response"]
+}
+
+/// Checks that a line was sent as often as it may fail, and hardly more often.
+fn check_attempts(log: &[Value], custom_id: &str, charged: usize) {
+    let made = attempts(log, custom_id);
+    let expected = charged..=charged + FREE_ATTEMPTS;
+    assert!(
+        expected.contains(&made),
+        "{custom_id} was sent {made} times"
+    );
 }
 
 /// How often a line was sent.
