@@ -275,9 +275,9 @@ fn every_key_is_another_and_its_table_is_a_configuration() {
     let folder = tempfile::tempdir().unwrap();
     let flags = [
         "--project",
-        "a \"quoted\" one",
+        "research-2.a_b",
         "--name",
-        "é",
+        "é \"quoted\"",
         "--role",
         "admin",
     ];
@@ -312,8 +312,11 @@ fn a_key_of_no_role_or_project_is_not_made() {
     let folder = tempfile::tempdir().unwrap();
     for (flags, expected) in [
         (["--role", "root"], "must be one of user, admin, metrics"),
-        (["--project", ""], "--project: must be a text"),
-        (["--project", "two\nlines"], "--project: must be a text"),
+        (["--project", ""], "--project: must be 1 to 64 letters"),
+        (
+            ["--project", "two\nlines"],
+            "--project: must be 1 to 64 letters",
+        ),
         (["--name", ""], "--name: must not be empty"),
     ] {
         let mut command = overnight(folder.path());
