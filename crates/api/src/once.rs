@@ -6,7 +6,9 @@
 //! send a 409 again. A refused request keeps nothing, so it may be mended under its key. Keys are
 //! their project's.
 
+use axum::body::Body;
 use axum::response::Response;
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use overnight_core::id::ProjectId;
 use overnight_store::store::{FirstAnswer, NewObject};
@@ -35,6 +37,37 @@ pub(crate) struct Once {
     request: String,
 }
 
+/// A request that is to make an object, once its body is there.
+pub(crate) enum Asked {
+    /// Its body, and its name if it has one.
+    New(Bytes, Option<Once>),
+    /// It was answered so before.
+    Before(Response),
+}
+
+/// Reads the body of a request to that route, and looks for what was answered to it before.
+///
+/// # Errors
+///
+/// The body cannot be read; or 400 when the header is no key, or names another request.
+pub(crate) async fn ask(
+    api: &Api,
+    caller: &Caller,
+    headers: &HeaderMap,
+    route: &str,
+    body: Body,
+) -> Result<Asked, ApiError> {
+    let settings = &api.settings;
+    let body = json::read(body, settings.json_bytes_max, settings.body_idle_max).await?;
+    let Some(once) = Once::of(caller, headers, route, &body)? else {
+        return Ok(Asked::New(body, None));
+    };
+    Ok(match once.replay(api).await? {
+        Some(answer) => Asked::Before(answer),
+        None => Asked::New(body, Some(once)),
+    })
+}
+
 impl Once {
     /// The name of a request, if it has one.
     ///
@@ -42,7 +75,7 @@ impl Once {
     ///
     /// 400 when the header is no key: empty, longer than 255 characters, not visible ASCII, or there
     /// twice.
-    pub(crate) fn of(
+    fn of(
         caller: &Caller,
         headers: &HeaderMap,
         route: &str,
@@ -78,7 +111,7 @@ impl Once {
     /// # Errors
     ///
     /// 400 when another request was answered under the key.
-    pub(crate) async fn replay(&self, api: &Api) -> Result<Option<Response>, ApiError> {
+    async fn replay(&self, api: &Api) -> Result<Option<Response>, ApiError> {
         let found = api
             .store
             .first_answer(&self.project, &self.key, api.clock.now());

@@ -17,7 +17,7 @@ use crate::api::Api;
 use crate::auth::Caller;
 use crate::errors::ApiError;
 use crate::json;
-use crate::once::{self, Once};
+use crate::once::{self, Asked};
 use crate::wire::batch::BatchObject;
 
 /// Creates a batch. What its lines look like is found out later: only what stands in this request
@@ -28,15 +28,12 @@ pub(crate) async fn create(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let settings = &api.settings;
-    let body = json::read(body, settings.json_bytes_max, settings.body_idle_max).await?;
-    let once = Once::of(&caller, &headers, "POST /v1/batches", &body)?;
-    if let Some(once) = &once
-        && let Some(answer) = once.replay(&api).await?
-    {
-        return Ok(answer);
-    }
-    let spec = spec::parse(&body, settings)?;
+    let asked = once::ask(&api, &caller, &headers, "POST /v1/batches", body).await?;
+    let (body, once) = match asked {
+        Asked::New(body, once) => (body, once),
+        Asked::Before(answer) => return Ok(answer),
+    };
+    let spec = spec::parse(&body, &api.settings)?;
     refuse_other_purposes(&api, &caller, &spec.input_file).await?;
     let now = api.clock.now();
     let id = BatchId::new(now, api.entropy.draw());

@@ -18,7 +18,7 @@ pub(crate) use crate::files::disposition::FILENAME_CHARS_MAX;
 use crate::files::disposition::{base_name, refuse_long};
 use crate::files::{check, fields};
 use crate::json::{self, Members};
-use crate::once::{self, Once};
+use crate::once::{self, Asked};
 use crate::params::{expiry, integer_value, missing, refuse_unknown, required_text};
 use crate::wire::upload::UploadObject;
 
@@ -31,14 +31,11 @@ pub(crate) async fn create(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let settings = &api.settings;
-    let body = json::read(body, settings.json_bytes_max, settings.body_idle_max).await?;
-    let once = Once::of(&caller, &headers, "POST /v1/uploads", &body)?;
-    if let Some(once) = &once
-        && let Some(answer) = once.replay(&api).await?
-    {
-        return Ok(answer);
-    }
+    let asked = once::ask(&api, &caller, &headers, "POST /v1/uploads", body).await?;
+    let (body, once) = match asked {
+        Asked::New(body, once) => (body, once),
+        Asked::Before(answer) => return Ok(answer),
+    };
     let upload = parse(&api, &caller, &body)?;
     let text = json::pretty_line_text(&UploadObject::new(&upload, None, upload.created_at))?;
     once::insert(&api, once, NewObject::Upload(&upload), text).await
