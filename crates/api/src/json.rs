@@ -63,17 +63,20 @@ fn answer(json: serde_json::Result<Vec<u8>>) -> Result<Response, ApiError> {
 ///
 /// 413 above the limit, 400 when the client stops in the middle.
 pub(crate) async fn read(body: Body, limit: usize, time: Duration) -> Result<Bytes, ApiError> {
-    let incomplete = || ApiError::bad_request("The request's body ended before it was complete.");
     let collecting = Limited::new(body, limit).collect();
-    match tokio::time::timeout(time, collecting)
-        .await
-        .map_err(|_| incomplete())?
-    {
+    let collected = tokio::time::timeout(time, collecting).await.map_err(|_| {
+        ApiError::bad_request(format!(
+            "The request's body took too long: all of it must come within {time:?}."
+        ))
+    })?;
+    match collected {
         Ok(collected) => Ok(collected.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => Err(ApiError::too_large(format!(
             "Maximum content size limit ({limit}) exceeded."
         ))),
-        Err(_) => Err(incomplete()),
+        Err(_) => Err(ApiError::bad_request(
+            "The request's body ended before it was complete.",
+        )),
     }
 }
 

@@ -212,6 +212,20 @@ async fn a_client_that_sends_nothing_more_is_refused() {
 }
 
 #[tokio::test]
+async fn a_json_body_that_never_ends_is_refused() {
+    let server = Server::with(|api| {
+        api.settings.body_idle_max = std::time::Duration::from_millis(20);
+    });
+    for path in ["/v1/batches", "/v1/uploads"] {
+        let request =
+            Request::post(path).body(Body::from_stream(stream::pending::<io::Result<Bytes>>()));
+        let refused = server.send(request.unwrap()).await;
+        let message = "The request's body took too long: all of it must come within 20ms.";
+        refused.is_refusal(400, message, None, None);
+    }
+}
+
+#[tokio::test]
 async fn a_disk_that_fills_up_ends_an_upload() {
     let asked = AtomicU64::new(0);
     let server = Server::with(|api| {
