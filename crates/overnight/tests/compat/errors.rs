@@ -51,13 +51,7 @@ const ROWS: &[Row] = &[
     recorded(
         "7.1/message",
         "What a person needs is in the message: SDKs show no more.",
-        |scene| {
-            let message = "Invalid 'limit': integer above maximum value. Expected a value <= 100, \
-                           but got 101 instead.";
-            let refusal = Refusal::new(400, message).param("limit");
-            let golden = refusal.code("integer_above_max_value").golden();
-            scene.expect(&get("/v1/batches?limit=101"), &golden)
-        },
+        crate::batches::list::limit_above,
     ),
     reported(
         "7.2/400-not-json",

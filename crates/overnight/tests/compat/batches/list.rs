@@ -88,13 +88,7 @@ const ROWS: &[Row] = &[
     reported(
         "2.3/limit-above",
         "A `limit` above 100 is refused.",
-        |scene| {
-            let message = "Invalid 'limit': integer above maximum value. Expected a value <= 100, \
-                           but got 101 instead.";
-            let refusal = Refusal::new(400, message).param("limit");
-            let golden = refusal.code("integer_above_max_value").golden();
-            scene.expect(&get("/v1/batches?limit=101"), &golden)
-        },
+        limit_above,
     ),
     reported(
         "2.3/limit-below",
@@ -210,4 +204,13 @@ fn numbered(object: Object, number: usize) -> Object {
         .with("id", format!("\"«b{number}»\""))
         .with("created_at", format!("«c{number}»"))
         .with("expires_at", format!("«c{number} + 86400»"))
+}
+
+/// A limit above the maximum is refused in words that say what to do.
+pub(crate) fn limit_above(scene: &mut Scene<'_>) -> Outcome {
+    let message = "Invalid 'limit': integer above maximum value. Expected a value <= 100, but got 101 \
+                   instead.";
+    let refusal = Refusal::new(400, message).param("limit");
+    let golden = refusal.code("integer_above_max_value").golden();
+    scene.expect(&get("/v1/batches?limit=101"), &golden)
 }

@@ -196,30 +196,12 @@ const ROWS: &[Row] = &[
     recorded(
         "1.1/unknown-purpose",
         "An unknown purpose is refused with the list of the known ones.",
-        |scene| {
-            let message = "'world_domination' is not one of ['fine-tune', 'assistants', 'batch', \
-                           'user_data', 'vision', 'evals'] - 'purpose'";
-            let form = Form::default().field("purpose", "world_domination");
-            let request = form.file("in.jsonl", one_line()).upload();
-            scene.expect(
-                &request,
-                &Refusal::new(400, message).param("purpose").files(),
-            )
-        },
+        |scene| no_purpose(scene, "world_domination"),
     ),
     recorded(
         "1.1/result-purpose",
         "A purpose that only the service gives (`batch_output`) cannot be uploaded.",
-        |scene| {
-            let message = "'batch_output' is not one of ['fine-tune', 'assistants', 'batch', \
-                           'user_data', 'vision', 'evals'] - 'purpose'";
-            let form = Form::default().field("purpose", "batch_output");
-            let request = form.file("in.jsonl", one_line()).upload();
-            scene.expect(
-                &request,
-                &Refusal::new(400, message).param("purpose").files(),
-            )
-        },
+        |scene| no_purpose(scene, "batch_output"),
     ),
     chosen(
         "1.1/missing-purpose",
@@ -467,4 +449,16 @@ fn wrong_expiry(scene: &mut Scene<'_>) -> Outcome {
         scene.expect(&form.upload(), &refusal.files())?;
     }
     Ok(())
+}
+
+/// What is not the purpose of an upload is refused with the list of those that are.
+fn no_purpose(scene: &mut Scene<'_>, word: &str) -> Outcome {
+    let message = format!(
+        "'{word}' is not one of ['fine-tune', 'assistants', 'batch', 'user_data', 'vision', 'evals'] - \
+         'purpose'"
+    );
+    let form = Form::default().field("purpose", word);
+    let request = form.file("in.jsonl", one_line()).upload();
+    let refusal = Refusal::new(400, &message).param("purpose");
+    scene.expect(&request, &refusal.files())
 }
