@@ -16,6 +16,7 @@ mod drivers;
 #[cfg(any(test, feature = "conformance"))]
 pub mod faulty;
 pub mod folder;
+mod space;
 pub mod sqlite;
 pub mod status;
 pub mod store;

@@ -18,6 +18,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::config::settings::Settings;
 use crate::failure::INTERRUPTED;
+use crate::wiring::descriptors::Descriptors;
 use crate::wiring::signals::Stop;
 use crate::wiring::upstreams::{self, UpstreamMaker};
 use crate::wiring::{api, engine, listen, system};
@@ -46,6 +47,7 @@ impl Listeners {
 /// Everything that the parts of a server share.
 struct Server {
     settings: Settings,
+    descriptors: Descriptors,
     stop: Stop,
     tasks: TaskTracker,
     data: Arc<DataFolder>,
@@ -81,6 +83,7 @@ pub(super) async fn serve(
     }
     let server = Server {
         settings,
+        descriptors: Descriptors::claim(),
         stop,
         tasks: TaskTracker::new(),
         data,
@@ -128,6 +131,7 @@ impl Server {
             settings: &self.settings,
             environment,
             spool_folder: self.data.path(),
+            descriptors: self.descriptors,
             stop: after_all,
             tasks: &self.tasks,
         };
@@ -202,12 +206,19 @@ impl Server {
                 let url = listen::url(&listener)?;
                 tracing::info!(url, "metrics have an address of their own");
                 let router = metrics_router(api::metrics_api(&api, &address));
-                let served = listen::serve(listener, router, self.stop.asked(), grace);
+                let served =
+                    listen::serve(listener, router, self.stop.asked(), grace, self.descriptors);
                 Some(served)
             }
             None => None,
         };
-        let main = listen::serve(listeners.main, router(api), self.stop.asked(), grace);
+        let main = listen::serve(
+            listeners.main,
+            router(api),
+            self.stop.asked(),
+            grace,
+            self.descriptors,
+        );
         let metrics = async move {
             if let Some(metrics) = metrics {
                 metrics.await;
