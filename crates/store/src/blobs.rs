@@ -56,6 +56,8 @@ pub struct Blobs {
     folders: Option<Arc<Folders>>,
     mounts: BTreeMap<BlobKey, Arc<Mount>>,
     blocking: Blocking,
+    #[cfg(any(test, feature = "conformance"))]
+    faults: Option<faulty::Faults>,
 }
 
 impl Blobs {
@@ -89,6 +91,8 @@ impl Blobs {
             folders: Some(folders),
             mounts: BTreeMap::new(),
             blocking,
+            #[cfg(any(test, feature = "conformance"))]
+            faults: None,
         })
     }
 
@@ -102,6 +106,8 @@ impl Blobs {
             folders: None,
             mounts: BTreeMap::new(),
             blocking: Blocking::Pool,
+            #[cfg(any(test, feature = "conformance"))]
+            faults: None,
         }
     }
 
@@ -299,6 +305,10 @@ impl Blobs {
     /// disk did not promise to keep it.
     pub async fn append(&self, key: &BlobKey, parts: &[Bytes]) -> Result<Extent> {
         let mount = self.mounts.get(key).ok_or_else(|| error::missing(key))?;
+        #[cfg(any(test, feature = "conformance"))]
+        if let Some(faults) = &self.faults {
+            return faults.append((mount, self.blocking), key, parts).await;
+        }
         mount.append(self.blocking, key, parts.to_vec()).await
     }
 
@@ -309,7 +319,12 @@ impl Blobs {
     /// As [`Self::append`]; [`BlobError::Corrupt`] when the file is shorter than that.
     pub async fn truncate(&self, key: &BlobKey, length: u64) -> Result<()> {
         let mount = self.mounts.get(key).ok_or_else(|| error::missing(key))?;
-        mount.truncate(self.blocking, key, length).await
+        let truncate = mount.truncate(self.blocking, key, length);
+        #[cfg(any(test, feature = "conformance"))]
+        if let Some(faults) = &self.faults {
+            return faults.other(("truncate", key), truncate).await;
+        }
+        truncate.await
     }
 
     /// Deletes what unfinished writes of a former process left in the folder, and answers how many

@@ -42,7 +42,9 @@ const THREADS: usize = 2;
 #[test]
 fn what_clients_were_told_outlives_a_power_failure() {
     let folder = folder();
+    let began = tokio::time::Instant::now();
     let record = record(folder.path());
+    println!("{} events in {:?}", record.events.len(), began.elapsed());
     the_record_has_everything(&record);
     let moments = moments(&record.events);
     assert!(moments.len() >= MOMENTS, "{} moments", moments.len());
@@ -72,6 +74,7 @@ fn what_clients_were_told_outlives_a_power_failure() {
         eprintln!("{what}");
         resume_unwind(panic);
     }
+    println!("{} moments after {:?}", moments.len(), began.elapsed());
     // The proof that the proof works: what is not kept is missed.
     let in_blobs = |path: &Path| path.starts_with("data/blobs");
     let is_folder = |path: &Path| is_folder(&record.events, path);

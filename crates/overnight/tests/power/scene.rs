@@ -47,20 +47,10 @@ pub(crate) fn record(folder: &Path) -> Record {
     let lives: [fn(&mut Client); 2] = [first_life, second_life];
     for (life, number) in lives.into_iter().zip(1..) {
         let trace = folder.join(format!("trace-{number}"));
-        let mut server = start(folder, &root.join("data"), &sim.url, &trace);
-        let line = server.first_line();
-        line.trim()
-            .strip_prefix("overnight is ready on ")
-            .unwrap()
-            .clone_into(&mut client.base_url);
+        let server = Traced::start(folder, &root.join("data"), &sim.url, &trace);
+        client.base_url.clone_from(&server.base_url);
         life(&mut client);
-        server.kill9();
-        let end = format!("{} +++ killed by SIGKILL +++", server.pid);
-        until("the end of the record", || {
-            let written = fs::read(&trace).unwrap_or_default();
-            let tail = &written[written.len().saturating_sub(4096)..];
-            String::from_utf8_lossy(tail).contains(&end)
-        });
+        drop(server);
         traces.push(fs::read_to_string(&trace).unwrap());
     }
     let mut reader = Reader::new(&root);
@@ -77,18 +67,46 @@ pub(crate) fn record(folder: &Path) -> Record {
     }
 }
 
-fn start(folder: &Path, data: &Path, upstream: &str, trace: &Path) -> Process {
-    let binary = support::overnight(folder);
-    let mut command = Command::new("strace");
-    command.args(FLAGS).arg("--output").arg(trace);
-    command.arg(binary.get_program()).current_dir(folder);
-    for (name, value) in binary.get_envs() {
-        assert!(value.is_none(), "the binary is given nothing");
-        command.env_remove(name);
+/// A server under `strace`.
+struct Traced {
+    /// That is `strace`; the number is the server's.
+    process: Process,
+    base_url: String,
+}
+
+impl Traced {
+    fn start(folder: &Path, data: &Path, upstream: &str, trace: &Path) -> Self {
+        let binary = support::overnight(folder);
+        let mut command = Command::new("strace");
+        command.args(FLAGS).arg("--output").arg(trace);
+        command.arg(binary.get_program()).current_dir(folder);
+        for (name, value) in binary.get_envs() {
+            assert!(value.is_none(), "the binary is given nothing");
+            command.env_remove(name);
+        }
+        command.args(["serve", "--listen", "127.0.0.1:0", "--upstream", upstream]);
+        command.arg("--data").arg(data);
+        let mut process = Process::start(command, folder);
+        let line = process.first_line();
+        let base_url = line.trim().strip_prefix("overnight is ready on ").unwrap();
+        // Whoever holds the data folder says which process it is.
+        let holder = fs::read_to_string(data.join("lock")).unwrap();
+        process.pid = holder.trim().parse().unwrap();
+        Self {
+            process,
+            base_url: base_url.to_owned(),
+        }
     }
-    command.args(["serve", "--listen", "127.0.0.1:0", "--upstream", upstream]);
-    command.arg("--data").arg(data);
-    Process::start(command, folder)
+}
+
+impl Drop for Traced {
+    /// Ends the server suddenly; the record is whole when `strace` has ended, too.
+    fn drop(&mut self) {
+        if self.process.is_running() {
+            self.process.signal("KILL");
+            self.process.wait();
+        }
+    }
 }
 
 fn first_life(client: &mut Client) {

@@ -8,9 +8,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 /// How `strace` is told to write such a record, but for the file that it writes to.
-pub(crate) const FLAGS: [&str; 7] = [
-    // The process is a child of whoever starts `strace`, and can be killed by itself.
-    "--daemonize",
+pub(crate) const FLAGS: [&str; 6] = [
     "--follow-forks",
     "--seccomp-bpf",
     "--decode-fds=path",
