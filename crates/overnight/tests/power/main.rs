@@ -20,12 +20,14 @@ mod strace;
 #[path = "../support/mod.rs"]
 mod support;
 
+use std::any::Any;
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind, set_hook, take_hook};
 use std::path::{Path, PathBuf};
 use std::thread;
 
 use overnight_core::time::Timestamp;
+use tokio::time::Instant;
 
 use crate::check::check;
 use crate::dice::Dice;
@@ -42,54 +44,56 @@ const THREADS: usize = 2;
 #[test]
 fn what_clients_were_told_outlives_a_power_failure() {
     let folder = folder();
-    let began = tokio::time::Instant::now();
+    let began = Instant::now();
     let record = record(folder.path());
     println!("{} events in {:?}", record.events.len(), began.elapsed());
     the_record_has_everything(&record);
     let moments = moments(&record.events);
     assert!(moments.len() >= MOMENTS, "{} moments", moments.len());
-    let found = thread::scope(|scope| {
-        let shares: Vec<_> = (0..THREADS)
-            .map(|share| {
-                let (record, moments) = (&record, &moments);
-                let place = folder.path().join(format!("share-{share}"));
-                scope.spawn(move || {
-                    let mine = |moment: &usize| moment % THREADS == share;
-                    fail_at(
-                        record,
-                        &|_, _| true,
-                        &moments.iter().copied().filter(mine).collect(),
-                        &place,
-                    )
-                })
-            })
-            .collect();
-        let found: Vec<_> = shares
-            .into_iter()
-            .map(|share| share.join().unwrap())
-            .collect();
-        found
-    });
-    if let Some((what, panic)) = found.into_iter().flatten().next() {
+    if let Some((what, panic)) = fail_at_all(&record, &moments, folder.path()) {
         eprintln!("{what}");
         resume_unwind(panic);
     }
     println!("{} moments after {:?}", moments.len(), began.elapsed());
+
     // The proof that the proof works: what is not kept is missed.
-    let in_blobs = |path: &Path| path.starts_with("data/blobs");
+    let is_blob = |path: &Path| path.starts_with("data/blobs");
     let is_folder = |path: &Path| is_folder(&record.events, path);
-    let without_blobs = |path: &Path, _: usize| !in_blobs(path) || is_folder(path);
-    let without_folders = |path: &Path, _: usize| !in_blobs(path) || !is_folder(path);
-    let without_log = |path: &Path, _: usize| !path.ends_with("overnight.db-wal");
-    is_missed(&record, &without_blobs, &moments, folder.path());
-    is_missed(&record, &without_folders, &moments, folder.path());
-    is_missed(&record, &without_log, &moments, folder.path());
+    let is_log = |path: &Path| path.ends_with("overnight.db-wal");
+    let without: [Keeps<'_>; 3] = [
+        &|path| !is_blob(path) || is_folder(path),
+        &|path| !is_blob(path) || !is_folder(path),
+        &|path| !is_log(path),
+    ];
+    for keeps in without {
+        is_missed(&record, keeps, &moments, folder.path());
+    }
 }
 
-/// Whether a disk keeps what it is told to by the fsync of that number, of that file or folder.
-type Keeps<'a> = &'a dyn Fn(&Path, usize) -> bool;
+/// Lets the power fail at all moments, which threads share. Answers one that is not survived.
+fn fail_at_all(record: &Record, moments: &BTreeSet<usize>, folder: &Path) -> Option<Found> {
+    let share = |number: usize| {
+        let is_mine = |moment: &usize| moment % THREADS == number;
+        let mine = moments.iter().copied().filter(is_mine).collect();
+        let place = folder.join(format!("share-{number}"));
+        fail_at(record, &|_| true, &mine, &place)
+    };
+    thread::scope(|scope| {
+        let share = &share;
+        let others: Vec<_> = (1..THREADS)
+            .map(|number| scope.spawn(move || share(number)))
+            .collect();
+        let own = share(0);
+        let others = others.into_iter().map(|other| other.join().unwrap());
+        others.fold(own, Option::or)
+    })
+}
 
-type Panic = Box<dyn std::any::Any + Send>;
+/// Whether a disk keeps a file or a folder when it is told to.
+type Keeps<'a> = &'a (dyn Fn(&Path) -> bool + Sync);
+
+/// When the power failed, and what was wrong then.
+type Found = (String, Box<dyn Any + Send>);
 
 /// A disk that does not keep everything loses something that was promised.
 fn is_missed(record: &Record, keeps: Keeps<'_>, moments: &BTreeSet<usize>, folder: &Path) {
@@ -108,14 +112,13 @@ fn fail_at(
     keeps: Keeps<'_>,
     moments: &BTreeSet<usize>,
     place: &Path,
-) -> Option<(String, Panic)> {
+) -> Option<Found> {
     let mut disk = Disk::new();
     let mut answers = 0;
     for (event, number) in record.events.iter().zip(1..) {
-        match event {
-            Event::Answer => answers += 1,
-            Event::SyncBegins(path, sync) if !keeps(path, *sync) => {}
-            event => disk.happen(event),
+        answers += usize::from(*event == Event::Answer);
+        if !matches!(event, Event::SyncBegins(path, _) if !keeps(path)) {
+            disk.happen(event);
         }
         if !moments.contains(&number) {
             continue;
@@ -127,7 +130,7 @@ fn fail_at(
                 check(&place.join("data"), &record.journal, answers, now);
             }));
             if let Err(panic) = checked {
-                let last = path_of(event);
+                let last = shown(event);
                 let what = format!("after event {number} ({last}) and {answers} answers: {loss:?}");
                 return Some((what, panic));
             }
@@ -177,11 +180,11 @@ fn is_folder(events: &[Event], path: &Path) -> bool {
     events.iter().any(is_it)
 }
 
-fn path_of(event: &Event) -> String {
-    match event {
-        Event::Write(path, at, bytes) => format!("write {path:?} {at} {}", bytes.len()),
-        event => format!("{event:?}"),
+fn shown(event: &Event) -> String {
+    if let Event::Write(path, at, bytes) = event {
+        return format!("{} bytes at {at} of {}", bytes.len(), path.display());
     }
+    format!("{event:?}")
 }
 
 /// A folder in memory where there is one: it is written hundreds of times.

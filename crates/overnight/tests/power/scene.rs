@@ -110,12 +110,12 @@ impl Drop for Traced {
 }
 
 fn first_life(client: &mut Client) {
+    // The big one is of more than one piece, so that it is not put whole.
     let (big, small, slow) = (
         client.upload(&lines(12, 100_000)),
         client.upload(&lines(200, 0)),
         client.upload(&lines(150, 0)),
     );
-    // Of more than one piece, so that it is not put whole.
     let (big, small) = (client.batch(&big), client.batch(&small));
     client.until(&big, |batch| batch["status"] == "completed");
     let slow = client.batch(&slow);
@@ -128,7 +128,9 @@ fn first_life(client: &mut Client) {
         client.read_results(batch);
     }
     let unused: Vec<String> = (0..3).map(|_| client.upload(&lines(2, 0))).collect();
-    unused.iter().for_each(|file| client.delete(file));
+    for file in &unused {
+        client.delete(file);
+    }
     let cut_off = client.upload(&lines(150, 0));
     let cut_off = client.batch(&cut_off);
     client.until(&cut_off, |batch| count(batch, "completed") >= 20);

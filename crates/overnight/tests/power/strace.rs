@@ -234,8 +234,9 @@ fn string(text: &str) -> Option<Vec<u8>> {
 }
 
 fn unhex(text: &str) -> Vec<u8> {
-    let digit = |digit: u8| char::from(digit).to_digit(16).unwrap() as u8;
-    let text = text.as_bytes().chunks_exact(4);
-    text.map(|byte| digit(byte[2]) << 4 | digit(byte[3]))
+    // Each byte is `\xAB`.
+    let digits = text.split("\\x").skip(1);
+    digits
+        .map(|byte| u8::from_str_radix(byte, 16).unwrap())
         .collect()
 }
