@@ -13,6 +13,7 @@ pub mod blocking;
 pub mod conformance;
 #[cfg(test)]
 mod drivers;
+mod entries;
 #[cfg(any(test, feature = "conformance"))]
 pub mod faulty;
 pub mod folder;

@@ -16,6 +16,7 @@ use crate::engine::ResultTarget;
 use crate::feed::{Feed, feed};
 use crate::input::InputReader;
 use crate::merge::merge_small;
+use crate::planted::end_of_recorded;
 use crate::record::flush_all;
 use crate::seal;
 use crate::shared::Shared;
@@ -352,12 +353,12 @@ async fn resume(shared: &Arc<Shared>, run: &Arc<Run>, batch: &Batch) -> Result<P
     }
     if let ResultTarget::Append { output, error } = &shared.target {
         // What is behind the recorded length was written, but not recorded: its lines are run again.
-        shared
-            .persist_blob(run, || shared.blobs.truncate(output, lengths.0))
-            .await?;
-        shared
-            .persist_blob(run, || shared.blobs.truncate(error, lengths.1))
-            .await?;
+        for (file, length) in [(output, lengths.0), (error, lengths.1)] {
+            let end = end_of_recorded(length);
+            shared
+                .persist_blob(run, || shared.blobs.truncate(file, end))
+                .await?;
+        }
     }
     run.recorder.resume(done, batch.tally, lengths, total);
     Ok(footer)

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use overnight_api::{Api, metrics_router, router};
@@ -13,6 +14,7 @@ use overnight_store::folder::{DataFolder, FolderError};
 use overnight_store::{Blobs, Sqlite, Wake};
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -22,6 +24,10 @@ use crate::wiring::descriptors::Descriptors;
 use crate::wiring::signals::Stop;
 use crate::wiring::upstreams::{self, UpstreamMaker};
 use crate::wiring::{api, engine, listen, system};
+
+/// What requests leave to tidy up has so much time at the end of the process: a little more than
+/// the rest of a body that is refused.
+const TIDY_PATIENCE: Duration = Duration::from_secs(6);
 
 /// What the server listens on.
 struct Listeners {
@@ -188,8 +194,10 @@ impl Server {
         };
         let ((), ended, damage) = tokio::join!(http, engine, self.damage(&damaged));
         requests.close();
-        // What a request leaves to tidy up is bounded in time by itself.
-        requests.wait().await;
+        // What a request leaves to tidy up asks the database, which may not answer.
+        if timeout(TIDY_PATIENCE, requests.wait()).await.is_err() {
+            tracing::warn!("what requests have left is tidied up at the next start");
+        }
         ended.context("the engine panicked; this is a bug")??;
         if let Some(damage) = damage {
             bail!(damage);
