@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::File;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -258,6 +258,34 @@ impl Blobs {
             .boxed()
     }
 
+    /// Every key, as [`Self::list`] tells those of a folder.
+    #[must_use]
+    pub fn list_all(&self) -> BoxStream<'static, Result<BlobKey>> {
+        self.durable
+            .list(None)
+            .map(|found| match found {
+                Ok(object) => Ok(BlobKey::from(object.location.as_ref())),
+                Err(source) => Err(error::object(source)),
+            })
+            .boxed()
+    }
+
+    /// The files that unfinished writes left in the folder, which [`Self::sweep_staging`] deletes.
+    ///
+    /// # Errors
+    ///
+    /// [`BlobError::Unavailable`] when the folder cannot be walked.
+    pub async fn staging(&self) -> Result<Vec<PathBuf>> {
+        match self.root.clone() {
+            Some(root) => self
+                .blocking
+                .run(move || staging::list(&root))
+                .await
+                .map_err(error::io)?,
+            None => Ok(Vec::new()),
+        }
+    }
+
     /// Appends to a mounted file. The bytes are there for good, or the file is as long as before.
     /// Appends to one file take turns.
     ///
@@ -297,6 +325,12 @@ impl Blobs {
                 .map_err(error::io)?,
             None => Ok(0),
         }
+    }
+
+    /// Whether the checksums of its extents are known. A file that is only read where it lies was
+    /// never hashed as a whole.
+    fn is_hashed(&self, key: &BlobKey) -> bool {
+        self.mounts.get(key).is_none_or(|mount| mount.is_appended())
     }
 
     async fn read_object(&self, key: &BlobKey, range: Range<u64>) -> Result<Bytes> {

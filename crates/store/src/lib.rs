@@ -19,6 +19,7 @@ pub mod folder;
 pub mod sqlite;
 pub mod status;
 pub mod store;
+pub mod verify;
 pub mod wake;
 
 pub use blobs::{BlobError, Blobs};

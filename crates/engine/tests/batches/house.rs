@@ -135,6 +135,21 @@ impl House {
 }
 
 impl Life {
+    /// Uploads lines and creates a batch of them while no engine runs.
+    pub(crate) async fn prepare(house: &House, store: &Sqlite, lines: &[String]) -> BatchId {
+        let at = Timestamp::from_micros(house.now.load(Ordering::Relaxed));
+        let id = BatchId::new(at, 1);
+        let new = NewBatch {
+            file: FileId::new(at, 2),
+            blob: BlobKey::upload(3),
+            id: id.clone(),
+            window: None,
+            at,
+        };
+        create(store, &house.blobs, new, lines.concat()).await;
+        id
+    }
+
     /// Uploads lines and creates a batch of them.
     pub(crate) async fn create(&self, lines: &[String], window: Option<Duration>) -> BatchId {
         let (now, draw) = (self.clock.now(), || self.entropy.draw());

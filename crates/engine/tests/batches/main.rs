@@ -4,6 +4,7 @@
 #![cfg(test)]
 
 mod blame;
+mod damage;
 mod endings;
 mod ground;
 mod house;
