@@ -7,6 +7,7 @@
 //! Read [`store`] first: each verb of the trait opens with what it guarantees. `conformance` holds
 //! the suite that every driver passes.
 
+pub mod backup;
 pub mod blobs;
 pub mod blocking;
 #[cfg(any(test, feature = "conformance"))]

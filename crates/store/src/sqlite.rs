@@ -10,6 +10,7 @@
 //! `running`.
 
 mod batches;
+pub mod beside;
 mod damage;
 mod error;
 mod files;

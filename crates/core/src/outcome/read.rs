@@ -44,9 +44,9 @@ mod tests {
 
     const IDS: fn() -> LineIds = || LineIds::new(Timestamp::from_seconds(1), 2, 3);
 
-    fn id(line: &[u8]) -> Option<Option<&str>> {
+    fn id(line: &[u8]) -> Option<&str> {
         let line = line.strip_suffix(b"\n").unwrap();
-        read_line(line).map(|read| read.custom_id)
+        read_line(line).unwrap().custom_id
     }
 
     #[test]
@@ -55,11 +55,11 @@ mod tests {
         write_head(&mut line, IDS(), br#""a\u0062""#, 200);
         line.extend_from_slice(br#"{"choices":[1e400]}"#);
         write_tail(&mut line);
-        assert_eq!(id(&line), Some(Some(r#""a\u0062""#)));
+        assert_eq!(id(&line), Some(r#""a\u0062""#));
 
         line.clear();
         write_error(&mut line, IDS(), b"null", LineError::Expired);
-        assert_eq!(id(&line), Some(None));
+        assert_eq!(id(&line), None);
     }
 
     #[test]

@@ -60,8 +60,10 @@ impl Checks<'_> {
                 self.tell(Finding::new(Check::Results, id.as_str(), problem));
             }
         }
+        let all = ids.len();
         ids.sort_unstable();
-        let doubled = ids.windows(2).filter(|pair| pair[0] == pair[1]).count();
+        ids.dedup();
+        let doubled = all - ids.len();
         if doubled > 0 {
             let problem = format!("{doubled} lines are in its results more than once");
             self.tell(Finding::new(Check::Results, id.as_str(), problem));
@@ -100,18 +102,16 @@ impl Checks<'_> {
                 Ok(None) => break Ok(()),
                 Err(error) => break Err(error),
             };
-            let mut rest = &piece[..];
-            while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
-                let (line, behind) = (&rest[..end], &rest[end + 1..]);
-                if begun.is_empty() {
-                    take(line);
-                } else {
-                    begun.extend_from_slice(line);
-                    take(&std::mem::take(&mut begun));
+            for part in piece.split_inclusive(|byte| *byte == b'\n') {
+                match part.strip_suffix(b"\n") {
+                    Some(line) if begun.is_empty() => take(line),
+                    Some(line) => {
+                        begun.extend_from_slice(line);
+                        take(&std::mem::take(&mut begun));
+                    }
+                    None => begun.extend_from_slice(part),
                 }
-                rest = behind;
             }
-            begun.extend_from_slice(rest);
         };
         if !begun.is_empty() && checked.is_ok() {
             // What is behind the last line end is no line.

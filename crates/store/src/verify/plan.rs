@@ -1,6 +1,6 @@
 //! What must be true of the plan of an open batch.
 
-use overnight_core::plan::{PlanEntry, PlanFooter, TRAILER_SIZE, tail_range};
+use overnight_core::plan::{PlanEntry, PlanFooter, Run, TRAILER_SIZE, tail_range};
 use overnight_core::segment::{Extent, LineSet};
 
 use super::{Check, Checks, Finding};
@@ -61,7 +61,7 @@ async fn lines(blobs: &Blobs, plan: &Extent) -> std::result::Result<LineSet, Blo
     let footer = PlanFooter::decode(&tail).map_err(|error| wrong(error.to_string()))?;
     let step = PIECE_BYTES / PlanEntry::SIZE as u64 * PlanEntry::SIZE as u64;
     let mut lines = LineSet::new();
-    for entries in footer.runs.iter().map(|run| run.range()) {
+    for entries in footer.runs.iter().map(Run::range) {
         let mut at = entries.start;
         while at < entries.end {
             let until = entries.end.min(at + step);
