@@ -141,7 +141,10 @@ async fn concatenate(
     let mut length = 0;
     for extent in &extents {
         let copied = copy(shared, extent, &mut hash, writer.as_mut()).await;
-        if let Err(error @ (BlobError::NotFound(_) | BlobError::Corrupt(_))) = &copied {
+        // An index may be lost.
+        if part != Part::Index
+            && let Err(error @ (BlobError::NotFound(_) | BlobError::Corrupt(_))) = &copied
+        {
             shared.found_damage(extent, error).await;
         }
         copied?;

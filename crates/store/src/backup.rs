@@ -69,6 +69,6 @@ fn wrong(folder: &Path, why: &'static str) -> BackupError {
 }
 
 /// Turns an error of the file system into one that names the file.
-fn of<'a>(path: &'a Path) -> impl Fn(io::Error) -> BackupError + 'a {
+fn of(path: &Path) -> impl Fn(io::Error) -> BackupError + '_ {
     |source| BackupError::Io(path.to_owned(), source)
 }

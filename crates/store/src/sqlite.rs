@@ -19,6 +19,8 @@ pub mod inspect;
 mod jobs;
 mod migrate;
 mod once;
+#[cfg(any(test, feature = "conformance"))]
+pub mod past;
 mod quarantine;
 mod readers;
 mod row;

@@ -1,5 +1,6 @@
 //! A store, blobs, and engines that live and die on them.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -66,9 +67,14 @@ impl House {
         runtime.block_on(story())
     }
 
+    /// The file of the database.
+    pub(crate) fn database(&self) -> PathBuf {
+        self.folder.path().join("db")
+    }
+
     /// Opens the store as a new process would.
     pub(crate) fn open(&self) -> Sqlite {
-        Sqlite::open(&self.folder.path().join("db"), Blocking::Inline).unwrap()
+        Sqlite::open(&self.database(), Blocking::Inline).unwrap()
     }
 
     /// Opens the store and starts an engine on it, with an upstream.

@@ -8,3 +8,4 @@ mod damage;
 mod endings;
 mod ground;
 mod house;
+mod past;

@@ -36,6 +36,8 @@ pub(crate) fn check(world: &Arc<World>) {
             check_lines(world, &store, index, &batch).await;
             named.extend(blobs_of(world, &store, story).await);
         }
+        let damaged = store.quarantined(10).await.unwrap();
+        assert!(damaged.is_empty(), "nothing was damaged: {damaged:?}");
         let mut there = BTreeSet::new();
         for folder in ["files", "plans", "segments"] {
             let listed: Vec<BlobKey> = world.blobs.list(folder).try_collect().await.unwrap();

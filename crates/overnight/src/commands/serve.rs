@@ -221,10 +221,10 @@ impl Server {
         requests.close();
         // What a request leaves to tidy up is bounded in time by itself.
         requests.wait().await;
-        ended.context("the engine panicked; this is a bug")??;
         if let Some(damage) = damage {
             bail!(damage);
         }
+        ended.context("the engine panicked; this is a bug")??;
         tracing::info!("stopped");
         Ok(ExitCode::SUCCESS)
     }
@@ -257,17 +257,19 @@ impl Server {
     /// another reason.
     async fn damage(&self, seen_by_requests: &CancellationToken) -> Option<String> {
         let damage = tokio::select! {
-            () = self.stop.asked().cancelled_owned() => None,
+            // What is wrong comes before that the process ends for it.
+            biased;
+            what = self.store.damaged() => Some(format!(
+                "the database {} cannot be trusted any more ({what}); check the disk, then see what \
+                 `overnight verify --data {folder}` says, and restore the folder from a backup with \
+                 `overnight restore` if it is damaged",
+                self.data.database().display(),
+                folder = self.data.path().display(),
+            )),
             () = seen_by_requests.cancelled() => {
                 Some("the disk did not keep what was written; check it before starting again".to_owned())
             }
-            what = self.store.damaged() => Some(format!(
-                "the database {} cannot be trusted any more ({what}); check the disk, then see what \
-                 `overnight verify --data {}` says, and restore the folder from a backup with \
-                 `overnight restore` if it is damaged",
-                self.data.database().display(),
-                self.data.path().display(),
-            )),
+            () = self.stop.asked().cancelled_owned() => None,
         };
         self.stop.ask();
         damage

@@ -95,19 +95,25 @@ fn require(path: &Path) -> anyhow::Result<()> {
 fn tell(finding: &Finding, is_json: bool) -> anyhow::Result<()> {
     use std::io::Write as _;
     let severity = finding.severity();
+    let Finding {
+        check,
+        about,
+        problem,
+        advice,
+    } = finding;
     if is_json {
-        return print_json(&json!({"severity": severity, "finding": finding}));
+        return print_json(&json!({
+            "severity": severity,
+            "check": check,
+            "about": about,
+            "problem": problem,
+            "advice": advice,
+        }));
     }
     let word = match severity {
         Severity::Error => "error",
         Severity::Note => "note",
     };
-    let Finding {
-        about,
-        problem,
-        advice,
-        ..
-    } = finding;
     writeln!(
         std::io::stdout().lock(),
         "{word}: {about}: {problem} ({advice})"

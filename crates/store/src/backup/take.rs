@@ -136,18 +136,21 @@ fn claim(to: &Path, source: &Source) -> Result<File> {
             "there is no data folder (no overnight.db in it)",
         ));
     }
-    fs::create_dir_all(to).map_err(of(to))?;
     let data = source
         .blobs
         .parent()
         .and_then(|data| data.canonicalize().ok());
-    let within = to.canonicalize().map_err(of(to))?;
-    if data.is_some_and(|data| within.starts_with(data)) {
+    let whole = std::path::absolute(to).map_err(of(to))?;
+    let within = whole
+        .ancestors()
+        .find_map(|folder| folder.canonicalize().ok());
+    if data.is_some_and(|data| within.is_some_and(|within| within.starts_with(data))) {
         return Err(wrong(
             to,
             "it is inside the data folder; choose another one",
         ));
     }
+    fs::create_dir_all(to).map_err(of(to))?;
     let path = to.join(LOCK);
     let is_empty = fs::read_dir(to).map_err(of(to))?.next().is_none();
     if !is_empty && !path.exists() && !is_backup(to) {

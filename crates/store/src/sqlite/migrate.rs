@@ -21,15 +21,20 @@ pub(super) fn version(connection: &Connection) -> Result<usize> {
 /// Brings the schema up to date, or changes nothing.
 pub(super) fn migrate(connection: &mut Connection) -> Result<()> {
     refuse_newer(connection)?;
+    migrate_to(connection, NEWEST)
+}
+
+/// Brings the schema to a version, unless it is there already, or changes nothing.
+pub(super) fn migrate_to(connection: &mut Connection, wanted: usize) -> Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let taken = version(&transaction)?;
-    if taken == NEWEST {
+    if taken >= wanted {
         return Ok(());
     }
-    for step in MIGRATIONS.iter().skip(taken) {
+    for step in MIGRATIONS.iter().take(wanted).skip(taken) {
         transaction.execute_batch(step)?;
     }
-    transaction.pragma_update(None, "user_version", NEWEST)?;
+    transaction.pragma_update(None, "user_version", wanted)?;
     transaction.commit()?;
     Ok(())
 }

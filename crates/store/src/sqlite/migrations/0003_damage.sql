@@ -17,3 +17,5 @@ CREATE TABLE holds (
     holder TEXT NOT NULL PRIMARY KEY,
     until INTEGER NOT NULL CHECK (until >= 0)
 ) STRICT, WITHOUT ROWID;
+
+CREATE INDEX holds_by_time ON holds (until);
