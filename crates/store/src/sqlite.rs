@@ -10,13 +10,18 @@
 //! `running`.
 
 mod batches;
+pub mod beside;
 mod damage;
 mod error;
 mod files;
 mod garbage;
+pub mod inspect;
 mod jobs;
 mod migrate;
 mod once;
+#[cfg(any(test, feature = "conformance"))]
+pub mod past;
+mod quarantine;
 mod readers;
 mod row;
 mod running;
@@ -71,6 +76,8 @@ impl Sqlite {
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags)?;
         connection.busy_timeout(BUSY_TIMEOUT)?;
+        // Before anything is changed: a newer program's file is left as it is.
+        migrate::refuse_newer(&connection)?;
         connection.pragma_update(None, "journal_mode", "wal")?;
         check(&connection)?;
         keep_entry(path)?;
