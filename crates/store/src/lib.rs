@@ -17,6 +17,7 @@ mod entries;
 #[cfg(any(test, feature = "conformance"))]
 pub mod faulty;
 pub mod folder;
+mod space;
 pub mod sqlite;
 pub mod status;
 pub mod store;

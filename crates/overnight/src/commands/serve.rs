@@ -20,6 +20,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::config::settings::Settings;
 use crate::failure::INTERRUPTED;
+use crate::wiring::descriptors::Descriptors;
 use crate::wiring::signals::Stop;
 use crate::wiring::upstreams::{self, UpstreamMaker};
 use crate::wiring::{api, engine, listen, system};
@@ -52,6 +53,7 @@ impl Listeners {
 /// Everything that the parts of a server share.
 struct Server {
     settings: Settings,
+    descriptors: Descriptors,
     stop: Stop,
     tasks: TaskTracker,
     data: Arc<DataFolder>,
@@ -87,6 +89,7 @@ pub(super) async fn serve(
     }
     let server = Server {
         settings,
+        descriptors: Descriptors::claim(),
         stop,
         tasks: TaskTracker::new(),
         data,
@@ -134,6 +137,7 @@ impl Server {
             settings: &self.settings,
             environment,
             spool_folder: self.data.path(),
+            descriptors: self.descriptors,
             stop: after_all,
             tasks: &self.tasks,
         };
@@ -210,12 +214,19 @@ impl Server {
                 let url = listen::url(&listener)?;
                 tracing::info!(url, "metrics have an address of their own");
                 let router = metrics_router(api::metrics_api(&api, &address));
-                let served = listen::serve(listener, router, self.stop.asked(), grace);
+                let served =
+                    listen::serve(listener, router, self.stop.asked(), grace, self.descriptors);
                 Some(served)
             }
             None => None,
         };
-        let main = listen::serve(listeners.main, router(api), self.stop.asked(), grace);
+        let main = listen::serve(
+            listeners.main,
+            router(api),
+            self.stop.asked(),
+            grace,
+            self.descriptors,
+        );
         let metrics = async move {
             if let Some(metrics) = metrics {
                 metrics.await;
