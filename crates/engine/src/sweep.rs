@@ -9,6 +9,7 @@ use overnight_core::segment::BlobKey;
 use overnight_store::StoreError;
 use overnight_store::blobs::BlobError;
 
+use crate::damage::{QUARANTINED_MAX, look_again};
 use crate::engine::EngineError;
 use crate::shared::Shared;
 
@@ -57,6 +58,7 @@ async fn pass(shared: &Shared, lists: bool) -> Result<(), Failed> {
         for folder in LISTED {
             sweep_unnamed(shared, folder).await?;
         }
+        look_again(shared).await?;
     }
     loop {
         let garbage = store.garbage(STEP, now()).await?;
@@ -90,10 +92,12 @@ async fn delete(shared: &Shared, blobs: &[BlobKey]) -> Result<(), BlobError> {
     Ok(())
 }
 
-/// Notes the number of batches in each status.
+/// Notes the number of batches in each status, and that of blobs in quarantine.
 pub(crate) async fn count_batches(shared: &Shared) -> Result<(), StoreError> {
     for (status, count) in shared.store.batches_by_status().await? {
         shared.metrics.observe_batches(status.as_str(), count);
     }
+    let quarantined = shared.store.quarantined(QUARANTINED_MAX).await?;
+    shared.metrics.observe_quarantined(quarantined.len() as u64);
     Ok(())
 }

@@ -294,6 +294,31 @@ impl Blobs {
             .boxed()
     }
 
+    /// Every key, as [`Self::list`] tells those of a folder.
+    #[must_use]
+    pub fn list_all(&self) -> BoxStream<'static, Result<BlobKey>> {
+        self.durable
+            .list(None)
+            .map(|found| match found {
+                Ok(object) => Ok(BlobKey::from(object.location.as_ref())),
+                Err(source) => Err(error::object(source)),
+            })
+            .boxed()
+    }
+
+    /// The files that unfinished writes left in the folder, which [`Self::sweep_staging`] deletes.
+    ///
+    /// # Errors
+    ///
+    /// [`BlobError::Unavailable`] when the folder cannot be walked.
+    pub async fn staging(&self) -> Result<Vec<PathBuf>> {
+        let Some(folders) = self.folders.clone() else {
+            return Ok(Vec::new());
+        };
+        let list = move || staging::list(folders.root());
+        self.blocking.run(list).await.map_err(error::io)?
+    }
+
     /// Appends to a mounted file. The bytes are there for good, or the file is as long as before.
     /// Appends to one file take turns.
     ///
@@ -342,6 +367,12 @@ impl Blobs {
                 .map_err(error::io)?,
             None => Ok(0),
         }
+    }
+
+    /// Whether the checksums of its extents are known. A file that is only read where it lies was
+    /// never hashed as a whole.
+    fn is_hashed(&self, key: &BlobKey) -> bool {
+        self.mounts.get(key).is_none_or(|mount| mount.is_appended())
     }
 
     async fn read_object(&self, key: &BlobKey, range: Range<u64>) -> Result<Bytes> {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use overnight_core::batch::{Batch, Event, Lease, Status};
+use overnight_core::batch::{Batch, Event, Lease, Plan as LinePlan, Status};
 use overnight_core::file::File;
 use overnight_core::id::{BatchId, FileId, ProjectId, UploadId, WorkerId};
 use overnight_core::segment::{BlobKey, Extent, PlacedExtent, Segment};
@@ -15,8 +15,8 @@ use overnight_core::upload::{Upload, UploadPart};
 
 use crate::status::{BatchProgress, UpstreamStatus};
 use crate::store::{
-    Claim, Completion, Content, FileQuery, FirstAnswer, Held, Input, NewObject, Page, Result,
-    Sealing, Store, StoreError,
+    Claim, Completion, Content, FileQuery, FirstAnswer, Held, Input, NewObject, Page, Quarantined,
+    Result, Sealing, Store, StoreError,
 };
 
 /// What goes wrong with one call.
@@ -385,6 +385,30 @@ impl<S: Store> Store for Faulty<S> {
 
     async fn seal(&self, lease: &Lease, sealing: &Sealing, at: Timestamp) -> Result<Batch> {
         self.call("seal", self.store.seal(lease, sealing, at)).await
+    }
+
+    async fn quarantine(
+        &self,
+        extent: &Extent,
+        why: &str,
+        at: Timestamp,
+    ) -> Result<Option<Quarantined>> {
+        self.call("quarantine", self.store.quarantine(extent, why, at))
+            .await
+    }
+
+    async fn quarantined(&self, limit: usize) -> Result<Vec<Quarantined>> {
+        self.call("quarantined", self.store.quarantined(limit))
+            .await
+    }
+
+    async fn reinstate(&self, blob: &BlobKey, at: Timestamp) -> Result<()> {
+        self.call("reinstate", self.store.reinstate(blob, at)).await
+    }
+
+    async fn replan(&self, lease: &Lease, plan: &LinePlan, at: Timestamp) -> Result<Batch> {
+        self.call("replan", self.store.replan(lease, plan, at))
+            .await
     }
 
     async fn save_progress(&self, progress: &[BatchProgress]) -> Result<()> {

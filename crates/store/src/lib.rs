@@ -7,6 +7,7 @@
 //! Read [`store`] first: each verb of the trait opens with what it guarantees. `conformance` holds
 //! the suite that every driver passes.
 
+pub mod backup;
 pub mod blobs;
 pub mod blocking;
 #[cfg(any(test, feature = "conformance"))]
@@ -21,6 +22,7 @@ mod space;
 pub mod sqlite;
 pub mod status;
 pub mod store;
+pub mod verify;
 pub mod wake;
 
 pub use blobs::{BlobError, Blobs};

@@ -4,6 +4,8 @@
 #![cfg(test)]
 
 mod blame;
+mod damage;
 mod endings;
 mod ground;
 mod house;
+mod past;

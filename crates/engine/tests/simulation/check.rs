@@ -42,6 +42,8 @@ pub(crate) fn check(world: &Arc<World>) {
         }
         let staged = world.blobs().sweep_staging().await.unwrap();
         assert_eq!(staged, 0, "unfinished writes are left");
+        let damaged = store.quarantined(10).await.unwrap();
+        assert!(damaged.is_empty(), "nothing was damaged: {damaged:?}");
         let mut there = BTreeSet::new();
         for folder in ["files", "plans", "segments"] {
             let listed: Vec<BlobKey> = world.blobs().list(folder).try_collect().await.unwrap();

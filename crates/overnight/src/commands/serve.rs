@@ -11,7 +11,7 @@ use overnight_api::{Api, metrics_router, router};
 use overnight_engine::{Engine, EngineMetrics, EngineParts, EngineSettings, ResultTarget, Space};
 use overnight_store::blocking::Blocking;
 use overnight_store::folder::{DataFolder, FolderError};
-use overnight_store::{Blobs, Sqlite, Wake};
+use overnight_store::{Blobs, Sqlite, StoreError, Wake};
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio::time::timeout;
@@ -70,11 +70,12 @@ pub(super) async fn serve(
     let stop = Stop::on_signals()?;
     let listeners = Listeners::bind(&settings).await?;
     let data = Arc::new(lock(&settings.data)?);
+    refuse_orphaned(&data)?;
     let path = data.database();
     let store = Blocking::Pool
         .run(move || Sqlite::open(&path, Blocking::Pool))
         .await?
-        .with_context(|| format!("the database {} cannot be used", data.database().display()))?;
+        .map_err(|error| unusable(&data, error))?;
     let blobs = Blobs::folder(&data.blobs())
         .with_context(|| format!("the folder {} cannot be used", data.blobs().display()))?;
     let swept = blobs
@@ -107,6 +108,40 @@ pub(super) async fn serve(
     result
 }
 
+/// Refuses a folder with blobs and without the database that names them: to an empty database they
+/// would be leftovers, which a sweep deletes.
+fn refuse_orphaned(data: &DataFolder) -> anyhow::Result<()> {
+    let blobs = std::fs::read_dir(data.blobs());
+    let has_blobs = blobs.is_ok_and(|mut entries| entries.next().is_some());
+    if data.database().exists() || !has_blobs {
+        return Ok(());
+    }
+    bail!(
+        "{} is gone, and {} still holds what it named. Restore the folder from a backup with \
+         `overnight restore`, or move it away to begin anew",
+        data.database().display(),
+        data.blobs().display(),
+    )
+}
+
+/// Why the database cannot be opened, and what to do.
+fn unusable(data: &DataFolder, error: StoreError) -> anyhow::Error {
+    let (database, folder) = (data.database(), data.path().display());
+    let shown = database.display();
+    let advice = match &error {
+        StoreError::Corrupt(_) => format!(
+            "the database {shown} is damaged. Nothing was changed. `overnight verify --data {folder}` \
+             says what is wrong; restore the folder from a backup with `overnight restore`"
+        ),
+        StoreError::NotFound
+        | StoreError::Fenced
+        | StoreError::Illegal(_)
+        | StoreError::Refused(_)
+        | StoreError::Unavailable(_) => format!("the database {shown} cannot be used"),
+    };
+    anyhow::Error::new(error).context(advice)
+}
+
 /// Takes the data folder.
 fn lock(path: &Path) -> anyhow::Result<DataFolder> {
     DataFolder::lock(path).map_err(|error| {
@@ -124,6 +159,14 @@ fn lock(path: &Path) -> anyhow::Result<DataFolder> {
         };
         anyhow::anyhow!(advice)
     })
+}
+
+/// Waits for what requests leave to tidy up. It asks the database, which may not answer.
+async fn tidied(requests: &TaskTracker) {
+    requests.close();
+    if timeout(TIDY_PATIENCE, requests.wait()).await.is_err() {
+        tracing::warn!("what requests have left is tidied up at the next start");
+    }
 }
 
 impl Server {
@@ -193,15 +236,11 @@ impl Server {
             ended
         };
         let ((), ended, damage) = tokio::join!(http, engine, self.damage(&damaged));
-        requests.close();
-        // What a request leaves to tidy up asks the database, which may not answer.
-        if timeout(TIDY_PATIENCE, requests.wait()).await.is_err() {
-            tracing::warn!("what requests have left is tidied up at the next start");
-        }
-        ended.context("the engine panicked; this is a bug")??;
+        tidied(&requests).await;
         if let Some(damage) = damage {
             bail!(damage);
         }
+        ended.context("the engine panicked; this is a bug")??;
         tracing::info!("stopped");
         Ok(ExitCode::SUCCESS)
     }
@@ -241,14 +280,19 @@ impl Server {
     /// another reason.
     async fn damage(&self, seen_by_requests: &CancellationToken) -> Option<String> {
         let damage = tokio::select! {
-            () = self.stop.asked().cancelled_owned() => None,
+            // What is wrong comes before that the process ends for it.
+            biased;
+            what = self.store.damaged() => Some(format!(
+                "the database {} cannot be trusted any more ({what}); check the disk, then see what \
+                 `overnight verify --data {folder}` says, and restore the folder from a backup with \
+                 `overnight restore` if it is damaged",
+                self.data.database().display(),
+                folder = self.data.path().display(),
+            )),
             () = seen_by_requests.cancelled() => {
                 Some("the disk did not keep what was written; check it before starting again".to_owned())
             }
-            what = self.store.damaged() => Some(format!(
-                "the database cannot be trusted any more ({what}); check the disk, and restore the \
-                 data folder from a backup if the next start says the same"
-            )),
+            () = self.stop.asked().cancelled_owned() => None,
         };
         self.stop.ask();
         damage

@@ -18,7 +18,9 @@ mod notebook;
 mod scene;
 mod watch;
 
+mod backup;
 mod cancel;
+mod damage;
 mod kill;
 mod lanes;
 mod latency;
