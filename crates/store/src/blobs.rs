@@ -262,8 +262,7 @@ impl Blobs {
             .map(|key| folders.root().join(path(key).as_ref()))
             .collect();
         let keep = move || folders.keep_deletions(files.iter().map(PathBuf::as_path));
-        let kept = self.blocking.run(keep).await.map_err(error::io)?;
-        kept.map_err(error::not_durable)
+        self.blocking.run(keep).await.flatten().map_err(error::io)
     }
 
     /// The blob is gone, but may be there again after a power failure; a missing one is fine. A
