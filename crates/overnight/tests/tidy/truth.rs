@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::findings::Findings;
-use super::tree::text;
+use super::tree::{files, text};
 
 /// Endings that a metric's name has in the text format besides its own.
 const METRIC_ENDINGS: [&str; 4] = ["_total", "_bucket", "_sum", "_count"];
@@ -115,5 +115,37 @@ fn the_exit_codes_are_documented() {
             found.add("README.md", format!("exit code {code} is missing"));
         }
     }
+    found.check();
+}
+
+#[test]
+fn every_guarantee_names_tests_that_there_are() {
+    let mut found = Findings::of("The tests that docs/guarantees.md names are there.");
+    let document = text("docs/guarantees.md");
+    let sources: String = files("rs").into_iter().map(|file| file.text).collect();
+    let mut rows = 0;
+    for line in document.lines().filter(|line| line.starts_with("| ")) {
+        let Some(tests) = line.split(" | ").nth(2) else {
+            continue;
+        };
+        if ["tests |", "--- |"].contains(&tests) {
+            continue;
+        }
+        rows += 1;
+        let names: Vec<&str> = tests.split('`').skip(1).step_by(2).collect();
+        if names.is_empty() {
+            found.add("docs/guarantees.md", format!("no test: {line}"));
+        }
+        for name in names {
+            let last = name.rsplit("::").next().unwrap_or_default();
+            if !sources.contains(last) {
+                found.add("docs/guarantees.md", format!("there is no {name}"));
+            }
+        }
+    }
+    assert!(
+        rows > 30,
+        "the table is not understood any more: {rows} rows"
+    );
     found.check();
 }
