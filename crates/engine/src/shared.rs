@@ -8,6 +8,7 @@ use std::time::Duration;
 use overnight_core::id::{BatchId, Entropy, WorkerId};
 use overnight_core::segment::BlobKey;
 use overnight_core::time::{Clock, Timestamp};
+use overnight_store::status::DISK_NEARLY_FULL;
 use overnight_store::{Blobs, Store, Wake};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
@@ -177,7 +178,7 @@ impl Shared {
             return Some(why.into());
         }
         if self.is_full.load(Ordering::Relaxed) {
-            return Some("the disk is nearly full; lines are sent again when there is room".into());
+            return Some(DISK_NEARLY_FULL.to_owned());
         }
         self.lanes.reason(run.key())
     }

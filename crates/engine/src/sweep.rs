@@ -10,6 +10,7 @@ use overnight_store::StoreError;
 use overnight_store::blobs::BlobError;
 
 use crate::damage::{QUARANTINED_MAX, look_again};
+use crate::engine::EngineError;
 use crate::shared::Shared;
 
 /// So many rows or blobs are looked at in one step.
@@ -27,8 +28,15 @@ pub(crate) async fn sweep(shared: Arc<Shared>) {
     let mut passes = 0;
     loop {
         if let Err(error) = pass(&shared, passes % PASSES_PER_LISTING == 0).await {
-            let error: &dyn std::error::Error = &*error;
-            tracing::warn!(error, "a sweep did not get through; it is tried again");
+            {
+                let error: &dyn std::error::Error = &*error;
+                tracing::warn!(error, "a sweep did not get through; it is tried again");
+            }
+            if let Ok(lost) = error.downcast::<BlobError>()
+                && matches!(*lost, BlobError::NotDurable(_))
+            {
+                shared.fail(EngineError::NotDurable(*lost));
+            }
         }
         passes += 1;
         tokio::time::sleep(shared.settings.sweep_interval).await;
@@ -54,7 +62,8 @@ async fn pass(shared: &Shared, lists: bool) -> Result<(), Failed> {
     }
     loop {
         let garbage = store.garbage(STEP, now()).await?;
-        delete(shared, &garbage).await?;
+        // For good, before the rows that say so are forgotten: nobody looks for such a blob again.
+        shared.blobs.delete_all(&garbage).await?;
         store.forget_garbage(&garbage).await?;
         if garbage.len() < STEP {
             return Ok(());

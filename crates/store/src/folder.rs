@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FlockOperation, flock, statvfs};
 use thiserror::Error;
 
+use crate::entries;
+
 /// Why a folder cannot be used.
 #[derive(Debug, Error)]
 pub enum FolderError {
@@ -52,11 +54,8 @@ impl DataFolder {
     ///
     /// Every [`FolderError`].
     pub fn lock(path: &Path) -> Result<Self, FolderError> {
-        std::fs::create_dir_all(path)?;
+        entries::create_folder(path)?;
         let path = path.canonicalize()?;
-        if let Some(parent) = path.parent() {
-            File::open(parent)?.sync_all()?;
-        }
         if let Some(kind) = network(&path)? {
             return Err(FolderError::Network { kind });
         }

@@ -14,9 +14,11 @@ pub mod blocking;
 pub mod conformance;
 #[cfg(test)]
 mod drivers;
+mod entries;
 #[cfg(any(test, feature = "conformance"))]
 pub mod faulty;
 pub mod folder;
+mod space;
 pub mod sqlite;
 pub mod status;
 pub mod store;

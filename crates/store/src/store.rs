@@ -17,6 +17,7 @@ use overnight_core::time::Timestamp;
 use overnight_core::upload::{Upload, UploadPart, UploadRefusal};
 use thiserror::Error as ThisError;
 
+use crate::space::is_out_of_space;
 use crate::status::{BatchProgress, UpstreamStatus};
 
 /// Why a verb did not happen. Named by what the caller does next.
@@ -41,6 +42,14 @@ pub enum StoreError {
     /// call contradicts what is recorded: stop, and tell a person.
     #[error("the database is damaged")]
     Corrupt(#[source] Box<dyn Error + Send + Sync>),
+}
+
+impl StoreError {
+    /// Whether the disk was full: the same call may succeed when there is room again.
+    #[must_use]
+    pub fn is_out_of_space(&self) -> bool {
+        is_out_of_space(self)
+    }
 }
 
 /// What a verb answers.

@@ -18,6 +18,7 @@ use crate::engine::ResultTarget;
 use crate::feed::{Feed, feed};
 use crate::input::InputReader;
 use crate::merge::merge_small;
+use crate::planted::end_of_recorded;
 use crate::record::flush_all;
 use crate::seal;
 use crate::shared::Shared;
@@ -390,7 +391,8 @@ async fn resume(
     if let ResultTarget::Append { output, error } = &shared.target {
         // What is behind the recorded length was written, but not recorded: its lines are run again.
         for (file, length) in [(output, lengths.0), (error, lengths.1)] {
-            let cut = || shared.blobs.truncate(file, length);
+            let end = end_of_recorded(length);
+            let cut = || shared.blobs.truncate(file, end);
             shared.persist_blob(run, cut).await.map_err(for_good)?;
         }
     }

@@ -4,23 +4,33 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use overnight_api::{Api, metrics_router, router};
-use overnight_engine::{Engine, EngineMetrics, EngineParts, EngineSettings, ResultTarget, Space};
+use overnight_engine::{
+    Engine, EngineError, EngineMetrics, EngineParts, EngineSettings, ResultTarget, Space,
+};
 use overnight_store::blocking::Blocking;
 use overnight_store::folder::{DataFolder, FolderError};
 use overnight_store::{Blobs, Sqlite, StoreError, Wake};
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
+use tokio::task::JoinError;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::settings::Settings;
 use crate::failure::INTERRUPTED;
+use crate::wiring::descriptors::Descriptors;
 use crate::wiring::signals::Stop;
 use crate::wiring::upstreams::{self, UpstreamMaker};
 use crate::wiring::{api, engine, listen, system};
+
+/// What requests leave to tidy up has so much time at the end of the process: a little more than
+/// the rest of a body that is refused.
+const TIDY_PATIENCE: Duration = Duration::from_secs(6);
 
 /// What the server listens on.
 struct Listeners {
@@ -46,6 +56,7 @@ impl Listeners {
 /// Everything that the parts of a server share.
 struct Server {
     settings: Settings,
+    descriptors: Descriptors,
     stop: Stop,
     tasks: TaskTracker,
     data: Arc<DataFolder>,
@@ -82,6 +93,7 @@ pub(super) async fn serve(
     }
     let server = Server {
         settings,
+        descriptors: Descriptors::claim(),
         stop,
         tasks: TaskTracker::new(),
         data,
@@ -97,6 +109,19 @@ pub(super) async fn serve(
     };
     after_all.cancel();
     result
+}
+
+/// How the process ends. What is damaged is told before what came of it.
+fn conclude(
+    ended: Result<Result<(), EngineError>, JoinError>,
+    damage: Option<String>,
+) -> anyhow::Result<ExitCode> {
+    if let Some(damage) = damage {
+        bail!(damage);
+    }
+    ended.context("the engine panicked; this is a bug")??;
+    tracing::info!("stopped");
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Refuses a folder with blobs and without the database that names them: to an empty database they
@@ -163,6 +188,7 @@ impl Server {
             settings: &self.settings,
             environment,
             spool_folder: self.data.path(),
+            descriptors: self.descriptors,
             stop: after_all,
             tasks: &self.tasks,
         };
@@ -219,14 +245,11 @@ impl Server {
         };
         let ((), ended, damage) = tokio::join!(http, engine, self.damage(&damaged));
         requests.close();
-        // What a request leaves to tidy up is bounded in time by itself.
-        requests.wait().await;
-        if let Some(damage) = damage {
-            bail!(damage);
+        // What a request leaves to tidy up asks the database, which may not answer.
+        if timeout(TIDY_PATIENCE, requests.wait()).await.is_err() {
+            tracing::warn!("what requests have left is tidied up at the next start");
         }
-        ended.context("the engine panicked; this is a bug")??;
-        tracing::info!("stopped");
-        Ok(ExitCode::SUCCESS)
+        conclude(ended, damage)
     }
 
     /// Serves on every address until the process is asked to stop.
@@ -237,12 +260,19 @@ impl Server {
                 let url = listen::url(&listener)?;
                 tracing::info!(url, "metrics have an address of their own");
                 let router = metrics_router(api::metrics_api(&api, &address));
-                let served = listen::serve(listener, router, self.stop.asked(), grace);
+                let served =
+                    listen::serve(listener, router, self.stop.asked(), grace, self.descriptors);
                 Some(served)
             }
             None => None,
         };
-        let main = listen::serve(listeners.main, router(api), self.stop.asked(), grace);
+        let main = listen::serve(
+            listeners.main,
+            router(api),
+            self.stop.asked(),
+            grace,
+            self.descriptors,
+        );
         let metrics = async move {
             if let Some(metrics) = metrics {
                 metrics.await;

@@ -17,6 +17,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::descriptors::Descriptors;
+
 /// Connections at a time; more wait in the system's queue.
 const CONNECTIONS_MAX: usize = 4096;
 
@@ -75,13 +77,16 @@ pub(crate) async fn serve(
     router: Router,
     stop: CancellationToken,
     grace: Duration,
+    descriptors: Descriptors,
 ) {
     let server = Server {
         router,
         stop: stop.clone(),
         connections: TaskTracker::new(),
     };
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let places = Arc::new(Semaphore::new(
+        CONNECTIONS_MAX.min(descriptors.connections_max()),
+    ));
     loop {
         let accepted = tokio::select! {
             () = stop.cancelled() => break,

@@ -25,6 +25,7 @@ mod kill;
 mod lanes;
 mod latency;
 mod limit;
+mod machine;
 mod memory;
 mod outage;
 mod poison;

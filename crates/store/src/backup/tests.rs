@@ -136,10 +136,12 @@ fn a_second_backup_copies_what_is_new_and_lets_go_of_what_is_old() {
         let names: BTreeSet<_> = names.map(|entry| entry.unwrap().file_name()).collect();
         let key = |n| upload(n).as_str().trim_start_matches("files/").to_owned();
         assert_eq!(names, [key(2).into(), key(3).into()].into());
-        let snapshots = fs::read_dir(ground.path("backup")).unwrap();
-        let is_snapshot = |name: &str| name.ends_with(".db");
-        let names = snapshots.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-        assert_eq!(names.filter(|name| is_snapshot(name)).count(), 1);
+        let entries = fs::read_dir(ground.path("backup")).unwrap();
+        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        assert_eq!(
+            names.filter(|name| name.starts_with("overnight-")).count(),
+            1
+        );
         let snapshot = taken.manifest.snapshot(&ground.path("backup"));
         assert_eq!(errors(&snapshot, &content(&ground.path("backup"))).await, 0);
     });

@@ -21,6 +21,9 @@ pub enum Fault {
     Hang,
     /// The verb happens, and nobody is told.
     DoThenHang,
+    /// The verb happens in part, and nobody is told: what is left of one whose process is killed
+    /// meanwhile. Of a blob's `put`, and of an `append`; elsewhere it is [`Self::Hang`].
+    Tear,
     /// The verb happens that much later.
     Late(Duration),
     /// The verb happens at once, and is answered that much later.
@@ -63,6 +66,11 @@ pub trait Plan: Send + Sync + 'static {
     /// its verb happened.
     fn ended(&self, _call: &Call<'_>, _end: &End) {}
 
+    /// Whether the process is dead: what its writes left stays as it is.
+    fn is_dead(&self) -> bool {
+        false
+    }
+
     /// What is recorded in the place of a segment; `None` for nothing, and the caller is told that
     /// it was. For tests that plant a bug.
     fn recorded(&self, _lease: &Lease, segment: &Segment) -> Option<Segment> {
@@ -89,15 +97,15 @@ pub(crate) async fn carry_out<T, E: std::fmt::Display>(
     call: &Call<'_>,
     (failed, pass_on): (
         impl Fn() -> E + Send,
-        impl Future<Output = std::result::Result<T, E>> + Send,
+        impl Future<Output = Result<T, E>> + Send,
     ),
-) -> std::result::Result<T, E> {
+) -> Result<T, E> {
     match fault {
         Fault::Fail | Fault::Lose => {
             plan.ended(call, &End::Failed);
             return Err(failed());
         }
-        Fault::Hang => return std::future::pending().await,
+        Fault::Hang | Fault::Tear => return std::future::pending().await,
         Fault::Late(pause) => tokio::time::sleep(pause).await,
         Fault::None | Fault::DoThenFail | Fault::DoThenHang | Fault::Slow(_) | Fault::Lie(_) => {}
     }
@@ -114,8 +122,12 @@ pub(crate) async fn carry_out<T, E: std::fmt::Display>(
             tokio::time::sleep(pause).await;
             answer
         }
-        Fault::None | Fault::Late(_) | Fault::Fail | Fault::Lose | Fault::Hang | Fault::Lie(_) => {
-            answer
-        }
+        Fault::None
+        | Fault::Late(_)
+        | Fault::Fail
+        | Fault::Lose
+        | Fault::Hang
+        | Fault::Tear
+        | Fault::Lie(_) => answer,
     }
 }
