@@ -11,6 +11,9 @@ use crate::support::{Process, TestServer, check_code, http, overnight, until};
 
 const LINES: usize = 2_000;
 
+/// What happens to a database, in a word and in deed.
+type Damage = (&'static str, fn(&Path));
+
 /// Starts a server that is expected not to start, and answers what it says.
 fn refused(folder: &Path) -> String {
     let serve = [
@@ -59,7 +62,7 @@ fn a_damaged_database_is_not_served_and_what_to_do_is_said() {
     let folder = server.folder.path().to_owned();
     let database = folder.join("data/overnight.db");
     let whole = fs::read(&database).unwrap();
-    let damages: [(&str, fn(&Path)); 3] = [
+    let damages: [Damage; 3] = [
         ("pages", overwrite),
         ("the end", |path| {
             let bytes = fs::read(path).unwrap();
