@@ -262,8 +262,7 @@ impl Blobs {
             .map(|key| folders.root().join(path(key).as_ref()))
             .collect();
         let keep = move || folders.keep_deletions(files.iter().map(PathBuf::as_path));
-        let kept = self.blocking.run(keep).await.map_err(error::io)?;
-        kept.map_err(error::not_durable)
+        self.blocking.run(keep).await.flatten().map_err(error::io)
     }
 
     /// The blob is gone, but may be there again after a power failure; a missing one is fine. A
@@ -313,14 +312,11 @@ impl Blobs {
     ///
     /// [`BlobError::Unavailable`] when the folder cannot be walked.
     pub async fn staging(&self) -> Result<Vec<PathBuf>> {
-        match self.folders.clone() {
-            Some(folders) => self
-                .blocking
-                .run(move || staging::list(folders.root()))
-                .await
-                .map_err(error::io)?,
-            None => Ok(Vec::new()),
-        }
+        let Some(folders) = self.folders.clone() else {
+            return Ok(Vec::new());
+        };
+        let list = move || staging::list(folders.root());
+        self.blocking.run(list).await.map_err(error::io)?
     }
 
     /// Appends to a mounted file. The bytes are there for good, or the file is as long as before.

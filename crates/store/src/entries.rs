@@ -7,13 +7,21 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
+/// How the message of a failed fsync begins, here as in the driver of the folder of blobs: whatever
+/// its cause, nothing written lately can be trusted.
+pub(crate) const FSYNC_FAILED: &str = "Unable to sync data to disk";
+
 /// Keeps the entries that a folder has at this moment.
 ///
 /// # Errors
 ///
-/// The folder cannot be opened, or the disk did not promise to keep them.
+/// The folder cannot be opened; or, with a message that begins with [`FSYNC_FAILED`], the disk did
+/// not promise to keep them.
 pub(crate) fn keep(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
+    File::open(folder)?.sync_all().map_err(|source| {
+        let folder = folder.display();
+        io::Error::other(format!("{FSYNC_FAILED} for {folder}: {source}"))
+    })
 }
 
 /// Creates a folder and those above it, as far as they are missing, and keeps the entries of all

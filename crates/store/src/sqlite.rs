@@ -105,21 +105,6 @@ impl Sqlite {
         })
     }
 
-    /// Reads all of the database, and compares its tables with their indexes. Takes time in
-    /// proportion to its size.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError::Corrupt`] with what is wrong, [`StoreError::Unavailable`] when it cannot be
-    /// read.
-    pub async fn verify(&self) -> Result<()> {
-        self.read(|db| {
-            let found: String = db.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
-            as_found(found)
-        })
-        .await
-    }
-
     /// Waits until the database turns out to be damaged, or the disk fails to keep what was
     /// written; answers what SQLite says. The process should end then: every verb that writes is
     /// refused from there on.
@@ -169,11 +154,7 @@ fn prepared(mut connection: Connection) -> Result<Connection> {
 }
 
 fn check(connection: &Connection) -> Result<()> {
-    as_found(connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?)
-}
-
-/// What a check of the database found.
-fn as_found(found: String) -> Result<()> {
+    let found: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
     if found == "ok" {
         Ok(())
     } else {

@@ -177,6 +177,14 @@ fn lock(path: &Path) -> anyhow::Result<DataFolder> {
     })
 }
 
+/// Waits for what requests leave to tidy up. It asks the database, which may not answer.
+async fn tidied(requests: &TaskTracker) {
+    requests.close();
+    if timeout(TIDY_PATIENCE, requests.wait()).await.is_err() {
+        tracing::warn!("what requests have left is tidied up at the next start");
+    }
+}
+
 impl Server {
     async fn run(
         self,
@@ -244,11 +252,7 @@ impl Server {
             ended
         };
         let ((), ended, damage) = tokio::join!(http, engine, self.damage(&damaged));
-        requests.close();
-        // What a request leaves to tidy up asks the database, which may not answer.
-        if timeout(TIDY_PATIENCE, requests.wait()).await.is_err() {
-            tracing::warn!("what requests have left is tidied up at the next start");
-        }
+        tidied(&requests).await;
         conclude(ended, damage)
     }
 

@@ -30,7 +30,7 @@ pub(crate) struct Recovered {
     pub(crate) store: Sqlite,
     pub(crate) blobs: Blobs,
     pub(crate) clock: Clock,
-    data: DataFolder,
+    pub(crate) data: DataFolder,
 }
 
 /// Runs `life` in a runtime of its own with paused time.

@@ -6,10 +6,8 @@ use std::io;
 use overnight_core::segment::{BlobKey, Extent};
 use thiserror::Error as ThisError;
 
+use crate::entries::FSYNC_FAILED;
 use crate::space::is_out_of_space;
-
-/// How the folder driver begins the message of a failed fsync; its error type is not public.
-const FSYNC_FAILED: &str = "Unable to sync data to disk";
 
 /// Why a verb on blobs did not happen. Named by what the caller does next.
 #[derive(Debug, ThisError)]
@@ -95,7 +93,8 @@ fn corrupt(text: String) -> BlobError {
     BlobError::Corrupt(Box::new(io::Error::new(io::ErrorKind::InvalidData, text)))
 }
 
-/// A failed fsync, or an error of the device itself anywhere below.
+/// A failed fsync, or an error of the device itself anywhere below. The driver's type of error is not
+/// public, so its message is looked at.
 fn lost_a_write(error: &(dyn Error + 'static)) -> bool {
     let device_error = Some(rustix::io::Errno::IO.raw_os_error());
     let mut cause = Some(error);

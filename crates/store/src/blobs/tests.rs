@@ -153,6 +153,12 @@ fn an_error_of_the_device_is_told_from_one_that_passes() {
     ));
     let full = super::error::io(io::Error::from(rustix::io::Errno::NOSPC));
     assert!(full.is_retryable(), "{full:?}");
+    // However it failed.
+    let of_folder = io::Error::other(format!("{} for /a: no", crate::entries::FSYNC_FAILED));
+    assert!(matches!(
+        super::error::io(of_folder),
+        BlobError::NotDurable(_)
+    ));
     let sync_failed = object_store::Error::Generic {
         store: "LocalFileSystem",
         source: "Unable to sync data to disk for /a: no".into(),
