@@ -1,10 +1,10 @@
 //! A copy of a data folder, taken while a server works on it, and brought back.
 //!
 //! ```text
-//! hold ──► snapshot of the database ──► the blobs that it names ──► manifest ──► prune, let go
+//! hold ──► snapshot of the database ──► the blobs that it names ──► label ──► prune, let go
 //! ```
 //!
-//! The manifest is what makes a folder a backup: it is replaced last, in one step, and names the
+//! The label is what makes a folder a backup: it is replaced last, in one step, and names the
 //! snapshot that belongs to it. So a backup that dies leaves the one before, or none. Blobs are
 //! immutable, so a second backup into the same folder copies only the new ones.
 //!
@@ -12,7 +12,7 @@
 //! that is started on it by mistake finds nothing to sweep.
 
 mod copy;
-mod manifest;
+mod label;
 mod restore;
 mod take;
 #[cfg(test)]
@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 use overnight_core::segment::BlobKey;
 use thiserror::Error;
 
-pub use self::manifest::{Manifest, content, is_backup};
+pub use self::label::{Label, content, is_backup};
 pub use self::restore::{Restored, restore};
 pub use self::take::{Source, Taken, take};
 use crate::blobs::BlobError;

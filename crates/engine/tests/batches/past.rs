@@ -1,5 +1,6 @@
 //! A database that the first version of the program left, with a batch in it that was running.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use overnight_core::batch::Status;
@@ -45,7 +46,10 @@ fn results(count: usize) -> Vec<u8> {
 /// held by a process that is dead.
 fn rows([input, plan, output]: &[Extent; 3]) -> String {
     let done: LineSet = (1..=8).collect();
-    let done: String = done.to_bytes().iter().map(|b| format!("{b:02x}")).collect();
+    let done = done.to_bytes().iter().fold(String::new(), |mut hex, byte| {
+        write!(hex, "{byte:02x}").unwrap();
+        hex
+    });
     let at = 1_799_999_000_000_000_u64;
     let sum = |extent: &Extent| extent.checksum.cast_signed();
     format!(

@@ -21,7 +21,7 @@ pub(super) async fn backup(data: PathBuf, args: BackupArgs) -> anyhow::Result<Ex
     };
     let (clock, random) = (system::clock(), system::entropy()?.draw());
     let Taken {
-        manifest,
+        label,
         new_blobs,
         new_bytes,
         damaged,
@@ -31,20 +31,20 @@ pub(super) async fn backup(data: PathBuf, args: BackupArgs) -> anyhow::Result<Ex
     if args.data.json {
         print_json(&json!({
             "backup": args.to,
-            "taken_at": manifest.taken_at,
-            "blobs": manifest.blobs,
-            "bytes": manifest.bytes,
+            "taken_at": label.taken_at,
+            "blobs": label.blobs,
+            "bytes": label.bytes,
             "new_blobs": new_blobs,
             "new_bytes": new_bytes,
-            "damaged": manifest.damaged,
+            "damaged": label.damaged,
         }))?;
     }
     say(&format!(
         "{} is a backup of {}: {} blobs, {} ({new_blobs} new, {})",
         args.to.display(),
         data.display(),
-        manifest.blobs,
-        size(manifest.bytes),
+        label.blobs,
+        size(label.bytes),
         size(new_bytes),
     ));
     Ok(told(&damaged))

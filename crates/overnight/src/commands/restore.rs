@@ -14,25 +14,25 @@ use crate::args::RestoreArgs;
 /// Brings a backup back into an empty folder. The exit code is 1 when blobs of the backup are lost or
 /// damaged: everything else is there all the same.
 pub(super) async fn restore(data: PathBuf, args: RestoreArgs) -> anyhow::Result<ExitCode> {
-    let Restored { manifest, damaged } = backup::restore(&args.from, &data)
+    let Restored { label, damaged } = backup::restore(&args.from, &data)
         .await
         .with_context(|| format!("{} was not restored", args.from.display()))?;
     if args.data.json {
         let damaged: Vec<&str> = damaged.iter().map(|(blob, _)| blob.as_str()).collect();
         print_json(&json!({
             "data": data,
-            "taken_at": manifest.taken_at,
-            "blobs": manifest.blobs,
-            "bytes": manifest.bytes,
+            "taken_at": label.taken_at,
+            "blobs": label.blobs,
+            "bytes": label.bytes,
             "damaged": damaged,
         }))?;
     }
     say(&format!(
         "{} holds what was kept at {} (Unix time): {} blobs, {}",
         data.display(),
-        manifest.taken_at,
-        manifest.blobs,
-        size(manifest.bytes),
+        label.taken_at,
+        label.blobs,
+        size(label.bytes),
     ));
     Ok(told(&damaged))
 }

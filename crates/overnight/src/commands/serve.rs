@@ -8,12 +8,15 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use overnight_api::{Api, metrics_router, router};
-use overnight_engine::{Engine, EngineMetrics, EngineParts, EngineSettings, ResultTarget, Space};
+use overnight_engine::{
+    Engine, EngineError, EngineMetrics, EngineParts, EngineSettings, ResultTarget, Space,
+};
 use overnight_store::blocking::Blocking;
 use overnight_store::folder::{DataFolder, FolderError};
 use overnight_store::{Blobs, Sqlite, StoreError, Wake};
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
+use tokio::task::JoinError;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -106,6 +109,19 @@ pub(super) async fn serve(
     };
     after_all.cancel();
     result
+}
+
+/// How the process ends. What is damaged is told before what came of it.
+fn conclude(
+    ended: Result<Result<(), EngineError>, JoinError>,
+    damage: Option<String>,
+) -> anyhow::Result<ExitCode> {
+    if let Some(damage) = damage {
+        bail!(damage);
+    }
+    ended.context("the engine panicked; this is a bug")??;
+    tracing::info!("stopped");
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Refuses a folder with blobs and without the database that names them: to an empty database they
@@ -237,12 +253,7 @@ impl Server {
         };
         let ((), ended, damage) = tokio::join!(http, engine, self.damage(&damaged));
         tidied(&requests).await;
-        if let Some(damage) = damage {
-            bail!(damage);
-        }
-        ended.context("the engine panicked; this is a bug")??;
-        tracing::info!("stopped");
-        Ok(ExitCode::SUCCESS)
+        conclude(ended, damage)
     }
 
     /// Serves on every address until the process is asked to stop.

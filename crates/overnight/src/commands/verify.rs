@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
-use overnight_store::backup::{self, Manifest};
+use overnight_store::backup::{self, Label};
 use overnight_store::folder::DataFolder;
 use overnight_store::sqlite::inspect::Inspector;
 use overnight_store::verify::{self, Finding, Severity};
@@ -18,8 +18,8 @@ use crate::failure::FAILED;
 /// Prints what is wrong, one finding a line; the exit code is 1 when anything is.
 pub(super) async fn verify(data: PathBuf, args: VerifyArgs) -> anyhow::Result<ExitCode> {
     let (database, content) = if backup::is_backup(&data) {
-        let manifest = Manifest::read(&data).context("the backup cannot be verified")?;
-        (manifest.snapshot(&data), backup::content(&data))
+        let label = Label::read(&data).context("the backup cannot be verified")?;
+        (label.snapshot(&data), backup::content(&data))
     } else {
         (data.join("overnight.db"), data.join("blobs"))
     };

@@ -7,9 +7,12 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::common::{Client, Lines};
-use crate::support::{Process, TestServer, check_code, http, overnight, stderr_of, until};
+use crate::support::{Process, TestServer, check_code, http, overnight, until};
 
 const LINES: usize = 2_000;
+
+/// What happens to a database, in a word and in deed.
+type Damage = (&'static str, fn(&Path));
 
 /// Starts a server that is expected not to start, and answers what it says.
 fn refused(folder: &Path) -> String {
@@ -22,12 +25,15 @@ fn refused(folder: &Path) -> String {
         "--data",
         "data",
     ];
-    let output = overnight(folder).args(serve).output().unwrap();
-    check_code(&output, 1);
-    stderr_of(&output)
+    let mut command = overnight(folder);
+    command.args(serve);
+    let mut process = Process::start(command, folder);
+    assert_eq!(process.wait().code(), Some(1), "{}", process.stderr());
+    process.stderr()
 }
 
-/// A server with a batch that has ended, which was stopped.
+/// A server with a batch that has ended, which was stopped. Its database is one file: the backup was
+/// the last to close it, and left no log of changes.
 fn with_batch() -> (TestServer, String, Lines) {
     let mut server = TestServer::with_sim();
     let lines = Lines::new("l", LINES);
@@ -36,6 +42,10 @@ fn with_batch() -> (TestServer, String, Lines) {
     let batch = client.until_status(&id, "completed");
     client.ended(&batch).check_each_once(lines.ids());
     assert!(server.sigterm().success());
+    let folder = server.folder.path();
+    let backup = ["backup", "--data", "data", "--to", "backup"];
+    check_code(&overnight(folder).args(backup).output().unwrap(), 0);
+    assert!(!folder.join("data/overnight.db-wal").exists());
     (server, id, lines)
 }
 
@@ -52,7 +62,7 @@ fn a_damaged_database_is_not_served_and_what_to_do_is_said() {
     let folder = server.folder.path().to_owned();
     let database = folder.join("data/overnight.db");
     let whole = fs::read(&database).unwrap();
-    let damages: [(&str, fn(&Path)); 3] = [
+    let damages: [Damage; 3] = [
         ("pages", overwrite),
         ("the end", |path| {
             let bytes = fs::read(path).unwrap();
@@ -109,10 +119,13 @@ fn a_database_that_is_damaged_at_work_ends_the_server() {
     let host = server.base_url.strip_prefix("http://").unwrap().to_owned();
     let ask = || {
         let mut stream = TcpStream::connect(&host)?;
-        let request = b"POST /v1/uploads HTTP/1.0\r\nhost: 127.0.0.1\r\n\
-            content-type: application/json\r\ncontent-length: 74\r\n\r\n\
-            {\"purpose\":\"batch\",\"filename\":\"a.jsonl\",\"bytes\":9,\"mime_type\":\"text/jsonl\"}";
-        stream.write_all(request)?;
+        let body = r#"{"purpose":"batch","filename":"a","bytes":9,"mime_type":"text/jsonl"}"#;
+        let length = body.len();
+        let request = format!(
+            "POST /v1/uploads HTTP/1.0\r\nhost: {host}\r\ncontent-type: application/json\r\n\
+             content-length: {length}\r\n\r\n{body}"
+        );
+        stream.write_all(request.as_bytes())?;
         stream.read_to_end(&mut Vec::new())
     };
     let process: &mut Process = server.process();

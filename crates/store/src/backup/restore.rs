@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::path::Path;
 
 use super::copy::Copier;
-use super::manifest::{Manifest, content, keep_entries};
+use super::label::{Label, content, keep_entries};
 use super::{BackupError, Damaged, Result, of, wrong};
 use crate::blobs::Blobs;
 use crate::folder::DataFolder;
@@ -15,7 +15,7 @@ use crate::sqlite::inspect::Inspector;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Restored {
     /// The backup that it was made of.
-    pub manifest: Manifest,
+    pub label: Label,
     /// Blobs that are lost or damaged in the backup, and so are not in the folder.
     pub damaged: Vec<Damaged>,
 }
@@ -27,7 +27,7 @@ pub struct Restored {
 ///
 /// Every [`BackupError`]; the backup is as it was.
 pub async fn restore(from: &Path, to: &Path) -> Result<Restored> {
-    let manifest = Manifest::read(from)?;
+    let label = Label::read(from)?;
     let is_empty = match fs::read_dir(to) {
         Ok(mut entries) => entries.next().is_none(),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => true,
@@ -39,7 +39,7 @@ pub async fn restore(from: &Path, to: &Path) -> Result<Restored> {
     }
     let folder = DataFolder::lock(to)?;
     let staged = folder.path().join("overnight.db.new");
-    fs::copy(manifest.snapshot(from), &staged).map_err(of(&staged))?;
+    fs::copy(label.snapshot(from), &staged).map_err(of(&staged))?;
     beside::update(&staged).map_err(BackupError::Database)?;
     let named = Inspector::open(&staged)
         .and_then(|rows| rows.named())
@@ -58,7 +58,7 @@ pub async fn restore(from: &Path, to: &Path) -> Result<Restored> {
     fs::rename(&staged, folder.database()).map_err(of(&staged))?;
     keep_entries(folder.path())?;
     Ok(Restored {
-        manifest,
+        label,
         damaged: copied.damaged,
     })
 }

@@ -11,7 +11,7 @@ use overnight_core::time::{Clock, Timestamp};
 use rustix::fs::{FlockOperation, flock};
 
 use super::copy::Copier;
-use super::manifest::{Manifest, content, hash, is_backup, keep_entries};
+use super::label::{Label, content, hash, is_backup, keep_entries};
 use super::{BackupError, Damaged, Result, of, wrong};
 use crate::blobs::Blobs;
 use crate::sqlite::beside::{Beside, HOLD_RENEWAL};
@@ -34,7 +34,7 @@ pub struct Source {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Taken {
     /// What it holds.
-    pub manifest: Manifest,
+    pub label: Label,
     /// Blobs that were copied, because no earlier backup had.
     pub new_blobs: u64,
     /// Their bytes.
@@ -99,8 +99,8 @@ pub async fn take(source: &Source, to: &Path, (clock, random): (&Clock, u128)) -
     };
     hold.ask()?;
 
-    let mut manifest = Manifest::new(at.seconds(), format!("overnight-{}.db", hold.holder));
-    let snapshot = manifest.snapshot(to);
+    let mut label = Label::new(at.seconds(), format!("overnight-{}.db", hold.holder));
+    let snapshot = label.snapshot(to);
     database.copy_to(&snapshot).map_err(BackupError::Database)?;
     keep(&snapshot)?;
     let named = Inspector::open(&snapshot)
@@ -112,15 +112,15 @@ pub async fn take(source: &Source, to: &Path, (clock, random): (&Clock, u128)) -
         alive: &mut || hold.ask_again(),
     };
     let copied = copier.copy(&named).await?;
-    manifest.database_xxh3 = hash(&snapshot)?;
-    (manifest.blobs, manifest.bytes) = (copied.blobs, copied.bytes);
+    label.database_xxh3 = hash(&snapshot)?;
+    (label.blobs, label.bytes) = (copied.blobs, copied.bytes);
     let damaged = copied.damaged.iter();
-    manifest.damaged = damaged.map(|(key, _)| key.to_string()).collect();
-    manifest.write(to)?;
+    label.damaged = damaged.map(|(key, _)| key.to_string()).collect();
+    label.write(to)?;
     let kept = named.into_iter().map(|named| named.extent.blob).collect();
-    prune(to, &manifest, (&to_blobs, &kept)).await?;
+    prune(to, &label, (&to_blobs, &kept)).await?;
     Ok(Taken {
-        manifest,
+        label,
         new_blobs: copied.new_blobs,
         new_bytes: copied.new_bytes,
         damaged: copied.damaged,
@@ -179,13 +179,13 @@ fn keep(path: &Path) -> Result<()> {
 /// Deletes what only earlier backups named.
 async fn prune(
     to: &Path,
-    manifest: &Manifest,
+    label: &Label,
     (blobs, kept): (&Blobs, &BTreeSet<BlobKey>),
 ) -> Result<()> {
     for entry in fs::read_dir(to).map_err(of(to))? {
         let path = entry.map_err(of(to))?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        if name.starts_with("overnight-") && !name.starts_with(&manifest.database) {
+        if name.starts_with("overnight-") && !name.starts_with(&label.database) {
             fs::remove_file(&path).map_err(of(&path))?;
         }
     }

@@ -10,7 +10,7 @@ use overnight_core::file::File;
 use overnight_core::segment::BlobKey;
 use overnight_core::time::Clock;
 
-use super::{BackupError, Manifest, Source, Taken, content, restore, take};
+use super::{BackupError, Label, Source, Taken, content, restore, take};
 use crate::conformance::block_on;
 use crate::conformance::fixture::{at, file, file_id, project, upload};
 use crate::sqlite::inspect::Inspector;
@@ -102,15 +102,12 @@ fn a_backup_is_brought_back_as_it_was_taken() {
         ground.insert(1).await;
         ground.insert(2).await;
         let taken = ground.backup("backup").await.unwrap();
-        assert_eq!((taken.manifest.blobs, taken.new_blobs), (2, 2));
+        assert_eq!((taken.label.blobs, taken.new_blobs), (2, 2));
         ground.insert(3).await;
 
         let restored = ground.path("restored");
         let brought = restore(&ground.path("backup"), &restored).await.unwrap();
-        assert_eq!(
-            (brought.manifest, brought.damaged),
-            (taken.manifest, vec![])
-        );
+        assert_eq!((brought.label, brought.damaged), (taken.label, vec![]));
         let database = restored.join("overnight.db");
         assert_eq!(errors(&database, &restored.join("blobs")).await, 0);
         let store = Sqlite::open(&database, Blocking::Inline).unwrap();
@@ -131,16 +128,18 @@ fn a_second_backup_copies_what_is_new_and_lets_go_of_what_is_old() {
         ground.insert(3).await;
         ground.delete(1, 5).await;
         let taken = ground.backup("backup").await.unwrap();
-        assert_eq!((taken.manifest.blobs, taken.new_blobs), (2, 1));
+        assert_eq!((taken.label.blobs, taken.new_blobs), (2, 1));
         let names = fs::read_dir(content(&ground.path("backup")).join("files")).unwrap();
         let names: BTreeSet<_> = names.map(|entry| entry.unwrap().file_name()).collect();
         let key = |n| upload(n).as_str().trim_start_matches("files/").to_owned();
         assert_eq!(names, [key(2).into(), key(3).into()].into());
-        let snapshots = fs::read_dir(ground.path("backup")).unwrap();
-        let is_snapshot = |name: &str| name.ends_with(".db");
-        let names = snapshots.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-        assert_eq!(names.filter(|name| is_snapshot(name)).count(), 1);
-        let snapshot = taken.manifest.snapshot(&ground.path("backup"));
+        let entries = fs::read_dir(ground.path("backup")).unwrap();
+        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        assert_eq!(
+            names.filter(|name| name.starts_with("overnight-")).count(),
+            1
+        );
+        let snapshot = taken.label.snapshot(&ground.path("backup"));
         assert_eq!(errors(&snapshot, &content(&ground.path("backup"))).await, 0);
     });
 }
@@ -202,7 +201,7 @@ fn what_is_damaged_is_left_out_and_named() {
         let taken = ground.backup("backup").await.unwrap();
         let named: Vec<&BlobKey> = taken.damaged.iter().map(|(blob, _)| blob).collect();
         assert_eq!(named, [&upload(1), &upload(2)]);
-        assert_eq!(taken.manifest.blobs, 1);
+        assert_eq!(taken.label.blobs, 1);
 
         // What was whole then is altered in the backup itself.
         let kept = content(&ground.path("backup")).join(upload(3).as_str());
@@ -226,16 +225,16 @@ fn a_torn_backup_is_none_and_an_earlier_one_stays_whole() {
         assert!(refused.to_string().contains("no whole backup"), "{refused}");
         ground.backup("torn").await.unwrap();
 
-        let manifest = Manifest::read(&torn).unwrap();
+        let label = Label::read(&torn).unwrap();
         // The next backup dies when its snapshot and its new blobs are there.
         fs::write(torn.join("overnight-next.db"), "half a snapshot").unwrap();
         fs::write(content(&torn).join("files/unfinished#1"), "half").unwrap();
-        assert_eq!(Manifest::read(&torn).unwrap(), manifest);
+        assert_eq!(Label::read(&torn).unwrap(), label);
         restore(&torn, &ground.path("b")).await.unwrap();
         let taken = ground.backup("torn").await.unwrap();
         assert!(!torn.join("overnight-next.db").exists());
 
-        let snapshot = taken.manifest.snapshot(&torn);
+        let snapshot = taken.label.snapshot(&torn);
         let mut bytes = fs::read(&snapshot).unwrap();
         bytes[5000] ^= 1;
         fs::write(&snapshot, bytes).unwrap();

@@ -19,7 +19,7 @@ const PIECE_BYTES: usize = 1 << 20;
 
 /// A whole backup.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Manifest {
+pub struct Label {
     /// The version of the layout.
     pub format: u32,
     /// When the snapshot was taken, in Unix seconds.
@@ -48,8 +48,8 @@ pub fn is_backup(folder: &Path) -> bool {
     folder.join(FILE).exists()
 }
 
-impl Manifest {
-    /// A manifest of this version of the layout.
+impl Label {
+    /// A label of this version of the layout.
     pub(super) fn new(taken_at: u64, database: String) -> Self {
         Self {
             format: FORMAT,
@@ -62,7 +62,7 @@ impl Manifest {
         }
     }
 
-    /// Reads the manifest of a backup, and compares the snapshot with it.
+    /// Reads the label of a backup, and compares the snapshot with it.
     ///
     /// # Errors
     ///
@@ -80,18 +80,18 @@ impl Manifest {
             }
             Err(error) => return Err(BackupError::Io(path, error)),
         };
-        let manifest: Self = serde_json::from_slice(&bytes)
+        let label: Self = serde_json::from_slice(&bytes)
             .map_err(|_| wrong(backup, "its backup.json is damaged; use another backup"))?;
-        if manifest.format > FORMAT {
+        if label.format > FORMAT {
             let why = "a newer program took this backup; restore it with that one";
             return Err(wrong(backup, why));
         }
-        let snapshot = manifest.snapshot(backup);
-        if hash(&snapshot)? != manifest.database_xxh3 {
+        let snapshot = label.snapshot(backup);
+        if hash(&snapshot)? != label.database_xxh3 {
             let why = "its copy of the database is damaged; use another backup";
             return Err(wrong(backup, why));
         }
-        Ok(manifest)
+        Ok(label)
     }
 
     /// The file of the snapshot.
@@ -100,7 +100,7 @@ impl Manifest {
         backup.join(&self.database)
     }
 
-    /// Replaces the manifest of a backup in one step, for good.
+    /// Replaces the label of a backup in one step, for good.
     pub(super) fn write(&self, backup: &Path) -> Result<()> {
         let (path, staged) = (backup.join(FILE), backup.join("backup.json.new"));
         let bytes = serde_json::to_vec_pretty(self).map_err(|error| of(&path)(error.into()))?;
