@@ -93,8 +93,10 @@ impl Places {
         loop {
             {
                 let mut taken = self.taken();
-                let per_client_max = self.limits.per_client_max.unwrap_or(usize::MAX);
-                if taken.of(client) >= per_client_max && !taken.displace(Some(client)) {
+                if let Some(most) = self.limits.per_client_max
+                    && taken.of(client) >= most
+                    && !taken.displace(Some(client))
+                {
                     return None;
                 }
                 if taken.by.len() < self.limits.all_max || taken.displace(None) {
