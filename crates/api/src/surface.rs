@@ -15,7 +15,8 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt as _;
 use http::header::{
-    ALLOW, RETRY_AFTER, STRICT_TRANSPORT_SECURITY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+    ALLOW, CONTENT_LENGTH, RETRY_AFTER, STRICT_TRANSPORT_SECURITY, TRANSFER_ENCODING,
+    WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 use overnight_core::id::hex32;
@@ -134,6 +135,7 @@ impl Surface {
     /// Who asks, when the request may be answered.
     fn admit(&self, request: &Request) -> Result<Option<Caller>, ApiError> {
         self.check_head(request)?;
+        check_framing(request)?;
         self.api.settings.browsers.check(request)?;
         self.api.access.admit(request)
     }
@@ -237,6 +239,18 @@ impl Surface {
     }
 }
 
+/// Refuses a body with two lengths, which two servers in a row could read as different requests. Where
+/// the library has dropped the second length already, it closes the connection after the answer.
+fn check_framing(request: &Request) -> Result<(), ApiError> {
+    let headers = request.headers();
+    if headers.contains_key(CONTENT_LENGTH) && headers.contains_key(TRANSFER_ENCODING) {
+        return Err(ApiError::bad_request(
+            "A request must not have both Content-Length and Transfer-Encoding.",
+        ));
+    }
+    Ok(())
+}
+
 /// The error that a response stands for. A 405 comes from the router, which has no words for it.
 fn error_of(response: &Response) -> Option<Arc<ApiError>> {
     if response.status() == StatusCode::METHOD_NOT_ALLOWED {
@@ -275,7 +289,7 @@ fn rendered(bare: Response, error: &ApiError, id: &str, files: bool) -> Response
     let (parts, _) = bare.into_parts();
     *response.extensions_mut() = parts.extensions;
     for (name, value) in &parts.headers {
-        if !response.headers().contains_key(name) && *name != http::header::CONTENT_LENGTH {
+        if !response.headers().contains_key(name) && *name != CONTENT_LENGTH {
             response.headers_mut().insert(name, value.clone());
         }
     }

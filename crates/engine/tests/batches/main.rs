@@ -7,3 +7,4 @@ mod blame;
 mod endings;
 mod ground;
 mod house;
+mod storms;
