@@ -7,8 +7,8 @@ use std::sync::Arc;
 use axum::body::Body;
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
-use overnight_core::segment::PlacedExtent;
-use overnight_store::blobs::ExtentReader;
+use overnight_core::segment::{Extent, PlacedExtent};
+use overnight_store::blobs::{BlobError, ExtentReader};
 use overnight_store::store::Content;
 
 use crate::api::Api;
@@ -77,11 +77,15 @@ impl ContentReader {
 
     async fn next(&mut self) -> Result<Option<Bytes>, ApiError> {
         while !self.wanted.is_empty() {
-            if let Some(pieces) = &mut self.pieces
-                && let Some(bytes) = pieces.next().await?
-            {
-                self.wanted.start += bytes.len() as u64;
-                return Ok(Some(bytes));
+            if let Some(pieces) = &mut self.pieces {
+                let read = pieces.next().await;
+                if let (Err(error), Some(extent)) = (&read, pieces.damaged()) {
+                    found_damage(&self.api, extent, error).await;
+                }
+                if let Some(bytes) = read? {
+                    self.wanted.start += bytes.len() as u64;
+                    return Ok(Some(bytes));
+                }
             }
             if self.wanted.is_empty() {
                 break;
@@ -104,6 +108,24 @@ impl ContentReader {
             self.pieces = Some(reader);
         }
         Ok(None)
+    }
+}
+
+/// Puts a blob in quarantine that turned out to be damaged or gone. The store passes by one that
+/// nothing names any more: it was deleted meanwhile, and is nobody's loss.
+async fn found_damage(api: &Api, extent: &Extent, error: &BlobError) {
+    let (why, at) = (chain(error), api.clock.now());
+    match api.store.quarantine(extent, &why, at).await {
+        Ok(Some(found)) => tracing::error!(
+            blob.key = %extent.blob,
+            blob.held = found.held,
+            error = why,
+            "a blob is damaged and was put in quarantine; put it back from a backup"
+        ),
+        Ok(None) => {}
+        Err(error) => {
+            tracing::warn!(blob.key = %extent.blob, %error, "a damaged blob was not noted");
+        }
     }
 }
 

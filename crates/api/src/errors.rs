@@ -15,6 +15,9 @@ use overnight_store::{BlobError, StoreError};
 /// 120, the Node SDK ignores values above 60.
 const RETRY_AFTER_SECONDS: u8 = 5;
 
+/// What a client is told when something could not be written for want of room.
+const DISK_FULL: &str = "The disk is full. Please try again when there is room.";
+
 /// The cause of an error, for the log.
 pub(crate) type Cause = Arc<dyn Error + Send + Sync>;
 
@@ -206,6 +209,9 @@ impl ApiError {
     pub(crate) fn from_store(error: StoreError, missing: impl FnOnce() -> Self) -> Self {
         match error {
             StoreError::NotFound => missing(),
+            StoreError::Unavailable(_) if error.is_out_of_space() => {
+                Self::unavailable(DISK_FULL).because(error)
+            }
             StoreError::Unavailable(_) => {
                 Self::unavailable("The database does not answer. Please try again in a moment.")
                     .because(error)
@@ -234,6 +240,9 @@ impl From<BlobError> for ApiError {
     /// What a failed verb on blobs means to a client: the row that named the blob was there.
     fn from(error: BlobError) -> Self {
         match error {
+            BlobError::Unavailable(_) if error.is_out_of_space() => {
+                Self::unavailable(DISK_FULL).because(error)
+            }
             BlobError::Unavailable(_) => {
                 Self::unavailable("The file store does not answer. Please try again in a moment.")
                     .because(error)

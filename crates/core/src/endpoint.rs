@@ -73,3 +73,15 @@ pub enum Required {
     /// Nothing: an endpoint that a setting added.
     Nothing,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_inputs_of_embeddings_are_counted() {
+        let counting = ENDPOINTS.map(Endpoint::from);
+        let counting = counting.iter().filter(|path| path.counts_inputs());
+        assert!(counting.map(Endpoint::as_str).eq(["/v1/embeddings"]));
+    }
+}

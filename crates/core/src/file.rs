@@ -105,3 +105,35 @@ pub struct File {
     /// When it is deleted by itself; never, when `None`.
     pub expires_at: Option<Timestamp>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_words_of_purposes_are_the_wires_and_are_read_back() {
+        let words = Purpose::UPLOADED.map(Purpose::as_str);
+        let expected = [
+            "fine-tune",
+            "assistants",
+            "batch",
+            "user_data",
+            "vision",
+            "evals",
+        ];
+        assert_eq!(words, expected);
+        assert_eq!(Purpose::BatchOutput.to_string(), "batch_output");
+        for purpose in Purpose::UPLOADED.into_iter().chain([Purpose::BatchOutput]) {
+            assert_eq!(Purpose::parse(purpose.as_str()), Some(purpose));
+        }
+        assert_eq!(Purpose::parse("Batch"), None);
+    }
+
+    #[test]
+    fn only_the_files_of_batches_are_downloaded() {
+        assert!(Purpose::BatchOutput.is_downloadable());
+        let others = Purpose::UPLOADED.into_iter();
+        let downloadable: Vec<_> = others.filter(|purpose| purpose.is_downloadable()).collect();
+        assert_eq!(downloadable, [Purpose::Batch]);
+    }
+}

@@ -194,6 +194,18 @@ mod tests {
     }
 
     #[test]
+    fn the_random_bits_of_an_id_are_those_that_were_drawn() {
+        let entropy = Entropy::new(|| 0xabcd_ef01_2345_6789_abcd_ef01_2345_6789);
+        assert_eq!(format!("{entropy:?}"), "Entropy");
+        let at = Timestamp::from_micros(0xffff_ffff * 1_000_000 + 999_999);
+        let spelled = hex32(at, entropy.draw());
+        assert_eq!(spelled, "fffffffff423fabcdef0123456789abc");
+        let id = BatchId::new(at, entropy.draw());
+        assert_eq!(id.to_string(), format!("batch_{spelled}"));
+        assert_eq!(format!("{id:?}"), format!("\"batch_{spelled}\""));
+    }
+
+    #[test]
     fn ids_sort_by_creation_whatever_the_entropy() {
         let earlier = Timestamp::from_micros(1_761_896_208_999_999);
         let later = Timestamp::from_micros(1_761_896_209_000_000);

@@ -41,3 +41,24 @@ impl<'de> Visitor<'de> for Pairs {
         Ok(Metadata(pairs))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pairs_keep_their_order_and_the_last_of_a_key_counts() {
+        let read: Metadata = serde_json::from_str(r#"{"b":"1","a":"2","b":"3"}"#).unwrap();
+        let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+        assert_eq!(read, Metadata(vec![pair("b", "3"), pair("a", "2")]));
+        let written = serde_json::to_string(&read).unwrap();
+        assert_eq!(written, r#"{"b":"3","a":"2"}"#);
+    }
+
+    #[test]
+    fn anything_else_is_refused_and_told_what_is_expected() {
+        let refused = serde_json::from_str::<Metadata>("[1]").unwrap_err();
+        assert!(refused.to_string().contains("an object of strings"));
+        assert!(serde_json::from_str::<Metadata>(r#"{"a":1}"#).is_err());
+    }
+}

@@ -139,6 +139,15 @@ mod tests {
     }
 
     #[test]
+    fn turns_are_empty_only_without_any_batch() {
+        let mut turns = turns(&[("a", 1), ("a", 2)]);
+        turns.remove(&"a", 1);
+        turns.remove(&"b", 2);
+        assert!(!turns.is_empty());
+        assert_eq!(take(&mut turns, 2), [2, 2]);
+    }
+
+    #[test]
     fn a_batch_that_takes_part_keeps_its_place() {
         let mut turns = turns(&[("a", 1), ("a", 2)]);
         turns.add(&"a", 1);

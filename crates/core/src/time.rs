@@ -77,3 +77,27 @@ impl fmt::Debug for Clock {
         f.write_str("Clock")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_says_what_it_reads() {
+        let clock = Clock::new(|| Timestamp::from_seconds(7));
+        assert_eq!(clock.now().seconds(), 7);
+        assert_eq!(format!("{clock:?}"), "Clock");
+    }
+
+    #[test]
+    fn instants_move_and_are_compared_without_wrapping() {
+        let second = Timestamp::from_seconds(1);
+        assert_eq!(second.micros(), 1_000_000);
+        let later = second.plus(Duration::from_millis(1_500));
+        assert_eq!((later.seconds(), later.micros()), (2, 2_500_000));
+        assert_eq!(later.since(second), Duration::from_millis(1_500));
+        assert_eq!(second.since(later), Duration::ZERO);
+        let end = Timestamp::from_micros(u64::MAX);
+        assert_eq!(end.plus(Duration::MAX), end);
+    }
+}

@@ -415,6 +415,16 @@ mod tests {
     }
 
     #[test]
+    fn the_words_of_statuses_are_the_wires_and_are_read_back() {
+        let words = UploadStatus::ALL.map(UploadStatus::as_str);
+        assert_eq!(words, ["pending", "completed", "cancelled", "expired"]);
+        for status in UploadStatus::ALL {
+            assert_eq!(UploadStatus::parse(&status.to_string()), Some(status));
+        }
+        assert_eq!(UploadStatus::parse("done"), None);
+    }
+
+    #[test]
     fn parts_and_their_bytes_are_bounded() {
         let mut many = upload(10);
         for _ in 0..PARTS_MAX {
@@ -422,7 +432,7 @@ mod tests {
         }
         assert_eq!(many.add_part(1, at(1)), Err(UploadRefusal::TooManyParts));
         let mut large = upload(10);
-        let max = 20 + SPARE_BYTES;
+        let max = 20 + (1 << 30);
         large.add_part(max, at(1)).unwrap();
         assert_eq!(
             large.add_part(1, at(1)),

@@ -31,3 +31,29 @@ impl AddAssign for Usage {
         self.total_tokens = self.total_tokens.saturating_add(other.total_tokens);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_are_taken_of_each_count_and_stop_at_the_largest_number() {
+        let one = |first| Usage {
+            input_tokens: first,
+            cached_tokens: first + 1,
+            output_tokens: first + 2,
+            reasoning_tokens: first + 3,
+            total_tokens: u64::MAX - 1,
+        };
+        let mut sum = one(10);
+        sum += one(100);
+        let expected = Usage {
+            input_tokens: 110,
+            cached_tokens: 112,
+            output_tokens: 114,
+            reasoning_tokens: 116,
+            total_tokens: u64::MAX,
+        };
+        assert_eq!(sum, expected);
+    }
+}

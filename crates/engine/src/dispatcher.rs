@@ -13,7 +13,6 @@ use overnight_store::StoreError;
 use overnight_store::store::{Claim, Held};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use crate::engine::EngineError;
 use crate::progress;
@@ -36,12 +35,39 @@ const END_PATIENCE: Duration = Duration::from_secs(5);
 ///
 /// [`EngineError`] when going on would put what is kept at risk.
 pub(crate) async fn run(shared: &Arc<Shared>, stop: CancellationToken) -> Result<(), EngineError> {
-    match shared.store.newest().await {
+    let newest = tokio::select! {
+        biased;
+        newest = shared.store.newest() => newest,
+        _ = overdue(shared, &stop) => return Ok(()),
+    };
+    match newest {
         Ok(newest) => shared.guard.compare(newest),
         Err(error @ StoreError::Corrupt(_)) => return Err(EngineError::DatabaseCorrupt(error)),
         Err(error) => tracing::warn!(%error, "the newest stored time is not known"),
     }
     let helpers = start_helpers(shared);
+    let stopped_at = tokio::select! {
+        biased;
+        stopped_at = dispatch(shared, &stop) => stopped_at,
+        stopped_at = overdue(shared, &stop) => {
+            tracing::warn!("the database does not answer, and is not waited for");
+            stopped_at
+        }
+    };
+    wind_up(shared, stopped_at).await;
+    helpers.cancel();
+    shared.tasks.close();
+    if tokio::time::timeout(END_PATIENCE, shared.tasks.wait())
+        .await
+        .is_err()
+    {
+        tracing::warn!(tasks = shared.tasks.len(), "some tasks did not end in time");
+    }
+    shared.take_fatal().map_or(Ok(()), Err)
+}
+
+/// Claims and renews until the engine is to stop; answers when that was said.
+async fn dispatch(shared: &Arc<Shared>, stop: &CancellationToken) -> Instant {
     let mut keys = 0;
     let mut next_renewal = Instant::now();
     loop {
@@ -52,23 +78,29 @@ pub(crate) async fn run(shared: &Arc<Shared>, stop: CancellationToken) -> Result
         }
         tokio::select! {
             biased;
-            () = stop.cancelled() => break,
-            () = shared.fatal_signal.cancelled() => break,
+            () = told_to_stop(shared, stop) => return Instant::now(),
             // A client created a batch or cancelled one: both are looked for at once.
             () = shared.wake.woken() => next_renewal = Instant::now(),
             () = tokio::time::sleep(shared.settings.claim_interval) => {}
         }
     }
-    wind_up(shared).await;
-    helpers.cancel();
-    shared.tasks.close();
-    if tokio::time::timeout(END_PATIENCE, shared.tasks.wait())
-        .await
-        .is_err()
-    {
-        tracing::warn!(tasks = shared.tasks.len(), "some tasks did not end in time");
+}
+
+async fn told_to_stop(shared: &Shared, stop: &CancellationToken) {
+    tokio::select! {
+        biased;
+        () = stop.cancelled() => {}
+        () = shared.fatal_signal.cancelled() => {}
     }
-    shared.take_fatal().map_or(Ok(()), Err)
+}
+
+/// Waits until the engine should have stopped and has not: what it asked of the store may never be
+/// answered. Answers when it was told to stop.
+async fn overdue(shared: &Shared, stop: &CancellationToken) -> Instant {
+    told_to_stop(shared, stop).await;
+    let told = Instant::now();
+    tokio::time::sleep(END_PATIENCE).await;
+    told
 }
 
 /// Starts everything that goes on beside the batches; ends with the token.
@@ -224,9 +256,8 @@ async fn confirm_lost(shared: &Shared, run: &Run) {
     }
 }
 
-/// Stops every run, within the grace.
-async fn wind_up(shared: &Arc<Shared>) {
-    let ended = TaskTracker::new();
+/// Stops every run, within the grace, which began at that instant.
+async fn wind_up(shared: &Arc<Shared>, stopped_at: Instant) {
     let runs = shared.runs();
     if !runs.is_empty() {
         tracing::info!(batches = runs.len(), "letting what is in flight land");
@@ -239,14 +270,14 @@ async fn wind_up(shared: &Arc<Shared>) {
     for run in &runs {
         run.order(order);
     }
-    ended.close();
     let patience = shared.settings.shutdown_grace + END_PATIENCE;
     let gone = async {
         while shared.open_runs() > 0 {
             shared.wake.woken().await;
         }
     };
-    if tokio::time::timeout(patience, gone).await.is_err() {
+    let ended = tokio::time::timeout_at(stopped_at + patience, gone).await;
+    if ended.is_err() {
         tracing::warn!(
             batches = shared.open_runs(),
             "some batches were not given back in time"

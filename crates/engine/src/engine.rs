@@ -84,7 +84,7 @@ pub struct LiveBatch {
 #[derive(Debug, Error)]
 pub enum EngineError {
     /// The database is damaged.
-    #[error("the database is damaged; restore it from a backup, or move it away to start anew")]
+    #[error("the database is damaged; restore the data folder from a backup")]
     DatabaseCorrupt(#[source] StoreError),
     /// The disk failed to keep what it was given, so nothing written lately can be trusted.
     #[error("the disk did not keep what was written; check it before starting again")]

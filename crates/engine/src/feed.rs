@@ -115,7 +115,9 @@ async fn read_piece(shared: &Shared, run: &Run, piece: &[PlanEntry]) -> Result<V
     let bytes = match shared.persist_blob(run, || input.read(range.clone())).await {
         Ok(bytes) => Some(bytes),
         Err(Stop::Damaged(_)) => None,
-        Err(stop @ (Stop::Fenced | Stop::Released | Stop::Broken)) => return Err(stop),
+        Err(stop @ (Stop::Fenced | Stop::Released | Stop::Broken | Stop::Lost(_))) => {
+            return Err(stop);
+        }
     };
     let line = |entry: &PlanEntry| {
         let start = usize::try_from(entry.offset - first.offset).ok()?;

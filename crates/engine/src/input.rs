@@ -30,6 +30,14 @@ impl InputReader {
             .map_or(0, |last| last.at + last.extent.length)
     }
 
+    /// The extent that holds that byte of the file.
+    pub(crate) fn extent_at(&self, offset: u64) -> Option<&Extent> {
+        let place = self
+            .extents
+            .partition_point(|placed| placed.at + placed.extent.length <= offset);
+        self.extents.get(place).map(|placed| &placed.extent)
+    }
+
     /// Those bytes of the file, in one go when they lie in one extent.
     pub(crate) async fn read(&self, range: Range<u64>) -> Result<Bytes, BlobError> {
         let first = self

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use overnight_core::segment::{BlobKey, Extent, Part, Segment};
-use overnight_store::blobs::{BlobError, PIECE_BYTES};
+use overnight_store::blobs::{BlobError, BlobWriter, PIECE_BYTES};
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::run::Run;
@@ -140,23 +140,14 @@ async fn concatenate(
     let mut hash = Xxh3::new();
     let mut length = 0;
     for extent in &extents {
-        let end = extent.offset + extent.length;
-        let mut own = Xxh3::new();
-        let mut at = extent.offset;
-        while at < end {
-            let until = end.min(at + PIECE_BYTES);
-            let piece = shared.blobs.read(&extent.blob, at..until).await?;
-            own.update(&piece);
-            hash.update(&piece);
-            if let Some(writer) = &mut writer {
-                writer.write(piece).await?;
-            }
-            at = until;
+        let copied = copy(shared, extent, &mut hash, writer.as_mut()).await;
+        // An index may be lost.
+        if part != Part::Index
+            && let Err(error @ (BlobError::NotFound(_) | BlobError::Corrupt(_))) = &copied
+        {
+            shared.found_damage(extent, error).await;
         }
-        if own.digest() != extent.checksum {
-            let text = format!("{} is not what was written", extent.blob);
-            return Err(BlobError::Corrupt(text.into()));
-        }
+        copied?;
         length += extent.length;
     }
     match writer {
@@ -166,5 +157,33 @@ async fn concatenate(
             checksum: hash.digest(),
             ..(*first).clone()
         })),
+    }
+}
+
+/// Takes the bytes of an extent into a checksum and a new blob, and compares them with its own.
+async fn copy(
+    shared: &Shared,
+    extent: &Extent,
+    hash: &mut Xxh3,
+    mut writer: Option<&mut BlobWriter>,
+) -> Result<(), BlobError> {
+    let end = extent.offset + extent.length;
+    let mut own = Xxh3::new();
+    let mut at = extent.offset;
+    while at < end {
+        let until = end.min(at + PIECE_BYTES);
+        let piece = shared.blobs.read(&extent.blob, at..until).await?;
+        own.update(&piece);
+        hash.update(&piece);
+        if let Some(writer) = &mut writer {
+            writer.write(piece).await?;
+        }
+        at = until;
+    }
+    if own.digest() == extent.checksum {
+        Ok(())
+    } else {
+        let text = format!("{} is not what was written", extent.blob);
+        Err(BlobError::Corrupt(text.into()))
     }
 }

@@ -47,6 +47,7 @@ pub struct EngineMetrics {
     flushed_lines: Counter,
     flush_seconds: Histogram,
     batches: Family<InStatus, Level>,
+    quarantined: Level,
 }
 
 /// The counters of one upstream, looked up once.
@@ -81,6 +82,7 @@ impl EngineMetrics {
             flushed_lines: Counter::default(),
             flush_seconds: Histogram::new(exponential_buckets(0.0005, 2.0, 14)),
             batches: Family::default(),
+            quarantined: Level::default(),
         };
         let overnight = registry.sub_registry_with_prefix("overnight");
         overnight.register("lines", "Lines recorded, by outcome", metrics.lines.clone());
@@ -120,6 +122,11 @@ impl EngineMetrics {
             metrics.flush_seconds.clone(),
         );
         overnight.register("batches", "Batches, by status", metrics.batches.clone());
+        overnight.register(
+            "quarantined_blobs",
+            "Blobs that are not what was written",
+            metrics.quarantined.clone(),
+        );
         metrics
     }
 
@@ -170,6 +177,11 @@ impl EngineMetrics {
         self.in_flight.get_or_create(&labels).set(status.in_flight);
         self.limit.get_or_create(&labels).set(status.limit);
         self.healthy.get_or_create(&labels).set(u64::from(healthy));
+    }
+
+    /// How many blobs are in quarantine.
+    pub(crate) fn observe_quarantined(&self, count: u64) {
+        self.quarantined.set(count);
     }
 
     /// How many batches are in a status.

@@ -39,7 +39,7 @@ impl Shared {
                 }
                 StoreError::Fenced => return Err(Stop::Fenced),
                 StoreError::NotFound => {
-                    return Err(Stop::Damaged(BlobError::NotFound(Box::new(error))));
+                    return Err(Stop::Lost(BlobError::NotFound(Box::new(error))));
                 }
                 StoreError::Illegal(_) | StoreError::Refused(_) => {
                     tracing::error!(batch.id = %run.batch_id(), error = %error, "a run broke a rule");

@@ -7,8 +7,9 @@
 //! ```
 
 mod life;
+mod plan;
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use overnight_core::batch::{Batch, Lease};
@@ -54,6 +55,8 @@ pub(crate) struct Run {
     /// Notified when nothing is in flight any more.
     idle: Notify,
     order: watch::Sender<Order>,
+    /// Set once its plan and its input turned out to be lost, so that nobody knows its lines.
+    is_lost: AtomicBool,
     /// Why a part of the run cannot go on, once that is so.
     broken: Mutex<Option<Stop>>,
     /// Ends every flight at once.
@@ -74,6 +77,7 @@ impl Run {
             in_flight: AtomicU64::new(0),
             idle: Notify::new(),
             order: watch::Sender::new(Order::Go),
+            is_lost: AtomicBool::new(false),
             broken: Mutex::default(),
             abort: CancellationToken::new(),
             recorder,
@@ -121,6 +125,15 @@ impl Run {
 
     pub(crate) fn set_total(&self, total: u64) {
         self.total.store(total, Ordering::Relaxed);
+    }
+
+    /// Whether nobody knows its lines any more, because its plan and its input are lost.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.is_lost.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_lost(&self) {
+        self.is_lost.store(true, Ordering::Relaxed);
     }
 
     /// Gives an order, unless the run was told to drop everything before.

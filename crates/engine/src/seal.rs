@@ -15,6 +15,7 @@ use overnight_core::segment::ResultFile;
 use overnight_core::usage::Usage;
 use overnight_store::store::Sealing;
 
+use crate::load::NO_ID;
 use crate::planted::is_forgotten;
 use crate::record::{Buffer, LineResult, Outcome, record_now};
 use crate::run::{Run, Stop};
@@ -47,7 +48,11 @@ pub(crate) async fn seal(shared: &Shared, run: &Run, batch: &Batch) -> Result<St
             | Status::Expired
             | Status::Cancelled => LineError::Expired,
         };
-        end_unrun(shared, run, batch, why).await?;
+        if run.is_lost() {
+            end_unknown(shared, run, why).await?;
+        } else {
+            end_unrun(shared, run, batch, why).await?;
+        }
     }
     let at = shared.clock.now();
     let sealing = Sealing {
@@ -145,22 +150,49 @@ async fn end_piece(
     let bytes = match shared.persist_blob(run, || input.read(range.clone())).await {
         Ok(bytes) => bytes,
         // Every line gets its outcome, also one whose id cannot be read any more.
-        Err(Stop::Damaged(_)) => Bytes::new(),
-        Err(stop @ (Stop::Fenced | Stop::Released | Stop::Broken)) => return Err(stop),
+        Err(Stop::Damaged(error)) => {
+            if let Some(extent) = input.extent_at(range.start) {
+                shared.found_damage(extent, &error).await;
+            }
+            Bytes::new()
+        }
+        Err(stop @ (Stop::Fenced | Stop::Released | Stop::Broken | Stop::Lost(_))) => {
+            return Err(stop);
+        }
     };
     for entry in piece {
         let id = id_range(entry);
         let start = usize::try_from(id.start - range.start).unwrap_or(usize::MAX);
         let custom_id = bytes.get(start..start.saturating_add(entry.id_len as usize));
-        let result = LineResult {
-            line: entry.line,
-            custom_id: custom_id.unwrap_or(b"null"),
-            ids: line_ids(shared),
-            attempts: 0,
-            took: std::time::Duration::ZERO,
-            usage: Usage::default(),
-        };
+        let result = unrun(shared, entry.line, custom_id.unwrap_or(NO_ID));
         buffer.push(&result, Outcome::Error(why));
     }
     Ok(())
+}
+
+/// Writes an error line for each line that is not done of a batch whose lines nobody knows any more. How
+/// many those are is known; their ids are not, and their numbers are free ones.
+async fn end_unknown(shared: &Shared, run: &Run, why: LineError) -> Result<(), Stop> {
+    let done = run.recorder.done();
+    let left = usize::try_from(run.total().saturating_sub(done.len())).unwrap_or(usize::MAX);
+    let mut buffer = Buffer::default();
+    for line in (1..).filter(|line| !done.contains(*line)).take(left) {
+        buffer.push(&unrun(shared, line, NO_ID), Outcome::Error(why));
+        if buffer.bytes() >= SEGMENT_BYTES {
+            record_now(shared, run, std::mem::take(&mut buffer)).await?;
+        }
+    }
+    record_now(shared, run, buffer).await
+}
+
+/// The result of a line that was never run.
+fn unrun<'a>(shared: &Shared, line: u32, custom_id: &'a [u8]) -> LineResult<'a> {
+    LineResult {
+        line,
+        custom_id,
+        ids: line_ids(shared),
+        attempts: 0,
+        took: std::time::Duration::ZERO,
+        usage: Usage::default(),
+    }
 }

@@ -69,7 +69,7 @@ async fn attempt(shared: &Shared, run: &Run, flight: Flight) -> Option<usize> {
             tracing::warn!(batch.id = %run.batch_id(), error, "the input could not be read");
             shared.lanes.defer(flight, UNREADABLE_PAUSE);
         }
-        Ok(Err(error)) => unreadable(shared, &flight, &error),
+        Ok(Err(error)) => unreadable(shared, &flight, &error).await,
         Err(BrokeDown) => broke_down(shared, &flight).await,
     }
     None
@@ -211,9 +211,12 @@ fn substitute(substitute: Substitute<'_>) -> Outcome {
 }
 
 /// A line whose input is lost or damaged gets an error of its own, and stops nothing else.
-fn unreadable(shared: &Shared, flight: &Flight, error: &BlobError) {
+async fn unreadable(shared: &Shared, flight: &Flight, error: &BlobError) {
     let run = Arc::clone(&flight.run);
     let entry = flight.line.entry;
+    if let Some(extent) = run.input().and_then(|input| input.extent_at(entry.offset)) {
+        shared.found_damage(extent, error).await;
+    }
     tracing::error!(
         batch.id = %run.batch_id(),
         line.no = entry.line,

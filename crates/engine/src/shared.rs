@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use overnight_core::id::{BatchId, Entropy, WorkerId};
+use overnight_core::segment::BlobKey;
 use overnight_core::time::{Clock, Timestamp};
+use overnight_store::status::DISK_NEARLY_FULL;
 use overnight_store::{Blobs, Store, Wake};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
@@ -52,6 +54,8 @@ pub(crate) struct Shared {
     runs: Mutex<BTreeMap<BatchId, Arc<Run>>>,
     /// Batches that stay held here although nothing runs them, until a person has looked.
     stranded: Mutex<BTreeSet<BatchId>>,
+    /// Blobs that are known to be in quarantine.
+    pub(crate) damaged: Mutex<BTreeSet<BlobKey>>,
     /// Whether the store may hold batches for this worker that it does not know of.
     holds_unknown: AtomicBool,
     /// Set once something happened after which the engine must not go on.
@@ -92,6 +96,7 @@ impl Shared {
             tasks: TaskTracker::new(),
             runs: Mutex::default(),
             stranded: Mutex::default(),
+            damaged: Mutex::default(),
             holds_unknown: AtomicBool::new(false),
             fatal: Mutex::default(),
             fatal_signal: CancellationToken::new(),
@@ -167,8 +172,13 @@ impl Shared {
 
     /// Why a batch waits, as a sentence; `None` while it moves.
     pub(crate) fn reason(&self, run: &Run) -> Option<String> {
+        if run.is_lost() {
+            let why = "its plan and its input are lost or damaged; put the files back from a backup \
+                       (the log names them), or cancel it";
+            return Some(why.into());
+        }
         if self.is_full.load(Ordering::Relaxed) {
-            return Some("the disk is nearly full; lines are sent again when there is room".into());
+            return Some(DISK_NEARLY_FULL.to_owned());
         }
         self.lanes.reason(run.key())
     }

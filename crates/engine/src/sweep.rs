@@ -9,6 +9,8 @@ use overnight_core::segment::BlobKey;
 use overnight_store::StoreError;
 use overnight_store::blobs::BlobError;
 
+use crate::damage::{QUARANTINED_MAX, look_again};
+use crate::engine::EngineError;
 use crate::shared::Shared;
 
 /// So many rows or blobs are looked at in one step.
@@ -26,8 +28,15 @@ pub(crate) async fn sweep(shared: Arc<Shared>) {
     let mut passes = 0;
     loop {
         if let Err(error) = pass(&shared, passes % PASSES_PER_LISTING == 0).await {
-            let error: &dyn std::error::Error = &*error;
-            tracing::warn!(error, "a sweep did not get through; it is tried again");
+            {
+                let error: &dyn std::error::Error = &*error;
+                tracing::warn!(error, "a sweep did not get through; it is tried again");
+            }
+            if let Ok(lost) = error.downcast::<BlobError>()
+                && matches!(*lost, BlobError::NotDurable(_))
+            {
+                shared.fail(EngineError::NotDurable(*lost));
+            }
         }
         passes += 1;
         tokio::time::sleep(shared.settings.sweep_interval).await;
@@ -49,10 +58,12 @@ async fn pass(shared: &Shared, lists: bool) -> Result<(), Failed> {
         for folder in LISTED {
             sweep_unnamed(shared, folder).await?;
         }
+        look_again(shared).await?;
     }
     loop {
         let garbage = store.garbage(STEP, now()).await?;
-        delete(shared, &garbage).await?;
+        // For good, before the rows that say so are forgotten: nobody looks for such a blob again.
+        shared.blobs.delete_all(&garbage).await?;
         store.forget_garbage(&garbage).await?;
         if garbage.len() < STEP {
             return Ok(());
@@ -81,10 +92,12 @@ async fn delete(shared: &Shared, blobs: &[BlobKey]) -> Result<(), BlobError> {
     Ok(())
 }
 
-/// Notes the number of batches in each status.
+/// Notes the number of batches in each status, and that of blobs in quarantine.
 pub(crate) async fn count_batches(shared: &Shared) -> Result<(), StoreError> {
     for (status, count) in shared.store.batches_by_status().await? {
         shared.metrics.observe_batches(status.as_str(), count);
     }
+    let quarantined = shared.store.quarantined(QUARANTINED_MAX).await?;
+    shared.metrics.observe_quarantined(quarantined.len() as u64);
     Ok(())
 }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use overnight_core::batch::{Batch, InputError, InputErrorCode, Plan};
-use overnight_core::input::{Catalog, Checker, Rejection, Rules, Summary, too_large};
+use overnight_core::id::FileId;
+use overnight_core::input::{Catalog, Checker, InputLimits, Rejection, Rules, Summary, too_large};
 use overnight_core::segment::BlobKey;
 use overnight_store::StoreError;
 use overnight_store::store::Input;
@@ -58,7 +59,10 @@ pub(crate) async fn validate(
         };
         let rejection = match check(shared, run, &reader, rules).await? {
             Ok(plan) => return Ok(Checked::Plan(plan)),
-            Err(rejection) => rejection,
+            Err(Refusal::Unreadable) => {
+                return Ok(Checked::Refused(vec![unreadable(&input.file.id)]));
+            }
+            Err(Refusal::Lines(rejection)) => rejection,
         };
         if asked_again || rejection.unknown_models.is_empty() {
             return Ok(Checked::Refused(rejection.errors));
@@ -71,6 +75,40 @@ pub(crate) async fn validate(
         }
         catalog = fresh;
     }
+}
+
+/// Writes the plan of a batch a second time, because the first was lost: what may be run was decided
+/// then, and is not decided again. `None` when the input does not have the lines that it had.
+///
+/// # Errors
+///
+/// [`Stop`] when it cannot be written here.
+pub(crate) async fn plan_again(
+    shared: &Arc<Shared>,
+    run: &Run,
+    batch: &Batch,
+    total: u64,
+) -> Result<Option<Plan>, Stop> {
+    let Some(input) = run.input() else {
+        return Ok(None);
+    };
+    let _permit = shared.checks.acquire().await;
+    let rules = Rules {
+        endpoint: batch.spec.endpoint.clone(),
+        limits: InputLimits::default(),
+        single_model: false,
+        catalog: Catalog::Any,
+    };
+    let plan = check(shared, run, input, rules).await?;
+    Ok(plan.ok().filter(|plan| plan.total == total))
+}
+
+/// Why an input has no plan.
+enum Refusal {
+    /// Its lines may not be run.
+    Lines(Rejection),
+    /// Its bytes are lost or damaged.
+    Unreadable,
 }
 
 fn serves_more(catalog: &Catalog, rejection: &Rejection) -> bool {
@@ -101,7 +139,7 @@ async fn check(
     run: &Run,
     input: &InputReader,
     rules: Rules,
-) -> Result<Result<Plan, Rejection>, Stop> {
+) -> Result<Result<Plan, Refusal>, Stop> {
     let random = shared.entropy.draw();
     let key = BlobKey::plan(run.batch_id(), run.lease().epoch, random);
     let seed = u64::try_from(shared.entropy.draw() >> 64).unwrap_or_default();
@@ -109,7 +147,17 @@ async fn check(
     let mut plan = Vec::new();
     let mut blob = shared.blobs.upload(&key);
     let mut pieces = input.stream(0..input.length());
-    while let Some(piece) = verb_failed(shared, pieces.next().await)? {
+    loop {
+        let read = pieces.next().await;
+        if let (Err(error), Some(extent)) = (&read, pieces.damaged()) {
+            shared.found_damage(extent, error).await;
+            // What was written of the plan is swept with the batch's other leftovers, if this fails.
+            let _ = blob.abort().await;
+            return Ok(Err(Refusal::Unreadable));
+        }
+        let Some(piece) = verb_failed(shared, read)? else {
+            break;
+        };
         (checker, plan) = on_pool(shared, move || {
             checker.push(&piece, &mut plan);
             (checker, plan)
@@ -130,9 +178,9 @@ async fn check(
     let Summary { total, model, .. } = match finished {
         Ok(summary) => summary,
         Err(rejection) => {
-            // What was written of the plan is swept with the batch's other leftovers, if this fails.
+            // As above.
             let _ = blob.abort().await;
-            return Ok(Err(rejection));
+            return Ok(Err(Refusal::Lines(rejection)));
         }
     };
     verb_failed(shared, blob.write(plan.into()).await)?;
@@ -153,6 +201,17 @@ async fn on_pool<T: Send + 'static>(
         tracing::error!(%error, "the check of an input file broke down");
         Stop::Broken
     })
+}
+
+fn unreadable(file: &FileId) -> InputError {
+    InputError {
+        code: InputErrorCode::InvalidRequest,
+        message: format!(
+            "The content of file {file} is lost or damaged on the server. Please upload it again."
+        ),
+        param: Some("file_id".to_owned()),
+        line: None,
+    }
 }
 
 fn missing(shared: &Shared, batch: &Batch) -> InputError {

@@ -29,6 +29,12 @@ pub(crate) enum Command {
     Run(RunArgs),
     /// Serve a simulated inference server.
     Sim(SimArgs),
+    /// Copy the data folder, also while a server works on it.
+    Backup(BackupArgs),
+    /// Make a data folder of a backup.
+    Restore(RestoreArgs),
+    /// Check everything that a data folder or a backup holds, and say what is wrong.
+    Verify(VerifyArgs),
     /// Make API keys.
     Key(KeyArgs),
     /// Look at the settings.
@@ -120,6 +126,47 @@ pub(crate) struct SimArgs {
     /// The configuration file, of which `[sim]` is used [default: overnight.toml, if it is there].
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
+}
+
+/// Where the data folder is; the same settings as those of the server.
+#[derive(Debug, clap::Args)]
+pub(crate) struct DataArgs {
+    /// The data folder [default: ./overnight-data].
+    #[arg(long, value_name = "FOLDER")]
+    data: Option<PathBuf>,
+    /// The configuration file, of which `data` is used [default: overnight.toml, if it is there].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Print JSON for programs.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// The flags of `overnight backup`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct BackupArgs {
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+    /// The folder of the backup: empty, missing, or an earlier backup that becomes this one.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) to: PathBuf,
+}
+
+/// The flags of `overnight restore`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct RestoreArgs {
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+    /// The folder of the backup.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) from: PathBuf,
+}
+
+/// The flags of `overnight verify`. A backup is verified when it is named as the data folder.
+#[derive(Debug, clap::Args)]
+pub(crate) struct VerifyArgs {
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
 }
 
 /// The subcommands of `overnight key`.
@@ -232,6 +279,15 @@ impl ServeArgs {
             flag("log.format", "--log-format", format_value(self.log_format)),
         ];
         flags.into_iter().flatten().collect()
+    }
+}
+
+impl DataArgs {
+    /// What the command line sets.
+    pub(crate) fn flags(&self) -> Vec<Flag> {
+        flag("data", "--data", path_value(self.data.as_ref()))
+            .into_iter()
+            .collect()
     }
 }
 

@@ -8,6 +8,8 @@ mod error;
 mod extent_reader;
 #[cfg(any(test, feature = "conformance"))]
 mod faulty;
+mod folders;
+mod local;
 mod mount;
 mod staging;
 #[cfg(test)]
@@ -16,9 +18,8 @@ mod writer;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs::File;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -32,9 +33,12 @@ use xxhash_rust::xxh3::Xxh3;
 
 pub use self::error::BlobError;
 pub use self::extent_reader::ExtentReader;
+use self::folders::Folders;
+use self::local::Local;
 use self::mount::Mount;
 pub use self::writer::BlobWriter;
 use crate::blocking::Blocking;
+use crate::entries;
 
 /// How many bytes one read of a long run of bytes asks for.
 pub const PIECE_BYTES: u64 = 256 * 1024;
@@ -49,9 +53,11 @@ pub struct Blobs {
     /// The same place without fsync, for bytes that may be lost.
     relaxed: Arc<dyn ObjectStore>,
     /// The folder, when the place is one.
-    root: Option<Arc<Path>>,
+    folders: Option<Arc<Folders>>,
     mounts: BTreeMap<BlobKey, Arc<Mount>>,
     blocking: Blocking,
+    #[cfg(any(test, feature = "conformance"))]
+    faults: Option<faulty::Faults>,
 }
 
 impl Blobs {
@@ -62,25 +68,31 @@ impl Blobs {
     /// [`BlobError::Unavailable`] when the folder cannot be created or entered,
     /// [`BlobError::NotDurable`] when the disk did not promise to keep it.
     pub fn folder(path: &Path) -> Result<Self> {
-        std::fs::create_dir_all(path).map_err(error::io)?;
+        Self::folder_on(path, Blocking::Pool)
+    }
+
+    /// The same, its work being done as told.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::folder`].
+    pub fn folder_on(path: &Path, blocking: Blocking) -> Result<Self> {
+        entries::create_folder(path).map_err(error::io)?;
         let root = path.canonicalize().map_err(error::io)?;
-        // The driver keeps the entries below the folder; this is the folder's own.
-        if let Some(parent) = root.parent() {
-            let parent = File::open(parent).map_err(error::io)?;
-            parent.sync_all().map_err(error::not_durable)?;
-        }
+        let folders = Folders::new(&root);
         let place = |fsync: bool| -> Result<Arc<dyn ObjectStore>> {
-            let place = LocalFileSystem::new_with_prefix(&root).map_err(error::object)?;
-            Ok(Arc::new(
-                place.with_fsync(fsync).with_automatic_cleanup(true),
-            ))
+            let driver = LocalFileSystem::new_with_prefix(&root).map_err(error::object)?;
+            let driver = driver.with_fsync(fsync);
+            Ok(Arc::new(Local::new(driver, Arc::clone(&folders), blocking)))
         };
         Ok(Self {
             durable: place(true)?,
             relaxed: place(false)?,
-            root: Some(root.into()),
+            folders: Some(folders),
             mounts: BTreeMap::new(),
-            blocking: Blocking::Pool,
+            blocking,
+            #[cfg(any(test, feature = "conformance"))]
+            faults: None,
         })
     }
 
@@ -91,9 +103,11 @@ impl Blobs {
         Self {
             durable: Arc::clone(&place),
             relaxed: place,
-            root: None,
+            folders: None,
             mounts: BTreeMap::new(),
             blocking: Blocking::Pool,
+            #[cfg(any(test, feature = "conformance"))]
+            faults: None,
         }
     }
 
@@ -166,10 +180,10 @@ impl Blobs {
         if range.is_empty() {
             return Ok(Bytes::new());
         }
-        let bytes = match (self.mounts.get(key), &self.root) {
+        let bytes = match (self.mounts.get(key), &self.folders) {
             (Some(mount), _) => mount.read(self.blocking, range.clone()).await?,
-            (None, Some(root)) => {
-                let file = root.join(path(key).as_ref());
+            (None, Some(folders)) => {
+                let file = folders.root().join(path(key).as_ref());
                 mount::read_file(self.blocking, file, range.clone()).await?
             }
             (None, None) => self.read_object(key, range.clone()).await?,
@@ -230,7 +244,30 @@ impl Blobs {
         }
     }
 
-    /// The blob is gone; a missing one is fine. A mounted file is its owner's and stays.
+    /// The blobs are gone for good, as far as they were there. Mounted files stay.
+    ///
+    /// # Errors
+    ///
+    /// [`BlobError::Unavailable`] when one could not be deleted, [`BlobError::NotDurable`] when the
+    /// disk did not promise to keep that.
+    pub async fn delete_all(&self, keys: &[BlobKey]) -> Result<()> {
+        for key in keys {
+            self.delete(key).await?;
+        }
+        let Some(folders) = self.folders.clone() else {
+            return Ok(());
+        };
+        let files = keys.iter().filter(|key| !self.mounts.contains_key(key));
+        let files: Vec<PathBuf> = files
+            .map(|key| folders.root().join(path(key).as_ref()))
+            .collect();
+        let keep = move || folders.keep_deletions(files.iter().map(PathBuf::as_path));
+        let kept = self.blocking.run(keep).await.map_err(error::io)?;
+        kept.map_err(error::not_durable)
+    }
+
+    /// The blob is gone, but may be there again after a power failure; a missing one is fine. A
+    /// mounted file is its owner's and stays.
     ///
     /// # Errors
     ///
@@ -258,6 +295,31 @@ impl Blobs {
             .boxed()
     }
 
+    /// Every key, as [`Self::list`] tells those of a folder.
+    #[must_use]
+    pub fn list_all(&self) -> BoxStream<'static, Result<BlobKey>> {
+        self.durable
+            .list(None)
+            .map(|found| match found {
+                Ok(object) => Ok(BlobKey::from(object.location.as_ref())),
+                Err(source) => Err(error::object(source)),
+            })
+            .boxed()
+    }
+
+    /// The files that unfinished writes left in the folder, which [`Self::sweep_staging`] deletes.
+    ///
+    /// # Errors
+    ///
+    /// [`BlobError::Unavailable`] when the folder cannot be walked.
+    pub async fn staging(&self) -> Result<Vec<PathBuf>> {
+        let Some(folders) = self.folders.clone() else {
+            return Ok(Vec::new());
+        };
+        let list = move || staging::list(folders.root());
+        self.blocking.run(list).await.map_err(error::io)?
+    }
+
     /// Appends to a mounted file. The bytes are there for good, or the file is as long as before.
     /// Appends to one file take turns.
     ///
@@ -268,6 +330,10 @@ impl Blobs {
     /// disk did not promise to keep it.
     pub async fn append(&self, key: &BlobKey, parts: &[Bytes]) -> Result<Extent> {
         let mount = self.mounts.get(key).ok_or_else(|| error::missing(key))?;
+        #[cfg(any(test, feature = "conformance"))]
+        if let Some(faults) = &self.faults {
+            return faults.append((mount, self.blocking), key, parts).await;
+        }
         mount.append(self.blocking, key, parts.to_vec()).await
     }
 
@@ -278,7 +344,12 @@ impl Blobs {
     /// As [`Self::append`]; [`BlobError::Corrupt`] when the file is shorter than that.
     pub async fn truncate(&self, key: &BlobKey, length: u64) -> Result<()> {
         let mount = self.mounts.get(key).ok_or_else(|| error::missing(key))?;
-        mount.truncate(self.blocking, key, length).await
+        let truncate = mount.truncate(self.blocking, key, length);
+        #[cfg(any(test, feature = "conformance"))]
+        if let Some(faults) = &self.faults {
+            return faults.other(("truncate", key), truncate).await;
+        }
+        truncate.await
     }
 
     /// Deletes what unfinished writes of a former process left in the folder, and answers how many
@@ -289,14 +360,20 @@ impl Blobs {
     ///
     /// [`BlobError::Unavailable`] when the folder cannot be walked or a file cannot be deleted.
     pub async fn sweep_staging(&self) -> Result<u64> {
-        match self.root.clone() {
-            Some(root) => self
+        match self.folders.clone() {
+            Some(folders) => self
                 .blocking
-                .run(move || staging::sweep(&root))
+                .run(move || staging::sweep(folders.root()))
                 .await
                 .map_err(error::io)?,
             None => Ok(0),
         }
+    }
+
+    /// Whether the checksums of its extents are known. A file that is only read where it lies was
+    /// never hashed as a whole.
+    fn is_hashed(&self, key: &BlobKey) -> bool {
+        self.mounts.get(key).is_none_or(|mount| mount.is_appended())
     }
 
     async fn read_object(&self, key: &BlobKey, range: Range<u64>) -> Result<Bytes> {
@@ -317,7 +394,7 @@ impl Blobs {
 impl fmt::Debug for Blobs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Blobs")
-            .field("root", &self.root)
+            .field("root", &self.folders.as_deref().map(Folders::root))
             .field("mounts", &self.mounts.keys())
             .finish_non_exhaustive()
     }

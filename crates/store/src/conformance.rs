@@ -21,6 +21,7 @@
 pub mod batches;
 pub mod blobs;
 pub mod claims;
+pub mod damage;
 pub mod deletion;
 pub mod files;
 pub mod fixture;
@@ -249,6 +250,13 @@ macro_rules! conformance {
                 a_batch_is_kept_while_its_result_files_are,
                 the_newest_time_is_told,
             }
+            damage: {
+                a_quarantined_blob_is_told_until_it_is_reinstated,
+                a_quarantined_blob_is_never_swept,
+                a_lost_plan_is_replaced,
+                a_plan_of_other_lines_is_refused,
+                a_plan_that_comes_too_late_is_garbage,
+            }
             running: {
                 progress_is_replaced_and_ends_with_its_batch,
                 a_worker_replaces_what_it_said_of_its_upstreams,
@@ -294,6 +302,7 @@ macro_rules! blob_conformance {
                     altered_bytes_are_found,
                     a_reader_joins_extents_piece_by_piece,
                     a_reader_tells_that_a_blob_is_missing,
+                    a_reader_finds_altered_bytes,
                 });
             }
         )+

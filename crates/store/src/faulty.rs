@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use overnight_core::batch::{Batch, Event, Lease, Status};
+use overnight_core::batch::{Batch, Event, Lease, Plan as LinePlan, Status};
 use overnight_core::file::File;
 use overnight_core::id::{BatchId, FileId, ProjectId, UploadId, WorkerId};
 use overnight_core::segment::{BlobKey, Extent, PlacedExtent, Segment};
@@ -15,8 +15,8 @@ use overnight_core::upload::{Upload, UploadPart};
 
 use crate::status::{BatchProgress, UpstreamStatus};
 use crate::store::{
-    Claim, Completion, Content, FileQuery, FirstAnswer, Held, Input, NewObject, Page, Result,
-    Sealing, Store, StoreError,
+    Claim, Completion, Content, FileQuery, FirstAnswer, Held, Input, NewObject, Page, Quarantined,
+    Result, Sealing, Store, StoreError,
 };
 
 /// What goes wrong with one call.
@@ -35,6 +35,9 @@ pub enum Fault {
     Hang,
     /// The verb happens, and nobody is told.
     DoThenHang,
+    /// The verb happens in part, and nobody is told: what is left of one whose process is killed
+    /// meanwhile. Of a blob's `put`, and of an `append`; elsewhere it is [`Self::Hang`].
+    Tear,
     /// The verb happens that much later.
     Late(Duration),
     /// The verb happens at once, and is answered that much later.
@@ -76,6 +79,11 @@ pub trait Plan: Send + Sync + 'static {
     /// Tells what came of a call, before its caller is told. A call that hangs has no end, unless
     /// its verb happened.
     fn ended(&self, _call: &Call<'_>, _end: &End) {}
+
+    /// Whether the process is dead: what its writes left stays as it is.
+    fn is_dead(&self) -> bool {
+        false
+    }
 
     /// What is recorded in the place of a segment; `None` for nothing, and the caller is told that
     /// it was. For tests that plant a bug.
@@ -161,7 +169,7 @@ pub(crate) async fn carry_out<T, E: std::fmt::Display>(
             plan.ended(call, &End::Failed);
             return Err(failed());
         }
-        Fault::Hang => return std::future::pending().await,
+        Fault::Hang | Fault::Tear => return std::future::pending().await,
         Fault::Late(pause) => tokio::time::sleep(pause).await,
         Fault::None | Fault::DoThenFail | Fault::DoThenHang | Fault::Slow(_) | Fault::Lie(_) => {}
     }
@@ -178,9 +186,13 @@ pub(crate) async fn carry_out<T, E: std::fmt::Display>(
             tokio::time::sleep(pause).await;
             answer
         }
-        Fault::None | Fault::Late(_) | Fault::Fail | Fault::Lose | Fault::Hang | Fault::Lie(_) => {
-            answer
-        }
+        Fault::None
+        | Fault::Late(_)
+        | Fault::Fail
+        | Fault::Lose
+        | Fault::Hang
+        | Fault::Tear
+        | Fault::Lie(_) => answer,
     }
 }
 
@@ -373,6 +385,30 @@ impl<S: Store> Store for Faulty<S> {
 
     async fn seal(&self, lease: &Lease, sealing: &Sealing, at: Timestamp) -> Result<Batch> {
         self.call("seal", self.store.seal(lease, sealing, at)).await
+    }
+
+    async fn quarantine(
+        &self,
+        extent: &Extent,
+        why: &str,
+        at: Timestamp,
+    ) -> Result<Option<Quarantined>> {
+        self.call("quarantine", self.store.quarantine(extent, why, at))
+            .await
+    }
+
+    async fn quarantined(&self, limit: usize) -> Result<Vec<Quarantined>> {
+        self.call("quarantined", self.store.quarantined(limit))
+            .await
+    }
+
+    async fn reinstate(&self, blob: &BlobKey, at: Timestamp) -> Result<()> {
+        self.call("reinstate", self.store.reinstate(blob, at)).await
+    }
+
+    async fn replan(&self, lease: &Lease, plan: &LinePlan, at: Timestamp) -> Result<Batch> {
+        self.call("replan", self.store.replan(lease, plan, at))
+            .await
     }
 
     async fn save_progress(&self, progress: &[BatchProgress]) -> Result<()> {

@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FlockOperation, flock, statvfs};
 use thiserror::Error;
 
+use crate::entries;
+
 /// Why a folder cannot be used.
 #[derive(Debug, Error)]
 pub enum FolderError {
@@ -52,29 +54,33 @@ impl DataFolder {
     ///
     /// Every [`FolderError`].
     pub fn lock(path: &Path) -> Result<Self, FolderError> {
-        std::fs::create_dir_all(path)?;
+        entries::create_folder(path)?;
         let path = path.canonicalize()?;
-        if let Some(parent) = path.parent() {
-            File::open(parent)?.sync_all()?;
-        }
         if let Some(kind) = network(&path)? {
             return Err(FolderError::Network { kind });
         }
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
         let mut lock = options.open(path.join("lock"))?;
-        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => {}
-            Err(rustix::io::Errno::WOULDBLOCK) => {
-                return Err(FolderError::AlreadyInUse {
-                    pid: holder(&mut lock),
-                });
-            }
-            Err(error) => return Err(FolderError::Unavailable(error.into())),
-        }
+        take(&mut lock)?;
         lock.set_len(0)?;
         lock.rewind()?;
         writeln!(lock, "{}", std::process::id())?;
+        Ok(Self { path, _lock: lock })
+    }
+
+    /// Takes a folder that is there, and writes nothing into it: for whoever only looks at it while
+    /// nobody uses it.
+    ///
+    /// # Errors
+    ///
+    /// [`FolderError::AlreadyInUse`], or [`FolderError::Unavailable`] when there is no such folder.
+    pub fn visit(path: &Path) -> Result<Self, FolderError> {
+        let path = path.canonicalize()?;
+        let lock = path.join("lock");
+        // A folder that nobody has served yet has no such file: then it is locked itself.
+        let mut lock = File::open(if lock.exists() { &lock } else { &path })?;
+        take(&mut lock)?;
         Ok(Self { path, _lock: lock })
     }
 
@@ -104,6 +110,17 @@ impl DataFolder {
     pub fn free_bytes(&self) -> io::Result<u64> {
         let disk = statvfs(&self.path)?;
         Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
+    }
+}
+
+fn take(lock: &mut File) -> Result<(), FolderError> {
+    match flock(&*lock, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(()),
+        Err(rustix::io::Errno::WOULDBLOCK) => {
+            let pid = holder(lock);
+            Err(FolderError::AlreadyInUse { pid })
+        }
+        Err(error) => Err(FolderError::Unavailable(error.into())),
     }
 }
 

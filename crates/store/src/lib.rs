@@ -7,18 +7,22 @@
 //! Read [`store`] first: each verb of the trait opens with what it guarantees. `conformance` holds
 //! the suite that every driver passes.
 
+pub mod backup;
 pub mod blobs;
 pub mod blocking;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 #[cfg(test)]
 mod drivers;
+mod entries;
 #[cfg(any(test, feature = "conformance"))]
 pub mod faulty;
 pub mod folder;
+mod space;
 pub mod sqlite;
 pub mod status;
 pub mod store;
+pub mod verify;
 pub mod wake;
 
 pub use blobs::{BlobError, Blobs};

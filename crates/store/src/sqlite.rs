@@ -10,13 +10,18 @@
 //! `running`.
 
 mod batches;
+pub mod beside;
 mod damage;
 mod error;
 mod files;
 mod garbage;
+pub mod inspect;
 mod jobs;
 mod migrate;
 mod once;
+#[cfg(any(test, feature = "conformance"))]
+pub mod past;
+mod quarantine;
 mod readers;
 mod row;
 mod running;
@@ -71,6 +76,8 @@ impl Sqlite {
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags)?;
         connection.busy_timeout(BUSY_TIMEOUT)?;
+        // Before anything is changed: a newer program's file is left as it is.
+        migrate::refuse_newer(&connection)?;
         connection.pragma_update(None, "journal_mode", "wal")?;
         check(&connection)?;
         keep_entry(path)?;
@@ -96,6 +103,21 @@ impl Sqlite {
             readers: None,
             damage,
         })
+    }
+
+    /// Reads all of the database, and compares its tables with their indexes. Takes time in
+    /// proportion to its size.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Corrupt`] with what is wrong, [`StoreError::Unavailable`] when it cannot be
+    /// read.
+    pub async fn verify(&self) -> Result<()> {
+        self.read(|db| {
+            let found: String = db.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
+            as_found(found)
+        })
+        .await
     }
 
     /// Waits until the database turns out to be damaged, or the disk fails to keep what was
@@ -147,7 +169,11 @@ fn prepared(mut connection: Connection) -> Result<Connection> {
 }
 
 fn check(connection: &Connection) -> Result<()> {
-    let found: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    as_found(connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?)
+}
+
+/// What a check of the database found.
+fn as_found(found: String) -> Result<()> {
     if found == "ok" {
         Ok(())
     } else {

@@ -5,6 +5,10 @@ use overnight_core::id::{BatchId, WorkerId};
 use overnight_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
+/// Why every batch waits while the disk has less room than its reserve.
+pub const DISK_NEARLY_FULL: &str =
+    "the disk is nearly full; lines are sent again when there is room";
+
 /// How a batch is getting on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BatchProgress {

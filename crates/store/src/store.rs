@@ -9,7 +9,7 @@ use std::error::Error;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use overnight_core::batch::{Batch, Event, IllegalTransition, Lease, Status};
+use overnight_core::batch::{Batch, Event, IllegalTransition, Lease, Plan, Status};
 use overnight_core::file::{File, Purpose};
 use overnight_core::id::{BatchId, FileId, PartId, ProjectId, UploadId, WorkerId};
 use overnight_core::segment::{BlobKey, Extent, PlacedExtent, ResultFile, Segment};
@@ -17,6 +17,7 @@ use overnight_core::time::Timestamp;
 use overnight_core::upload::{Upload, UploadPart, UploadRefusal};
 use thiserror::Error as ThisError;
 
+use crate::space::is_out_of_space;
 use crate::status::{BatchProgress, UpstreamStatus};
 
 /// Why a verb did not happen. Named by what the caller does next.
@@ -41,6 +42,14 @@ pub enum StoreError {
     /// call contradicts what is recorded: stop, and tell a person.
     #[error("the database is damaged")]
     Corrupt(#[source] Box<dyn Error + Send + Sync>),
+}
+
+impl StoreError {
+    /// Whether the disk was full: the same call may succeed when there is room again.
+    #[must_use]
+    pub fn is_out_of_space(&self) -> bool {
+        is_out_of_space(self)
+    }
 }
 
 /// What a verb answers.
@@ -162,6 +171,21 @@ pub struct Sealing {
     pub output: File,
     /// The error file's row; ignored when no segment has error lines.
     pub error: File,
+}
+
+/// A blob that is not what was written, kept for whoever looks into it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quarantined {
+    /// The run of bytes that is damaged or gone.
+    pub extent: Extent,
+    /// What named it when it was found, for a person: "the input file file-...", say.
+    pub held: String,
+    /// What is wrong with it, for a person.
+    pub why: String,
+    /// When that was found.
+    pub found_at: Timestamp,
+    /// Whether a row still names the blob.
+    pub is_named: bool,
 }
 
 /// Metadata that survives. `at` is the caller's time of day.
@@ -354,6 +378,32 @@ pub trait Store: Send + Sync + 'static {
     /// cancelled while validating has none). The lease is gone, the plan is garbage. Fenced. An
     /// ended batch is answered as it is.
     async fn seal(&self, lease: &Lease, sealing: &Sealing, at: Timestamp) -> Result<Batch>;
+
+    // === Damage ===
+
+    /// The blob is known to be damaged or gone: from now on no sweep deletes it. Answers it when
+    /// that was not known before. Nothing else changes: what names the blob goes on naming it. One
+    /// that no row names is of no interest, and nothing changes.
+    async fn quarantine(
+        &self,
+        extent: &Extent,
+        why: &str,
+        at: Timestamp,
+    ) -> Result<Option<Quarantined>>;
+
+    /// The blobs in quarantine, the first found first, at most `limit`.
+    async fn quarantined(&self, limit: usize) -> Result<Vec<Quarantined>>;
+
+    /// The blob is in quarantine no more: it is whole again, or gone for good. It is garbage if no
+    /// row names it.
+    async fn reinstate(&self, blob: &BlobKey, at: Timestamp) -> Result<()>;
+
+    /// Puts another plan in the place of one that was lost, and answers the batch as it is then.
+    /// The old plan's blob is garbage, unless it is in quarantine. Fenced. A second call with the
+    /// same plan changes nothing. [`StoreError::Corrupt`] refuses a plan of another number of
+    /// lines; a batch that has ended, or has no plan yet, is answered as it is, and the plan is
+    /// garbage.
+    async fn replan(&self, lease: &Lease, plan: &Plan, at: Timestamp) -> Result<Batch>;
 
     // === What people ask about a running engine ===
 

@@ -12,6 +12,7 @@ use axum::response::Response;
 use overnight_core::batch::Batch;
 use overnight_core::id::BatchId;
 use overnight_store::StoreError;
+use overnight_store::status::DISK_NEARLY_FULL;
 use overnight_store::store::Page;
 
 pub(crate) use self::create::create;
@@ -110,7 +111,8 @@ pub(crate) async fn progress(
     let progress = api.store.progress(&caller.project, &id).await;
     let progress =
         progress.map_err(|error| ApiError::from_store(error, || no_batch(id.as_str())))?;
-    json::pretty(&ProgressObject::new(&batch, progress.as_ref()))
+    let held = (!(api.has_space)()).then_some(DISK_NEARLY_FULL);
+    json::pretty(&ProgressObject::new(&batch, progress.as_ref(), held))
 }
 
 /// A batch of the caller's project.

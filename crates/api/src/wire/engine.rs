@@ -24,8 +24,16 @@ pub(crate) struct ProgressObject<'a> {
 impl<'a> ProgressObject<'a> {
     /// A batch with what its run last said, if it has said anything. An ended batch does nothing,
     /// whatever its run said last.
-    pub(crate) fn new(batch: &'a Batch, progress: Option<&'a BatchProgress>) -> Self {
-        let running = progress.filter(|_| !batch.state.status().is_terminal());
+    ///
+    /// On a full disk the run cannot even save why the batch waits, so that is `held` here.
+    pub(crate) fn new(
+        batch: &'a Batch,
+        progress: Option<&'a BatchProgress>,
+        held: Option<&'a str>,
+    ) -> Self {
+        let is_running = !batch.state.status().is_terminal();
+        let running = progress.filter(|_| is_running);
+        let said = running.and_then(|progress| progress.reason.as_deref());
         Self {
             object: "batch.progress",
             batch_id: batch.id.as_str(),
@@ -35,7 +43,7 @@ impl<'a> ProgressObject<'a> {
             retrying: running.map_or(0, |progress| progress.retrying),
             lines_per_second: running.map_or(0.0, |progress| progress.lines_per_second),
             eta_seconds: running.and_then(|progress| progress.eta_seconds),
-            reason: running.and_then(|progress| progress.reason.as_deref()),
+            reason: held.filter(|_| is_running).or(said),
             updated_at: progress.map(|progress| progress.updated_at.seconds()),
         }
     }

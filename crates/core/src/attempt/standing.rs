@@ -249,6 +249,27 @@ mod tests {
     }
 
     #[test]
+    fn a_suspicion_is_settled_by_what_was_answered_in_its_own_period() {
+        let mut standing = Standing::default();
+        assert!(!standing.ever_good());
+        standing.send();
+        let charged = standing.failed(false, false, 1);
+        let later = standing.send();
+        standing.answered(later);
+        assert!(standing.ever_good());
+        standing.send();
+        let cleared = standing.failed(true, false, 1);
+        // Two doubts and two recoveries lie between now and then.
+        for _ in 0..2 {
+            standing.unreachable(true);
+            let probe = standing.send();
+            assert!(standing.answered(probe));
+        }
+        assert_eq!(standing.settle(charged), Settled::Charged);
+        assert_eq!(standing.settle(cleared), Settled::Cleared { lost: true });
+    }
+
+    #[test]
     fn one_bad_line_among_many_raises_no_doubt() {
         let mut standing = Standing::default();
         for _ in 0..10 {

@@ -283,3 +283,6 @@ pub struct Recorded {
     /// The largest sequence number used in the present epoch, plus one.
     pub next_seq: u64,
 }
+
+#[cfg(test)]
+mod tests;

@@ -320,6 +320,30 @@ mod tests {
     }
 
     #[test]
+    fn a_batch_has_results_exactly_when_it_may_have_run() {
+        let results = Results {
+            output_file: Some("file-1".into()),
+            error_file: None,
+        };
+        for ended in [State::Completed, State::Expired, State::Cancelled] {
+            assert_eq!(ended(results.clone()).results(), Some(&results));
+        }
+        for (_, state) in sample_states() {
+            let has_run = [Status::Completed, Status::Expired, Status::Cancelled];
+            assert_eq!(state.results().is_some(), has_run.contains(&state.status()));
+        }
+    }
+
+    #[test]
+    fn four_statuses_are_ends() {
+        let ends = Status::ALL
+            .into_iter()
+            .filter(|status| status.is_terminal());
+        let words: Vec<_> = ends.map(Status::as_str).collect();
+        assert_eq!(words, ["completed", "expired", "cancelled", "failed"]);
+    }
+
+    #[test]
     fn an_ended_batch_never_moves() {
         for (_, state) in sample_states() {
             if !state.status().is_terminal() {

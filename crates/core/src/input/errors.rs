@@ -84,3 +84,57 @@ fn json_bytes(error: &InputError) -> usize {
     // An error serialises unless memory fails.
     serde_json::to_vec(error).map_or(usize::MAX / 2, |json| json.len() + 1)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::batch::InputErrorCode;
+
+    fn error(line: u64) -> InputError {
+        InputError {
+            code: InputErrorCode::InvalidUrl,
+            message: "it is wrong".to_owned(),
+            param: None,
+            line: Some(line),
+        }
+    }
+
+    fn listed(mut errors: Errors, count: u64) -> Vec<Option<u64>> {
+        for line in 1..=count {
+            errors.push(error(line));
+        }
+        let list = errors.into_list(Vec::new());
+        list.iter().map(|entry| entry.line).collect()
+    }
+
+    #[test]
+    fn a_list_is_cut_at_its_number_of_entries_and_then_says_so() {
+        let capped = || Errors::with_cap(3, usize::MAX);
+        assert_eq!(listed(capped(), 3), [Some(1), Some(2), Some(3)]);
+        assert_eq!(listed(capped(), 4), [Some(1), Some(2), None]);
+    }
+
+    #[test]
+    fn a_list_is_cut_at_its_bytes_and_nothing_smaller_is_let_in_behind() {
+        let each = json_bytes(&error(1));
+        let capped = || Errors::with_cap(100, 2 * each);
+        assert_eq!(listed(capped(), 2), [Some(1), Some(2)]);
+        assert_eq!(listed(capped(), 3), [Some(1), Some(2), None]);
+        let mut errors = Errors::with_cap(100, 2 * each);
+        let large = InputError {
+            message: "x".repeat(2 * each),
+            ..error(1)
+        };
+        errors.push(large);
+        errors.push(error(2));
+        assert!(!errors.is_empty());
+        assert_eq!(errors.into_list(Vec::new()).len(), 1);
+    }
+
+    #[test]
+    fn the_list_of_a_batch_has_a_thousand_entries_in_a_mebibyte() {
+        let capped = Errors::capped();
+        assert_eq!(capped.entries_max, 1_000);
+        assert_eq!(capped.bytes_max, (1 << 20) - (4 << 10));
+    }
+}

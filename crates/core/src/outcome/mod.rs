@@ -13,6 +13,7 @@
 mod answer;
 mod json;
 mod line;
+mod read;
 mod substitute;
 mod tokens;
 
@@ -22,6 +23,7 @@ pub use self::answer::{
 };
 pub use self::json::DEPTH_MAX;
 pub use self::line::{LineError, LineIds, write_error, write_head, write_tail};
+pub use self::read::{ResultLine, read_line};
 pub use self::substitute::{Substitute, TEXT_BYTES_MAX, wrap_text};
 
 #[cfg(test)]

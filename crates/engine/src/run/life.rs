@@ -4,18 +4,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use overnight_core::batch::{Batch, Event, Status};
-use overnight_core::plan::{PlanFooter, TRAILER_SIZE, tail_range};
-use overnight_core::segment::{BlobKey, LineSet, ResultFile};
+use overnight_core::plan::PlanFooter;
+use overnight_core::segment::{LineSet, ResultFile};
+use overnight_store::StoreError;
 use overnight_store::blobs::BlobError;
 use overnight_store::status::BatchProgress;
 use tokio::task::{JoinError, JoinHandle};
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
+use super::plan::sound_plan;
 use super::{Order, Run};
 use crate::engine::ResultTarget;
 use crate::feed::{Feed, feed};
 use crate::input::InputReader;
 use crate::merge::merge_small;
+use crate::planted::end_of_recorded;
 use crate::record::flush_all;
 use crate::seal;
 use crate::shared::Shared;
@@ -30,6 +33,9 @@ const RETRY_PAUSE: Duration = Duration::from_secs(1);
 /// A deadline that must not act is looked at again so often.
 const DEADLINE_RECHECK: Duration = Duration::from_secs(5);
 
+/// A batch whose files are lost is given back after this pause, and looked at anew.
+const FILES_RECHECK: Duration = Duration::from_mins(1);
+
 /// Why a run ends before its batch does.
 #[derive(Debug)]
 pub(crate) enum Stop {
@@ -39,8 +45,11 @@ pub(crate) enum Stop {
     Released,
     /// A rule was broken, or the process must not go on.
     Broken,
-    /// A blob that the batch needs is lost or damaged.
+    /// A blob that the batch needs is lost or damaged: it is claimed again, and what can be made
+    /// anew is.
     Damaged(BlobError),
+    /// Something that the batch needs is gone for good.
+    Lost(BlobError),
 }
 
 /// Runs a batch until it has ended or the run has to stop, and gives it back then.
@@ -62,6 +71,10 @@ pub(crate) async fn live(shared: Arc<Shared>, run: Arc<Run>, batch: Batch) {
             stranded(&shared, &run, "a fault of the server; see its log").await;
         }
         Err(Stop::Damaged(error)) => {
+            log_damage(&run, &error);
+            give_back(&shared, &run).await;
+        }
+        Err(Stop::Lost(error)) => {
             log_damage(&run, &error);
             stranded(
                 &shared,
@@ -117,7 +130,7 @@ async fn drive(shared: &Arc<Shared>, run: &Arc<Run>, mut batch: Batch) -> Result
     if batch.state.status() == Status::InProgress {
         batch = work(shared, run, batch).await?;
     } else if !batch.state.status().is_terminal() && batch.plan.is_some() {
-        resume(shared, run, &batch).await?;
+        resume(shared, run, &mut batch).await?;
     }
     match batch.state.status() {
         Status::InProgress | Status::Finalizing | Status::Cancelling => {
@@ -165,11 +178,11 @@ async fn reread(shared: &Shared, run: &Run) -> Result<Batch, Stop> {
 
 /// Sends and records lines until every line is done, or nothing more may be sent. The batch is then
 /// ready to be sealed.
-async fn work(shared: &Arc<Shared>, run: &Arc<Run>, batch: Batch) -> Result<Batch, Stop> {
-    let Some(plan) = batch.plan.clone() else {
-        return Err(Stop::Broken);
+async fn work(shared: &Arc<Shared>, run: &Arc<Run>, mut batch: Batch) -> Result<Batch, Stop> {
+    let footer = resume(shared, run, &mut batch).await?;
+    let (Some(footer), Some(plan)) = (footer, &batch.plan) else {
+        return wait_for_files(shared, run, batch).await;
     };
-    let footer = resume(shared, run, &batch).await?;
     let feeds = TaskTracker::new();
     let done = Arc::new(run.recorder.done());
     for (number, model) in (0..).zip(&footer.models) {
@@ -307,27 +320,52 @@ async fn deadline(shared: &Shared, run: &Run) {
     }
 }
 
-/// Reads what is recorded, so that the run goes on where another stopped.
-async fn resume(shared: &Arc<Shared>, run: &Arc<Run>, batch: &Batch) -> Result<PlanFooter, Stop> {
-    let plan = batch.plan.as_ref().ok_or(Stop::Broken)?;
-    let total = plan.total;
+/// Waits with a batch whose lines nobody knows any more, until it ends like any other. After a while
+/// it is given back, so that the next run looks for its files again.
+async fn wait_for_files(shared: &Shared, run: &Run, batch: Batch) -> Result<Batch, Stop> {
+    if run.recorder.is_complete() {
+        return Ok(batch);
+    }
+    if let ResultTarget::Append { .. } = shared.target {
+        let text = "the plan is lost, and the input is not what was validated";
+        return Err(Stop::Lost(BlobError::Corrupt(text.into())));
+    }
+    tokio::select! {
+        biased;
+        order = run.told(|order| *order != Order::Go) => match order {
+            Order::Cancel => reread(shared, run).await,
+            Order::Stop => Err(Stop::Released),
+            Order::Drop | Order::Go => Err(Stop::Fenced),
+        },
+        () = deadline(shared, run) => advance(shared, run, Event::DeadlinePassed).await,
+        () = tokio::time::sleep(FILES_RECHECK) => Err(Stop::Released),
+    }
+}
+
+/// Reads what is recorded, so that the run goes on where another stopped. `None` when nobody knows
+/// the batch's lines any more.
+async fn resume(
+    shared: &Arc<Shared>,
+    run: &Arc<Run>,
+    batch: &mut Batch,
+) -> Result<Option<PlanFooter>, Stop> {
+    let total = batch.total();
     let at = shared.clock.now();
-    let input = shared
-        .persist(run, || shared.store.input(run.batch_id(), at))
+    let extents = shared
+        .persist(run, || async {
+            match shared.store.input(run.batch_id(), at).await {
+                Ok(input) => Ok(input.extents),
+                Err(StoreError::NotFound) => Ok(Vec::new()),
+                Err(error) => Err(error),
+            }
+        })
         .await?;
-    run.set_input(InputReader::new(shared.blobs.clone(), &input.extents));
+    run.set_input(InputReader::new(shared.blobs.clone(), &extents));
     run.set_total(total);
-    let end = plan.entries.offset + plan.entries.length;
-    let trailer = read_plan(
-        shared,
-        run,
-        &plan.entries.blob,
-        end - TRAILER_SIZE as u64..end,
-    )
-    .await?;
-    let tail = tail_range(&trailer, end).map_err(damaged)?;
-    let tail = read_plan(shared, run, &plan.entries.blob, tail).await?;
-    let footer = PlanFooter::decode(&tail).map_err(damaged)?;
+    let footer = sound_plan(shared, run, batch).await?;
+    if footer.is_none() {
+        run.set_lost();
+    }
     let mut done = LineSet::new();
     let mut lengths = (0, 0);
     let mut after = None;
@@ -352,28 +390,24 @@ async fn resume(shared: &Arc<Shared>, run: &Arc<Run>, batch: &Batch) -> Result<P
     }
     if let ResultTarget::Append { output, error } = &shared.target {
         // What is behind the recorded length was written, but not recorded: its lines are run again.
-        shared
-            .persist_blob(run, || shared.blobs.truncate(output, lengths.0))
-            .await?;
-        shared
-            .persist_blob(run, || shared.blobs.truncate(error, lengths.1))
-            .await?;
+        for (file, length) in [(output, lengths.0), (error, lengths.1)] {
+            let end = end_of_recorded(length);
+            let cut = || shared.blobs.truncate(file, end);
+            shared.persist_blob(run, cut).await.map_err(for_good)?;
+        }
     }
     run.recorder.resume(done, batch.tally, lengths, total);
     Ok(footer)
 }
 
-async fn read_plan(
-    shared: &Shared,
-    run: &Run,
-    blob: &BlobKey,
-    range: std::ops::Range<u64>,
-) -> Result<bytes::Bytes, Stop> {
-    shared
-        .persist_blob(run, || shared.blobs.read(blob, range.clone()))
-        .await
+/// Results that a person has cut off do not come back by trying again.
+fn for_good(stop: Stop) -> Stop {
+    match stop {
+        Stop::Damaged(error) => Stop::Lost(error),
+        other @ (Stop::Fenced | Stop::Released | Stop::Broken | Stop::Lost(_)) => other,
+    }
 }
 
-pub(crate) fn damaged(error: impl std::error::Error + Send + Sync + 'static) -> Stop {
+pub(super) fn damaged(error: impl std::error::Error + Send + Sync + 'static) -> Stop {
     Stop::Damaged(BlobError::Corrupt(Box::new(error)))
 }

@@ -1,13 +1,14 @@
 //! How batches end.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use overnight_core::batch::Status;
 use overnight_engine::upstream::ModelList;
 use overnight_engine::upstream::scripted::{Answer, Script, Step, chat_answer};
 use overnight_store::faulty::{Fault, Faulty};
+use tokio::time::Instant;
 
 use crate::house::{House, ended, ids, lines, upstream};
 
@@ -163,7 +164,7 @@ fn the_unrun_lines_of_several_models_keep_their_ids() {
 fn a_batch_whose_claim_was_not_answered_is_claimed_again() {
     let house = House::new();
     House::live(async || {
-        let lost = std::sync::atomic::AtomicBool::new(false);
+        let lost = AtomicBool::new(false);
         let plan = move |verb: &str, call| {
             // The first claims are made before there is a batch.
             let is_hit = verb == "claim" && call > 3 && !lost.swap(true, Ordering::Relaxed);
@@ -187,5 +188,93 @@ fn a_batch_whose_claim_was_not_answered_is_claimed_again() {
         assert_eq!(ended(batch.as_ref()), Some(Status::Completed));
         life.results(&id, &ids(10)).await;
         life.stop().await;
+    });
+}
+
+/// Stops an engine in the middle of a batch, a verb of its store never being answered from then on;
+/// how long it takes.
+fn stop_while_it_hangs(hung: &'static str) -> Duration {
+    let house = House::new();
+    House::live(async || {
+        let hangs = Arc::new(AtomicBool::new(false));
+        let plan = {
+            let hangs = Arc::clone(&hangs);
+            move |verb: &str, _| {
+                if verb == hung && hangs.load(Ordering::Relaxed) {
+                    Fault::Hang
+                } else {
+                    Fault::None
+                }
+            }
+        };
+        let store = house.open();
+        let faulty = Arc::new(Faulty::new(store.clone(), plan));
+        let life = house.start_on(store, faulty, &upstream(slow()));
+        life.create(&lines(500), None).await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        hangs.store(true, Ordering::Relaxed);
+        // Some verbs are asked for at intervals.
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        let told = Instant::now();
+        life.stop().await;
+        told.elapsed()
+    })
+}
+
+#[test]
+fn a_store_that_hangs_holds_up_no_stop() {
+    // The grace of the settings, and twice the patience with what should have ended.
+    let most = Duration::from_secs(25 + 2 * 5);
+    for verb in [
+        "claim",
+        "renew",
+        "record",
+        "release",
+        "garbage",
+        "save_progress",
+    ] {
+        let took = stop_while_it_hangs(verb);
+        assert!(took <= most, "{verb} hangs: the stop takes {took:?}");
+    }
+}
+
+#[test]
+fn a_store_that_never_answers_at_all_holds_up_no_stop() {
+    let house = House::new();
+    House::live(async || {
+        let store = house.open();
+        let faulty = Arc::new(Faulty::new(store.clone(), |_: &str, _| Fault::Hang));
+        let life = house.start_on(store, faulty, &upstream(slow()));
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let told = Instant::now();
+        life.stop().await;
+        assert!(told.elapsed() <= Duration::from_secs(5));
+    });
+}
+
+#[test]
+fn a_disk_that_hangs_holds_up_no_stop() {
+    let mut house = House::new();
+    let hangs = Arc::new(AtomicBool::new(false));
+    let plan = {
+        let hangs = Arc::clone(&hangs);
+        move |_: &str, _| {
+            if hangs.load(Ordering::Relaxed) {
+                Fault::Hang
+            } else {
+                Fault::None
+            }
+        }
+    };
+    house.blobs = house.blobs.clone().with_faults(plan);
+    House::live(async || {
+        let life = house.start(&upstream(slow()));
+        life.create(&lines(500), None).await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        hangs.store(true, Ordering::Relaxed);
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        let told = Instant::now();
+        life.stop().await;
+        assert!(told.elapsed() <= Duration::from_secs(35));
     });
 }

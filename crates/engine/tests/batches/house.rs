@@ -1,5 +1,6 @@
 //! A store, blobs, and engines that live and die on them.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -66,9 +67,14 @@ impl House {
         runtime.block_on(story())
     }
 
+    /// The file of the database.
+    pub(crate) fn database(&self) -> PathBuf {
+        self.folder.path().join("db")
+    }
+
     /// Opens the store as a new process would.
     pub(crate) fn open(&self) -> Sqlite {
-        Sqlite::open(&self.folder.path().join("db"), Blocking::Inline).unwrap()
+        Sqlite::open(&self.database(), Blocking::Inline).unwrap()
     }
 
     /// Opens the store and starts an engine on it, with an upstream.
@@ -135,6 +141,21 @@ impl House {
 }
 
 impl Life {
+    /// Uploads lines and creates a batch of them while no engine runs.
+    pub(crate) async fn prepare(house: &House, store: &Sqlite, lines: &[String]) -> BatchId {
+        let at = Timestamp::from_micros(house.now.load(Ordering::Relaxed));
+        let id = BatchId::new(at, 1);
+        let new = NewBatch {
+            file: FileId::new(at, 2),
+            blob: BlobKey::upload(3),
+            id: id.clone(),
+            window: None,
+            at,
+        };
+        create(store, &house.blobs, new, lines.concat()).await;
+        id
+    }
+
     /// Uploads lines and creates a batch of them.
     pub(crate) async fn create(&self, lines: &[String], window: Option<Duration>) -> BatchId {
         let (now, draw) = (self.clock.now(), || self.entropy.draw());

@@ -4,7 +4,9 @@
 #![cfg(test)]
 
 mod blame;
+mod damage;
 mod endings;
 mod ground;
 mod house;
+mod past;
 mod storms;

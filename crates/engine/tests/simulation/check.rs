@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::TryStreamExt as _;
 use overnight_core::batch::{Batch, Status};
 use overnight_core::id::ProjectId;
-use overnight_core::segment::BlobKey;
+use overnight_core::segment::{BlobKey, ResultFile};
 use overnight_store::store::Content;
 use overnight_store::{Sqlite, Store, StoreError};
 use serde_json::Value;
@@ -15,7 +15,7 @@ use serde_json::Value;
 use crate::ground::Results;
 use crate::life::{in_runtime, live_in_peace};
 use crate::story::{BatchStory, Kind};
-use crate::world::World;
+use crate::world::{APPENDED, World};
 
 /// So long after its end the last bytes of a batch that nobody needs may be deleted, clocks being
 /// right.
@@ -36,9 +36,17 @@ pub(crate) fn check(world: &Arc<World>) {
             check_lines(world, &store, index, &batch).await;
             named.extend(blobs_of(world, &store, story).await);
         }
+        if world.story.appends {
+            check_appended(world, &store).await;
+            named.retain(|key| APPENDED.iter().all(|(file, _)| key.as_str() != *file));
+        }
+        let staged = world.blobs().sweep_staging().await.unwrap();
+        assert_eq!(staged, 0, "unfinished writes are left");
+        let damaged = store.quarantined(10).await.unwrap();
+        assert!(damaged.is_empty(), "nothing was damaged: {damaged:?}");
         let mut there = BTreeSet::new();
         for folder in ["files", "plans", "segments"] {
-            let listed: Vec<BlobKey> = world.blobs.list(folder).try_collect().await.unwrap();
+            let listed: Vec<BlobKey> = world.blobs().list(folder).try_collect().await.unwrap();
             there.extend(listed);
         }
         let orphans: Vec<&BlobKey> = there.difference(&named).collect();
@@ -81,7 +89,7 @@ async fn check_lines(world: &World, store: &Sqlite, index: usize, batch: &Batch)
     let names: Vec<String> = (1..=lines.len())
         .map(|line| format!("b{index}-{line}"))
         .collect();
-    let results = Results::read(store, &world.blobs, &batch.id).await;
+    let results = Results::read(store, &world.blobs(), &batch.id).await;
     results.agree_with(batch, &names);
     let doubts = world.state().doubts.clone();
     for ((line, name), number) in lines.iter().zip(&names).zip(1..) {
@@ -116,6 +124,18 @@ fn check_error(batch: &Batch, kind: Kind, doubts: u32, result: &Value) {
     assert!(is_possible, "{kind:?} after {doubts} failures: {result}");
 }
 
+/// The files that results were appended to hold what is recorded, and nothing else.
+async fn check_appended(world: &World, store: &Sqlite) {
+    let id = &world.story.batches[0].id;
+    let segments = store.segments(id, None, 100_000).await.unwrap();
+    for ((_, name), file) in APPENDED.iter().zip([ResultFile::Output, ResultFile::Error]) {
+        let extents = segments.iter().filter_map(|segment| segment.extent(file));
+        let recorded: u64 = extents.map(|extent| extent.length).sum();
+        let length = std::fs::metadata(world.folder().join(name)).unwrap().len();
+        assert_eq!(length, recorded, "the length of {name}");
+    }
+}
+
 /// The blobs that the rows of a batch and of its input name.
 async fn blobs_of(world: &World, store: &Sqlite, story: &BatchStory) -> Vec<BlobKey> {
     let mut blobs = Vec::new();
@@ -128,7 +148,7 @@ async fn blobs_of(world: &World, store: &Sqlite, story: &BatchStory) -> Vec<Blob
     for segment in store.segments(&story.id, None, 100_000).await.unwrap() {
         let parts = [&segment.output, &segment.error, &segment.index];
         for extent in parts.into_iter().flatten() {
-            world.blobs.verify(extent).await.unwrap();
+            world.blobs().verify(extent).await.unwrap();
         }
         blobs.extend(segment.blobs().cloned());
     }

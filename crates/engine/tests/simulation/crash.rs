@@ -18,7 +18,7 @@ const LINES: usize = 40;
 const HUNG_FOR: Duration = Duration::from_secs(40);
 
 /// A batch of two models, one upstream, and nothing that goes wrong but one call.
-fn story(strike: Option<(u64, Strike)>) -> Story {
+fn story(strike: Option<(u64, Strike)>, appends: bool) -> Story {
     let mut rng = Rng::new(40);
     let lines = (0..LINES).map(|line| LineStory {
         model: line % 2,
@@ -49,6 +49,7 @@ fn story(strike: Option<(u64, Strike)>) -> Story {
     Story {
         batches: vec![batch],
         upstreams: vec![upstream],
+        appends,
         fates: vec![Fate {
             strike,
             dies,
@@ -66,8 +67,8 @@ fn story(strike: Option<(u64, Strike)>) -> Story {
 
 /// Lives through the strike and, if that ended the life, once more. Answers how many calls the first
 /// life had.
-fn survive(strike: Option<(u64, Strike)>) -> u64 {
-    let world = World::new(story(strike), None);
+fn survive(strike: Option<(u64, Strike)>, appends: bool) -> u64 {
+    let world = World::new(story(strike, appends), None);
     let mut end = live(&world, world.story.fates[0]);
     let (calls, struck) = {
         let state = world.state();
@@ -83,28 +84,48 @@ fn survive(strike: Option<(u64, Strike)>) -> u64 {
     calls
 }
 
-fn every_call(strike: Strike) {
-    let calls = survive(None);
+fn every_call(strike: Strike, appends: bool) {
+    let calls = survive(None, appends);
     assert!(
         calls >= 60,
         "only {calls} calls: too few for a batch's life"
     );
     for call in 0..calls {
-        survive(Some((call, strike)));
+        survive(Some((call, strike)), appends);
     }
 }
 
 #[test]
 fn every_call_may_fail() {
-    every_call(Strike::Fail);
+    every_call(Strike::Fail, false);
 }
 
 #[test]
 fn every_call_may_hang() {
-    every_call(Strike::Hang);
+    every_call(Strike::Hang, false);
 }
 
 #[test]
 fn the_process_may_die_when_any_call_is_done() {
-    every_call(Strike::DieAfter);
+    every_call(Strike::DieAfter, false);
+}
+
+#[test]
+fn the_process_may_die_in_the_midst_of_any_call() {
+    every_call(Strike::DieBefore, false);
+}
+
+#[test]
+fn a_run_that_appends_may_meet_a_failure_at_every_call() {
+    every_call(Strike::Fail, true);
+}
+
+#[test]
+fn a_run_that_appends_may_die_when_any_call_is_done() {
+    every_call(Strike::DieAfter, true);
+}
+
+#[test]
+fn a_run_that_appends_may_die_in_the_midst_of_any_call() {
+    every_call(Strike::DieBefore, true);
 }

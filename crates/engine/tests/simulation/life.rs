@@ -23,7 +23,7 @@ use crate::ground::{NewBatch, create};
 use crate::seams::{BlobSeam, StoreSeam};
 use crate::story::{BatchStory, Fate, MODELS};
 use crate::upstream::UpstreamSeam;
-use crate::world::{SeamPlant, World, Zombie};
+use crate::world::{APPENDED, SeamPlant, World, Zombie};
 
 /// How long what is in flight may go on after a deadline.
 const GRACE: Duration = Duration::from_secs(10);
@@ -68,7 +68,9 @@ async fn lived(world: &Arc<World>, fate: Fate) -> LifeEnd {
     let dead = world.be_born(fate);
     let store = world.open();
     let wake = Wake::new();
-    let blobs = world.blobs.clone().with_faults(BlobSeam(Arc::clone(world)));
+    let blobs = world.blobs().with_faults(BlobSeam(Arc::clone(world)));
+    let swept = world.blobs().sweep_staging().await.unwrap();
+    world.note(|| format!("{swept} files of unfinished writes are swept"));
     let engine = engine(world, &store, &blobs, &wake);
     let stop = CancellationToken::new();
     let mut running = Box::pin(engine.run(stop.clone()));
@@ -96,6 +98,9 @@ async fn lived(world: &Arc<World>, fate: Fate) -> LifeEnd {
         };
     }
     let is_killed = stopped.is_none();
+    if is_killed && !world.state().is_dead() {
+        world.state().die();
+    }
     match stopped {
         Some(Ok(())) => {
             lets_go(world, &store, &engine).await;
@@ -168,7 +173,12 @@ fn engine(world: &Arc<World>, store: &Sqlite, blobs: &Blobs, wake: &Wake) -> Eng
             space,
             ..EngineSettings::default()
         },
-        target: ResultTarget::Blobs,
+        target: if world.story.appends {
+            let [output, error] = APPENDED.map(|(key, _)| BlobKey::from(key));
+            ResultTarget::Append { output, error }
+        } else {
+            ResultTarget::Blobs
+        },
         metrics: EngineMetrics::register(&mut Registry::default()),
     })
 }
@@ -213,7 +223,7 @@ async fn act(world: &World, store: &Sqlite, index: usize, batch: &BatchStory, wa
             window: batch.window,
             at,
         };
-        create(store, &world.blobs, new, input(index, batch)).await;
+        create(store, &world.blobs(), new, input(index, batch)).await;
         world.state().batches[index].created = true;
         world.note(|| format!("batch {index} of {} lines is created", batch.lines.len()));
         wake.wake();
@@ -304,7 +314,8 @@ pub(crate) fn live_in_peace(world: &Arc<World>) {
     in_runtime(async {
         world.be_born(Fate::default());
         let (store, stop) = (world.open(), CancellationToken::new());
-        let blobs = world.blobs.clone().with_faults(BlobSeam(Arc::clone(world)));
+        let blobs = world.blobs().with_faults(BlobSeam(Arc::clone(world)));
+        world.blobs().sweep_staging().await.unwrap();
         let engine = engine(world, &store, &blobs, &Wake::new());
         let mut running = Box::pin(engine.run(stop.clone()));
         tokio::select! {

@@ -71,3 +71,8 @@ fn a_retry_that_is_dropped_is_found() {
 fn an_early_end_that_forgets_lines_in_backoff_is_found() {
     is_found(None, Some(Plant::ForgottenBackoff));
 }
+
+#[test]
+fn a_cut_of_a_torn_tail_that_is_one_byte_off_is_found() {
+    is_found(None, Some(Plant::CutOneByteEarly));
+}

@@ -85,11 +85,13 @@ impl Plan for StoreSeam {
 impl Plan for BlobSeam {
     fn fault(&self, call: &Call<'_>) -> Fault {
         let mut state = self.0.state();
+        let was_dead = state.is_dead();
+        let writes = matches!(call.verb, "put" | "append");
         let fault = state.strike(call.verb).unwrap_or_else(|| {
             let now = state.now();
             let (from, until) = state.story.full_disk;
             let is_full = (from..until).contains(&now);
-            if is_full && matches!(call.verb, "put" | "begin") {
+            if is_full && (writes || call.verb == "begin") {
                 return Fault::Fail;
             }
             let rate = state.story.blob_faults;
@@ -101,6 +103,11 @@ impl Plan for BlobSeam {
             }
             fault
         });
+        if !was_dead && state.is_dead() && writes {
+            // It dies in the midst of it.
+            noted(&mut state, call, Fault::Tear);
+            return Fault::Tear;
+        }
         if call.verb == "put"
             && let Some(index) = batch_of_segment(&state, call)
         {
@@ -120,6 +127,10 @@ impl Plan for BlobSeam {
 
     fn ended(&self, call: &Call<'_>, end: &End) {
         ended(&mut self.0.state(), call, end);
+    }
+
+    fn is_dead(&self) -> bool {
+        self.0.state().is_dead()
     }
 }
 
@@ -159,7 +170,9 @@ fn noted(state: &mut State, call: &Call<'_>, fault: Fault) {
 
 fn ended(state: &mut State, call: &Call<'_>, end: &End) {
     if *end != End::Done {
-        state.note(|| format!("{} {end:?}", call.verb));
+        // The folder has another name in each run.
+        let end = format!("{end:?}").replace(&state.folder, "");
+        state.note(|| format!("{} {end}", call.verb));
     }
     state.happened(call.verb);
 }

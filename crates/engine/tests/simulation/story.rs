@@ -13,11 +13,17 @@ pub(crate) const BEGIN: Timestamp = Timestamp::from_micros(1_800_000_000_000_000
 /// The models that lines name.
 pub(crate) const MODELS: [&str; 3] = ["m0", "m1", "m2"];
 
+/// One story of so many is one of results that are appended to files.
+const APPENDS_EVERY: u64 = 9;
+
 /// Everything that a seed decides before anything happens.
 #[derive(Clone, Debug)]
 pub(crate) struct Story {
     pub(crate) batches: Vec<BatchStory>,
     pub(crate) upstreams: Vec<UpstreamStory>,
+    /// Whether results are appended to two files, as those of a run without a server: of the first
+    /// batch then, which is the only one.
+    pub(crate) appends: bool,
     /// How each life but the last ends, in order.
     pub(crate) fates: Vec<Fate>,
     /// From then on the world is well.
@@ -149,9 +155,13 @@ impl Story {
         let quiet_ms = u64::try_from(quiet.as_millis()).unwrap();
         let rates = [0, 0, 10, 50, 200];
         let (store_faults, blob_faults) = (rng.one_of(&rates), rng.one_of(&rates));
-        let batches: Vec<BatchStory> = (0..rng.within(1..5))
+        let mut batches: Vec<BatchStory> = (0..rng.within(1..5))
             .map(|_| BatchStory::of(&mut rng))
             .collect();
+        let appends = seed % APPENDS_EVERY == APPENDS_EVERY - 1;
+        if appends {
+            batches.truncate(1);
+        }
         let upstreams = upstreams(&mut rng, quiet_ms);
         let full_disk = if rng.per_mille(100) {
             let from = rng.millis(0..quiet_ms);
@@ -171,6 +181,7 @@ impl Story {
         Self {
             batches,
             upstreams,
+            appends,
             fates,
             quiet,
             store_faults,

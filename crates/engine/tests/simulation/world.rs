@@ -33,7 +33,6 @@ pub(crate) type LineName = (usize, u32);
 pub(crate) struct World {
     pub(crate) story: Story,
     pub(crate) plant: Option<SeamPlant>,
-    pub(crate) blobs: Blobs,
     folder: tempfile::TempDir,
     state: Mutex<State>,
 }
@@ -72,6 +71,10 @@ pub(crate) struct BatchLife {
 pub(crate) struct State {
     pub(crate) story: Story,
     pub(crate) trace: Vec<String>,
+    /// As the process of this life has them, without faults.
+    pub(crate) blobs: Blobs,
+    /// The path of the folder in which everything is.
+    pub(crate) folder: String,
     pub(crate) batches: Vec<BatchFate>,
     /// How often each line met a failure that may have been its own.
     pub(crate) doubts: BTreeMap<LineName, u32>,
@@ -97,8 +100,11 @@ pub(crate) struct State {
 
 impl World {
     pub(crate) fn new(story: Story, plant: Option<SeamPlant>) -> Arc<Self> {
+        let folder = folder();
         let state = State {
             trace: Vec::new(),
+            blobs: blobs_in(folder.path(), &story),
+            folder: folder.path().to_string_lossy().into_owned(),
             batches: story.batches.iter().map(|_| BatchFate::default()).collect(),
             doubts: BTreeMap::new(),
             zombies: Vec::new(),
@@ -118,8 +124,7 @@ impl World {
         Arc::new(Self {
             story,
             plant,
-            blobs: Blobs::memory().with_blocking(Blocking::Inline),
-            folder: folder(),
+            folder,
             state: Mutex::new(state),
         })
     }
@@ -131,6 +136,11 @@ impl World {
     /// Opens the store as a new process would.
     pub(crate) fn open(&self) -> Sqlite {
         Sqlite::open(&self.folder.path().join("db"), Blocking::Inline).unwrap()
+    }
+
+    /// The blobs as the process of this life has them, without faults.
+    pub(crate) fn blobs(&self) -> Blobs {
+        self.state().blobs.clone()
     }
 
     /// How long the story has been going on, over all lives and the gaps between them.
@@ -192,6 +202,7 @@ impl World {
         state.dying_of = None;
         state.fate = fate;
         state.dead = CancellationToken::new();
+        state.blobs = blobs_in(self.folder.path(), &self.story);
         state.note(|| format!("a life begins: {fate:?}"));
         state.dead.clone()
     }
@@ -281,7 +292,8 @@ impl State {
         self.dead.is_cancelled()
     }
 
-    fn die(&mut self) {
+    /// The process is dead.
+    pub(crate) fn die(&mut self) {
         self.note(|| "death".to_owned());
         self.dead.cancel();
     }
@@ -361,6 +373,21 @@ fn follows(before: Status, after: Status) -> bool {
         Completed | Failed | Expired | Cancelled => &[],
     };
     before == after || next.contains(&after)
+}
+
+/// The key of a result file that is appended to, and the file.
+pub(crate) const APPENDED: [(&str, &str); 2] =
+    [("output", "out.jsonl"), ("error", "out.errors.jsonl")];
+
+/// Opens the blobs as a new process would.
+fn blobs_in(folder: &Path, story: &Story) -> Blobs {
+    let mut blobs = Blobs::folder_on(&folder.join("blobs"), Blocking::Inline).unwrap();
+    for (key, file) in APPENDED.iter().filter(|_| story.appends) {
+        blobs = blobs
+            .with_appended((*key).into(), &folder.join(file))
+            .unwrap();
+    }
+    blobs
 }
 
 /// A folder in memory where there is one: what is to be durable is written thousands of times.

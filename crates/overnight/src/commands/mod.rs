@@ -1,17 +1,22 @@
 //! What each command does.
 
+mod backup;
 mod config;
 mod key;
+mod restore;
 mod run;
 mod serve;
 mod sim;
+mod verify;
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
 
-use crate::args::{Command, ConfigCommand, KeyCommand};
+use crate::args::{Command, ConfigCommand, DataArgs, KeyCommand};
 use crate::config::load::{Sources, load};
 use crate::wiring::logs;
 
@@ -54,6 +59,18 @@ pub(crate) fn start(
             logs::start(&loaded.settings.log, logs::To::Stderr);
             block_on(sim::sim(args.listen, loaded.settings.sim.0))
         }
+        Command::Backup(args) => {
+            let data = data(&args.data, environment)?;
+            block_on(backup::backup(data, args))
+        }
+        Command::Restore(args) => {
+            let data = data(&args.data, environment)?;
+            block_on(restore::restore(data, args))
+        }
+        Command::Verify(args) => {
+            let data = data(&args.data, environment)?;
+            block_on(verify::verify(data, args))
+        }
         Command::Key(args) => match args.command {
             KeyCommand::New(args) => key::new(args),
         },
@@ -68,6 +85,34 @@ pub(crate) fn start(
             }
         },
     }
+}
+
+/// Where the data folder is, by the same settings as those of the server.
+fn data(args: &DataArgs, environment: BTreeMap<String, String>) -> anyhow::Result<PathBuf> {
+    let loaded = load(&Sources {
+        flags: args.flags(),
+        environment,
+        file: args.config.clone(),
+    })?;
+    Ok(loaded.settings.data.clone())
+}
+
+/// Prints a JSON value as one line.
+fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    serde_json::to_writer(&mut stdout, value)?;
+    Ok(writeln!(stdout)?)
+}
+
+/// Says something to whoever started the command.
+fn say(text: &str) {
+    // When there is nobody to tell, the exit code is all there is.
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
+}
+
+/// Bytes as a person reads them.
+fn size(bytes: u64) -> String {
+    indicatif::HumanBytes(bytes).to_string()
 }
 
 /// How many threads work on the disk. Each keeps what it has allocated for a while, so hundreds of them would

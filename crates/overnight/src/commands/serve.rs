@@ -4,24 +4,31 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use overnight_api::{Api, metrics_router, router};
 use overnight_engine::{Engine, EngineMetrics, EngineParts, EngineSettings, ResultTarget, Space};
 use overnight_store::blocking::Blocking;
 use overnight_store::folder::{DataFolder, FolderError};
-use overnight_store::{Blobs, Sqlite, Wake};
+use overnight_store::{Blobs, Sqlite, StoreError, Wake};
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::settings::Settings;
 use crate::failure::INTERRUPTED;
+use crate::wiring::descriptors::Descriptors;
 use crate::wiring::listen::Serving;
 use crate::wiring::signals::Stop;
 use crate::wiring::upstreams::{self, UpstreamMaker};
 use crate::wiring::{api, engine, listen, system};
+
+/// What requests leave to tidy up has so much time at the end of the process: a little more than
+/// the rest of a body that is refused.
+const TIDY_PATIENCE: Duration = Duration::from_secs(6);
 
 /// What the server listens on.
 struct Listeners {
@@ -47,6 +54,7 @@ impl Listeners {
 /// Everything that the parts of a server share.
 struct Server {
     settings: Settings,
+    descriptors: Descriptors,
     stop: Stop,
     tasks: TaskTracker,
     data: Arc<DataFolder>,
@@ -63,11 +71,12 @@ pub(super) async fn serve(
     let stop = Stop::on_signals()?;
     let listeners = Listeners::bind(&settings).await?;
     let data = Arc::new(lock(&settings.data)?);
+    refuse_orphaned(&data)?;
     let path = data.database();
     let store = Blocking::Pool
         .run(move || Sqlite::open(&path, Blocking::Pool))
         .await?
-        .with_context(|| format!("the database {} cannot be used", data.database().display()))?;
+        .map_err(|error| unusable(&data, error))?;
     let blobs = Blobs::folder(&data.blobs())
         .with_context(|| format!("the folder {} cannot be used", data.blobs().display()))?;
     let swept = blobs
@@ -82,6 +91,7 @@ pub(super) async fn serve(
     }
     let server = Server {
         settings,
+        descriptors: Descriptors::claim(),
         stop,
         tasks: TaskTracker::new(),
         data,
@@ -97,6 +107,40 @@ pub(super) async fn serve(
     };
     after_all.cancel();
     result
+}
+
+/// Refuses a folder with blobs and without the database that names them: to an empty database they
+/// would be leftovers, which a sweep deletes.
+fn refuse_orphaned(data: &DataFolder) -> anyhow::Result<()> {
+    let blobs = std::fs::read_dir(data.blobs());
+    let has_blobs = blobs.is_ok_and(|mut entries| entries.next().is_some());
+    if data.database().exists() || !has_blobs {
+        return Ok(());
+    }
+    bail!(
+        "{} is gone, and {} still holds what it named. Restore the folder from a backup with \
+         `overnight restore`, or move it away to begin anew",
+        data.database().display(),
+        data.blobs().display(),
+    )
+}
+
+/// Why the database cannot be opened, and what to do.
+fn unusable(data: &DataFolder, error: StoreError) -> anyhow::Error {
+    let (database, folder) = (data.database(), data.path().display());
+    let shown = database.display();
+    let advice = match &error {
+        StoreError::Corrupt(_) => format!(
+            "the database {shown} is damaged. Nothing was changed. `overnight verify --data {folder}` \
+             says what is wrong; restore the folder from a backup with `overnight restore`"
+        ),
+        StoreError::NotFound
+        | StoreError::Fenced
+        | StoreError::Illegal(_)
+        | StoreError::Refused(_)
+        | StoreError::Unavailable(_) => format!("the database {shown} cannot be used"),
+    };
+    anyhow::Error::new(error).context(advice)
 }
 
 /// Takes the data folder.
@@ -129,6 +173,7 @@ impl Server {
             settings: &self.settings,
             environment,
             spool_folder: self.data.path(),
+            descriptors: self.descriptors,
             stop: after_all,
             tasks: &self.tasks,
         };
@@ -185,12 +230,14 @@ impl Server {
         };
         let ((), ended, damage) = tokio::join!(http, engine, self.damage(&damaged));
         requests.close();
-        // What a request leaves to tidy up is bounded in time by itself.
-        requests.wait().await;
-        ended.context("the engine panicked; this is a bug")??;
+        // What a request leaves to tidy up asks the database, which may not answer.
+        if timeout(TIDY_PATIENCE, requests.wait()).await.is_err() {
+            tracing::warn!("what requests have left is tidied up at the next start");
+        }
         if let Some(damage) = damage {
             bail!(damage);
         }
+        ended.context("the engine panicked; this is a bug")??;
         tracing::info!("stopped");
         Ok(ExitCode::SUCCESS)
     }
@@ -199,7 +246,7 @@ impl Server {
     fn http(&self, listeners: Listeners, api: Api) -> anyhow::Result<impl Future<Output = ()>> {
         let serving = |router| Serving {
             router,
-            limits: api::connection_limits(&self.settings),
+            limits: api::connection_limits(&self.settings, self.descriptors),
             stop: self.stop.asked(),
             grace: self.settings.grace.shutdown.0,
         };
@@ -227,14 +274,19 @@ impl Server {
     /// another reason.
     async fn damage(&self, seen_by_requests: &CancellationToken) -> Option<String> {
         let damage = tokio::select! {
-            () = self.stop.asked().cancelled_owned() => None,
+            // What is wrong comes before that the process ends for it.
+            biased;
+            what = self.store.damaged() => Some(format!(
+                "the database {} cannot be trusted any more ({what}); check the disk, then see what \
+                 `overnight verify --data {folder}` says, and restore the folder from a backup with \
+                 `overnight restore` if it is damaged",
+                self.data.database().display(),
+                folder = self.data.path().display(),
+            )),
             () = seen_by_requests.cancelled() => {
                 Some("the disk did not keep what was written; check it before starting again".to_owned())
             }
-            what = self.store.damaged() => Some(format!(
-                "the database cannot be trusted any more ({what}); check the disk, and restore the \
-                 data folder from a backup if the next start says the same"
-            )),
+            () = self.stop.asked().cancelled_owned() => None,
         };
         self.stop.ask();
         damage

@@ -13,6 +13,7 @@ use prometheus_client::registry::Registry;
 use crate::config::check::is_loopback;
 use crate::config::settings::Settings;
 use crate::config::units::{Size, Span};
+use crate::wiring::descriptors::Descriptors;
 use crate::wiring::listen::ConnectionLimits;
 use crate::wiring::listen::places::PlaceLimits;
 use crate::wiring::listen::pulse::Patience;
@@ -52,14 +53,14 @@ pub(crate) fn api_settings(settings: &Settings, at: Timestamp) -> anyhow::Result
     })
 }
 
-/// What bounds the connections of clients.
-pub(crate) fn connection_limits(settings: &Settings) -> ConnectionLimits {
+/// What bounds the connections of clients, of which there are no more than descriptors for them.
+pub(crate) fn connection_limits(settings: &Settings, descriptors: Descriptors) -> ConnectionLimits {
     let (limits, timeouts) = (&settings.limits, &settings.timeouts);
     let count = |count: u32| usize::try_from(count).unwrap_or(usize::MAX);
     let per_client_max = limits.connections_per_client_max;
     ConnectionLimits {
         places: PlaceLimits {
-            all_max: count(limits.connections_max),
+            all_max: count(limits.connections_max).min(descriptors.connections_max()),
             per_client_max: (per_client_max > 0).then(|| count(per_client_max)),
         },
         patience: Patience {

@@ -1,6 +1,7 @@
 //! The parts put together: what the process takes from the system, and what it gives to the rooms.
 
 pub(crate) mod api;
+pub(crate) mod descriptors;
 pub(crate) mod engine;
 pub(crate) mod listen;
 pub(crate) mod logs;

@@ -15,6 +15,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::descriptors::Descriptors;
 use super::listen;
 use crate::config::settings::Settings;
 use crate::config::upstreams::UpstreamSection;
@@ -45,6 +46,8 @@ pub(crate) struct UpstreamMaker<'a> {
     pub(crate) environment: &'a BTreeMap<String, String>,
     /// The folder for answers that do not fit in memory.
     pub(crate) spool_folder: &'a Path,
+    /// How many requests there can be in flight.
+    pub(crate) descriptors: Descriptors,
     /// Ends the simulator.
     pub(crate) stop: CancellationToken,
     /// What the simulator runs in.
@@ -91,8 +94,11 @@ impl UpstreamMaker<'_> {
             idle: timeouts.idle.0,
         };
         let upstream = HttpUpstream::new(settings, timeouts, budget)?;
+        let name = unique(upstream.name(), names);
+        let count = self.settings.upstreams.0.len();
+        let limits = self.descriptors.bound(limits, &name, count);
         Ok(UpstreamPart {
-            name: unique(upstream.name(), names),
+            name,
             url: upstream.url().to_owned(),
             upstream: Arc::new(upstream),
             limits,

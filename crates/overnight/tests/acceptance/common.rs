@@ -46,6 +46,11 @@ impl Client {
         }
     }
 
+    /// The server's address: `http://HOST:PORT`.
+    pub(crate) fn base_url(&self) -> &str {
+        &self.base_url
+    }
+
     /// Asks for a path.
     pub(crate) fn get(&self, path: &str) -> Reply {
         http::request(&self.base_url, "GET", path, &[], b"")

@@ -18,11 +18,14 @@ mod notebook;
 mod scene;
 mod watch;
 
+mod backup;
 mod cancel;
+mod damage;
 mod kill;
 mod lanes;
 mod latency;
 mod limit;
+mod machine;
 mod memory;
 mod outage;
 mod poison;

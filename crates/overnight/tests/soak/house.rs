@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
+use overnight_core::segment::BlobKey;
 use overnight_core::time::Timestamp;
 use overnight_store::blocking::Blocking;
 use overnight_store::{Blobs, Sqlite, Store as _};
@@ -178,6 +180,7 @@ impl House {
             for months in 2..6 {
                 let then = newest.plus(Duration::from_hours(months * 31 * 24));
                 expire(&store, then).await;
+                sweep_unnamed(&store, &blobs).await;
                 for blob in store.garbage(usize::MAX >> 1, then).await.unwrap() {
                     blobs.delete(&blob).await.unwrap();
                     store.forget_garbage(&[blob]).await.unwrap();
@@ -202,4 +205,14 @@ async fn expire(store: &Sqlite, then: Timestamp) {
         .forget_batches(Duration::ZERO, many, then)
         .await
         .unwrap();
+}
+
+/// Deletes what the server wrote but never recorded, because it was killed just then.
+async fn sweep_unnamed(store: &Sqlite, blobs: &Blobs) {
+    for folder in ["segments", "plans"] {
+        let listed: Vec<BlobKey> = blobs.list(folder).map(Result::unwrap).collect().await;
+        for blob in store.unnamed(&listed).await.unwrap() {
+            blobs.delete(&blob).await.unwrap();
+        }
+    }
 }

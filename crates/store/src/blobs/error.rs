@@ -6,6 +6,8 @@ use std::io;
 use overnight_core::segment::{BlobKey, Extent};
 use thiserror::Error as ThisError;
 
+use crate::space::is_out_of_space;
+
 /// How the folder driver begins the message of a failed fsync; its error type is not public.
 const FSYNC_FAILED: &str = "Unable to sync data to disk";
 
@@ -35,6 +37,12 @@ impl BlobError {
             Self::Unavailable(_) => true,
             Self::NotFound(_) | Self::NotDurable(_) | Self::Corrupt(_) => false,
         }
+    }
+
+    /// Whether the disk was full: the same call may succeed when there is room again.
+    #[must_use]
+    pub fn is_out_of_space(&self) -> bool {
+        is_out_of_space(self)
     }
 }
 

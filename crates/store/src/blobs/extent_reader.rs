@@ -1,4 +1,7 @@
 //! Reads a list of extents as one run of bytes, one piece ahead of its reader.
+//!
+//! An extent that is read from its first byte to its last is compared with its checksum on the way,
+//! and its last piece is handed on only if they agree: whoever gets all of it got what was written.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -8,11 +11,19 @@ use std::pin::Pin;
 use std::task::Poll;
 
 use bytes::Bytes;
-use overnight_core::segment::{BlobKey, PlacedExtent};
+use overnight_core::segment::{Extent, PlacedExtent};
+use xxhash_rust::xxh3::Xxh3;
 
-use super::{Blobs, PIECE_BYTES, Result};
+use super::{BlobError, Blobs, PIECE_BYTES, Result, check, end_of};
 
 type Reading = Pin<Box<dyn Future<Output = Result<Bytes>> + Send>>;
+
+/// A piece of an extent, as a range of its blob.
+#[derive(Clone)]
+struct Piece {
+    extent: Extent,
+    range: Range<u64>,
+}
 
 /// Reads those bytes of a file that lie in a range, in pieces of at most [`PIECE_BYTES`]. While the
 /// reader works on one piece, the next is being read: at most two are held.
@@ -22,7 +33,10 @@ pub struct ExtentReader {
     /// What is still to be asked for, in bytes of the file.
     wanted: Range<u64>,
     piece_bytes: u64,
-    ahead: Option<Reading>,
+    ahead: Option<(Piece, Reading)>,
+    /// Of the bytes of the present extent so far; `None` when its first ones were not wanted.
+    hash: Option<Box<Xxh3>>,
+    damaged: Option<Extent>,
 }
 
 impl ExtentReader {
@@ -36,6 +50,8 @@ impl ExtentReader {
             wanted: range,
             piece_bytes: PIECE_BYTES,
             ahead: None,
+            hash: None,
+            damaged: None,
         }
     }
 
@@ -53,19 +69,24 @@ impl ExtentReader {
     ///
     /// # Errors
     ///
-    /// As [`Blobs::read`]. What comes after a piece that failed is not told.
+    /// As [`Blobs::read`], and [`BlobError::Corrupt`] in the place of the last piece of an extent
+    /// that does not have its checksum. What comes after a piece that failed is not told.
     pub async fn next(&mut self) -> Result<Option<Bytes>> {
-        let reading = match self.ahead.take() {
-            Some(reading) => reading,
+        let (piece, reading) = match self.ahead.take() {
+            Some(ahead) => ahead,
             None => match self.begin() {
-                Some(reading) => reading,
+                Some(begun) => begun,
                 None => return Ok(None),
             },
         };
-        let bytes = match reading.await {
+        let read = reading.await;
+        let bytes = match read.and_then(|bytes| self.compare(&piece, bytes)) {
             Ok(bytes) => bytes,
             Err(error) => {
                 self.extents.clear();
+                if matches!(error, BlobError::NotFound(_) | BlobError::Corrupt(_)) {
+                    self.damaged = Some(piece.extent);
+                }
                 return Err(error);
             }
         };
@@ -74,9 +95,31 @@ impl ExtentReader {
         Ok(Some(bytes))
     }
 
+    /// The extent that turned out to be damaged or gone, behind an error that says so.
+    #[must_use]
+    pub const fn damaged(&self) -> Option<&Extent> {
+        self.damaged.as_ref()
+    }
+
+    /// Takes a piece into the checksum of its extent, and compares that behind the last one.
+    fn compare(&mut self, piece: &Piece, bytes: Bytes) -> Result<Bytes> {
+        if piece.range.start == piece.extent.offset {
+            self.hash = self.blobs.is_hashed(&piece.extent.blob).then(Box::default);
+        }
+        let Some(hash) = &mut self.hash else {
+            return Ok(bytes);
+        };
+        hash.update(&bytes);
+        if piece.range.end == end_of(&piece.extent) {
+            check(&piece.extent, hash.digest())?;
+            self.hash = None;
+        }
+        Ok(bytes)
+    }
+
     /// A future does nothing before it is first asked: ask, and keep an early answer for later.
     async fn set_going(&mut self) {
-        let Some(mut reading) = self.ahead.take() else {
+        let Some((piece, mut reading)) = self.ahead.take() else {
             return;
         };
         let early = poll_fn(|context| {
@@ -86,20 +129,22 @@ impl ExtentReader {
             })
         })
         .await;
-        self.ahead = Some(match early {
+        let reading = match early {
             Some(answer) => Box::pin(std::future::ready(answer)),
             None => reading,
-        });
+        };
+        self.ahead = Some((piece, reading));
     }
 
-    fn begin(&mut self) -> Option<Reading> {
-        let (key, range) = self.piece()?;
-        let blobs = self.blobs.clone();
-        Some(Box::pin(async move { blobs.read(&key, range).await }))
+    fn begin(&mut self) -> Option<(Piece, Reading)> {
+        let piece = self.piece()?;
+        let (blobs, Piece { extent, range }) = (self.blobs.clone(), piece.clone());
+        let reading = async move { blobs.read(&extent.blob, range).await };
+        Some((piece, Box::pin(reading)))
     }
 
-    /// The next piece that is wanted, as a range of its blob.
-    fn piece(&mut self) -> Option<(BlobKey, Range<u64>)> {
+    /// The next piece that is wanted.
+    fn piece(&mut self) -> Option<Piece> {
         while !self.wanted.is_empty() {
             let placed = self.extents.front()?;
             let end = placed.at.saturating_add(placed.extent.length);
@@ -116,8 +161,10 @@ impl ExtentReader {
                 return None;
             }
             let shift = placed.extent.offset;
-            let range = shift + (start - placed.at)..shift + (until - placed.at);
-            return Some((placed.extent.blob.clone(), range));
+            return Some(Piece {
+                range: shift + (start - placed.at)..shift + (until - placed.at),
+                extent: placed.extent.clone(),
+            });
         }
         None
     }

@@ -8,29 +8,36 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::FutureExt as _;
 use futures_util::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
 use object_store::path::Path as ObjectPath;
 use object_store::{
     CopyOptions, Extensions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta,
     ObjectStore, ObjectStoreExt as _, PutMultipartOptions, PutOptions, PutPayload, PutResult,
-    Result,
+    Result, UploadPart,
 };
+use overnight_core::segment::{BlobKey, Extent};
 use tokio::time::Instant;
 
-use super::Blobs;
+use super::mount::Mount;
+use super::{BlobError, Blobs};
+use crate::blocking::Blocking;
 use crate::faulty::{Call, Fault, Plan, carry_out};
 
 impl Blobs {
     /// The same blobs, reached through verbs of which a plan says how they go wrong: `put`,
-    /// `begin`, `get`, `delete` and `list`.
+    /// `begin`, `get`, `delete` and `list`, and of mounted files `append` and `truncate`.
     #[must_use]
     pub fn with_faults(mut self, plan: impl Plan) -> Self {
-        self.durable = Arc::new(Faulty(Arc::new(Place {
+        let place = Arc::new(Place {
             inner: self.durable,
             plan: Box::new(plan),
             calls: AtomicU64::new(0),
             lies: Mutex::default(),
-        })));
+        });
+        self.faults = Some(Faults(Arc::clone(&place)));
+        self.durable = Arc::new(Faulty(place));
         // One counter and one plan for both; what is relaxed is the promise, not the place.
         self.relaxed = Arc::clone(&self.durable);
         self
@@ -40,8 +47,91 @@ impl Blobs {
 /// A blob of which its writer was told that it is there.
 type Lie = (Instant, ObjectPath, PutPayload);
 
+/// How verbs on mounted files go wrong.
+#[derive(Clone)]
+pub(super) struct Faults(Arc<Place>);
+
+impl Faults {
+    /// Appends to a mounted file, or not; half of the bytes when the process dies of it.
+    pub(super) async fn append(
+        &self,
+        (mount, blocking): (&Arc<Mount>, Blocking),
+        key: &BlobKey,
+        parts: &[Bytes],
+    ) -> super::Result<Extent> {
+        let place = &*self.0;
+        let call = place.number("append", key.as_str());
+        let fault = place.plan.fault(&call);
+        if fault == Fault::Tear {
+            let whole = Bytes::from(parts.concat());
+            let half = whole.slice(..whole.len() / 2);
+            mount.append(blocking, key, vec![half]).await?;
+        }
+        let append = mount.append(blocking, key, parts.to_vec());
+        carry_out(fault, &*place.plan, &call, (unavailable, append)).await
+    }
+
+    /// Does another verb on a mounted file, or not.
+    pub(super) async fn other<T>(
+        &self,
+        (verb, key): (&'static str, &BlobKey),
+        pass_on: impl Future<Output = super::Result<T>> + Send,
+    ) -> super::Result<T> {
+        let place = &*self.0;
+        let call = place.number(verb, key.as_str());
+        let fault = place.plan.fault(&call);
+        carry_out(fault, &*place.plan, &call, (unavailable, pass_on)).await
+    }
+}
+
+fn unavailable() -> BlobError {
+    BlobError::Unavailable("it was made to fail".into())
+}
+
 /// Shared with the streams that it answers with.
 struct Faulty(Arc<Place>);
+
+/// A blob that comes in pieces. Nobody tidies up behind a process that is dead.
+struct Upload {
+    inner: Option<Box<dyn MultipartUpload>>,
+    place: Arc<Place>,
+}
+
+impl Upload {
+    fn inner(&mut self) -> Result<&mut Box<dyn MultipartUpload>> {
+        self.inner.as_mut().ok_or_else(failed)
+    }
+}
+
+impl fmt::Debug for Upload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.inner.fmt(f)
+    }
+}
+
+#[async_trait]
+impl MultipartUpload for Upload {
+    fn put_part(&mut self, data: PutPayload) -> UploadPart {
+        let part = self.inner().map(|inner| inner.put_part(data));
+        async move { part?.await }.boxed()
+    }
+
+    async fn complete(&mut self) -> Result<PutResult> {
+        self.inner()?.complete().await
+    }
+
+    async fn abort(&mut self) -> Result<()> {
+        self.inner()?.abort().await
+    }
+}
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        if self.place.plan.is_dead() {
+            std::mem::forget(self.inner.take());
+        }
+    }
+}
 
 struct Place {
     inner: Arc<dyn ObjectStore>,
@@ -86,6 +176,17 @@ impl Place {
             self.inner.put_opts(&location, payload, options).await?;
         }
         Ok(())
+    }
+
+    /// Writes half of a blob beside its place, and leaves it there.
+    async fn tear(&self, location: &ObjectPath, payload: PutPayload) -> Result<PutResult> {
+        let options = PutMultipartOptions::default();
+        let mut upload = self.inner.put_multipart_opts(location, options).await?;
+        let whole = Bytes::from(payload);
+        let half = PutPayload::from_bytes(whole.slice(..whole.len() / 2));
+        upload.put_part(half).await?;
+        std::mem::forget(upload);
+        std::future::pending().await
     }
 
     fn lie(&self, pause: Duration, location: &ObjectPath, payload: PutPayload) -> PutResult {
@@ -142,6 +243,9 @@ impl ObjectStore for Faulty {
         place.make_good().await?;
         let call = place.number("put", location.as_ref());
         let fault = place.plan.fault(&call);
+        if fault == Fault::Tear {
+            return place.tear(location, payload).await;
+        }
         let put = async {
             if let Fault::Lie(pause) = fault {
                 return Ok(place.lie(pause, location, payload));
@@ -157,7 +261,11 @@ impl ObjectStore for Faulty {
         location: &ObjectPath,
         opts: PutMultipartOptions,
     ) -> Result<Box<dyn MultipartUpload>> {
-        let begun = self.0.inner.put_multipart_opts(location, opts);
+        let begun = async {
+            let inner = self.0.inner.put_multipart_opts(location, opts).await?;
+            let (inner, place) = (Some(inner), Arc::clone(&self.0));
+            Ok(Box::new(Upload { inner, place }) as Box<dyn MultipartUpload>)
+        };
         self.0.call("begin", location.as_ref(), begun).await
     }
 
@@ -211,11 +319,7 @@ impl ObjectStore for Faulty {
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
-    use overnight_core::segment::BlobKey;
-
     use super::*;
-    use crate::blobs::BlobError;
     use crate::conformance::block_on;
 
     const KEY: &str = "segments/b/1/0";

@@ -45,6 +45,11 @@ impl Mount {
         })
     }
 
+    /// Whether it is one that grows by appends, each of which has a checksum.
+    pub(super) const fn is_appended(&self) -> bool {
+        self.end.is_some()
+    }
+
     pub(super) async fn read(
         self: &Arc<Self>,
         blocking: Blocking,

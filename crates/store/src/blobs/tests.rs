@@ -162,3 +162,40 @@ fn an_error_of_the_device_is_told_from_one_that_passes() {
         BlobError::NotDurable(_)
     ));
 }
+
+#[test]
+fn work_on_the_spot_leaves_the_runtime_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let blobs = Blobs::folder_on(folder.path(), Blocking::Inline).unwrap();
+    block_on(async {
+        let mut upload = blobs.upload(&"plans/a".into());
+        upload.write(Bytes::from(vec![7; 3 << 20])).await.unwrap();
+        let plan = upload.finish().await.unwrap();
+        blobs.verify(&plan).await.unwrap();
+        let mut given_up = blobs.upload(&"plans/b".into());
+        given_up.write(Bytes::from(vec![7; 3 << 20])).await.unwrap();
+        drop(given_up);
+        // It is gone at once, and not when a thread of the pool comes to it.
+        assert_eq!(blobs.sweep_staging().await.unwrap(), 0);
+    });
+}
+
+#[test]
+fn blobs_that_are_deleted_together_take_their_folders_with_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let blobs = Blobs::folder(folder.path()).unwrap();
+    block_on(async {
+        let keys: Vec<BlobKey> = ["segments/b/1/a", "segments/b/2/a", "files/a"]
+            .map(BlobKey::from)
+            .into();
+        for key in &keys {
+            blobs
+                .put(key, vec![Bytes::from_static(b"a")])
+                .await
+                .unwrap();
+        }
+        blobs.delete_all(&keys).await.unwrap();
+        blobs.delete_all(&keys).await.unwrap();
+    });
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use futures_util::TryStreamExt;
 use overnight_core::segment::{BlobKey, Extent, placed};
+use xxhash_rust::xxh3::xxh3_64;
 
 use crate::blobs::{BlobError, Blobs, ExtentReader, PIECE_BYTES};
 
@@ -39,7 +40,7 @@ pub async fn a_blob_is_read_back(blobs: Blobs) {
         Bytes::from_static(b"two"),
     ];
     let extent = blobs.put(&key("a"), parts).await.unwrap();
-    let checksum = xxhash_rust::xxh3::xxh3_64(b"one two");
+    let checksum = xxh3_64(b"one two");
     assert_eq!(
         extent,
         Extent {
@@ -131,7 +132,7 @@ pub async fn an_upload_is_one_blob(blobs: Blobs) {
         assert_eq!(writer.length(), whole.len() as u64);
         let extent = writer.finish().await.unwrap();
         assert_eq!(extent.length, whole.len() as u64);
-        assert_eq!(extent.checksum, xxhash_rust::xxh3::xxh3_64(&whole));
+        assert_eq!(extent.checksum, xxh3_64(&whole));
         assert_eq!(blobs.read_extent(&extent).await.unwrap(), whole);
     }
 }
@@ -209,6 +210,7 @@ pub async fn a_reader_joins_extents_piece_by_piece(blobs: Blobs) {
         let skipped = length.min(1);
         extent.offset = skipped as u64;
         extent.length -= skipped as u64;
+        extent.checksum = xxh3_64(&bytes(length)[skipped..]);
         whole.extend_from_slice(&bytes(length)[skipped..]);
         extents.push(extent);
     }
@@ -246,4 +248,35 @@ pub async fn a_reader_tells_that_a_blob_is_missing(blobs: Blobs) {
     assert_eq!(reader.next().await.unwrap(), Some(bytes(10)));
     is_missing(reader.next().await);
     assert_eq!(reader.next().await.unwrap(), None);
+}
+
+/// An extent that is read as a whole is compared with its checksum before its last piece is handed
+/// on; a part of it is what it is.
+pub async fn a_reader_finds_altered_bytes(blobs: Blobs) {
+    let sound = blobs.put(&key("a"), vec![bytes(10)]).await.unwrap();
+    let mut altered = blobs.put(&key("b"), vec![bytes(600_000)]).await.unwrap();
+    altered.checksum ^= 1;
+    let extents = placed(&[sound.clone(), altered.clone(), sound]);
+    let mut reader = ExtentReader::new(blobs.clone(), extents.clone(), 0..u64::MAX);
+    let mut read = 0;
+    let found = loop {
+        match reader.next().await {
+            Ok(piece) => read += piece.unwrap().len(),
+            Err(error) => break Err::<(), _>(error),
+        }
+    };
+    is_corrupt(found);
+    assert!((10..600_010).contains(&read), "{read} bytes were handed on");
+    assert_eq!(reader.damaged(), Some(&altered));
+    assert_eq!(reader.next().await.unwrap(), None);
+
+    for part in [11..600_010, 10..600_009] {
+        let length = part.end - part.start;
+        let mut reader = ExtentReader::new(blobs.clone(), extents.clone(), part);
+        let mut read = 0;
+        while let Some(piece) = reader.next().await.unwrap() {
+            read += piece.len() as u64;
+        }
+        assert_eq!((read, reader.damaged()), (length, None));
+    }
 }

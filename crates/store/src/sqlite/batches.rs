@@ -1,6 +1,6 @@
 //! Batches: inserted, listed, claimed, moved from status to status.
 
-use overnight_core::batch::{Batch, Event, IllegalTransition, Lease, State, Status};
+use overnight_core::batch::{Batch, Event, IllegalTransition, Lease, Plan, State, Status};
 use overnight_core::id::{BatchId, FileId, ProjectId, WorkerId};
 use overnight_core::time::Timestamp;
 use rusqlite::{Connection, named_params, params};
@@ -203,6 +203,38 @@ pub(super) fn advance(
     } else if let Some(blob) = late_plan {
         garbage::discard(db, &blob, at)?;
     }
+    Ok(batch)
+}
+
+pub(super) fn replan(db: &Connection, lease: &Lease, plan: Plan, at: Timestamp) -> Result<Batch> {
+    let mut batch = fenced(db, lease)?.batch;
+    let old = match batch.plan.take() {
+        Some(old) if !batch.state.status().is_terminal() => old,
+        kept => {
+            batch.plan = kept;
+            garbage::discard(db, &plan.entries.blob, at)?;
+            return Ok(batch);
+        }
+    };
+    if old.total != plan.total {
+        return Err(corrupt(format!(
+            "the new plan of {} has {} lines, and the batch {}",
+            batch.id, plan.total, old.total
+        )));
+    }
+    change(
+        db,
+        "UPDATE batches SET plan = ?2, plan_blob = ?3 WHERE id = ?1",
+        params![
+            batch.id.as_str(),
+            to_json(&plan)?,
+            plan.entries.blob.as_str()
+        ],
+    )?;
+    if old.entries.blob != plan.entries.blob {
+        garbage::discard(db, &old.entries.blob, at)?;
+    }
+    batch.plan = Some(plan);
     Ok(batch)
 }
 

@@ -1,5 +1,7 @@
 //! What an error of SQLite means to a caller of the store.
 
+use std::io;
+
 use rusqlite::ErrorCode;
 use rusqlite::ffi::{SQLITE_IOERR_DIR_FSYNC, SQLITE_IOERR_FSYNC};
 
@@ -9,6 +11,8 @@ impl From<rusqlite::Error> for StoreError {
     fn from(source: rusqlite::Error) -> Self {
         if is_damage(&source) || is_unreadable(&source) {
             Self::Corrupt(Box::new(source))
+        } else if source.sqlite_error_code() == Some(ErrorCode::DiskFull) {
+            Self::Unavailable(Box::new(io::Error::new(io::ErrorKind::StorageFull, source)))
         } else {
             Self::Unavailable(Box::new(source))
         }

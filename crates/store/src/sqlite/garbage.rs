@@ -11,6 +11,7 @@ use overnight_core::time::Timestamp;
 use rusqlite::{Connection, params};
 
 use super::batches;
+use super::quarantine;
 use super::row::{FileRow, all, change, int, micros, one, rows, text};
 use crate::store::Result;
 
@@ -26,6 +27,13 @@ const IS_NAMED: &str = "EXISTS (SELECT 1 FROM extents WHERE blob = ?1) \
 /// True when an open batch has the row of `files` as its input.
 const IS_READ: &str =
     "EXISTS (SELECT 1 FROM batches WHERE input_file = files.id AND ended_at IS NULL)";
+/// True when somebody copies blobs at the time `?1`, so that none may be deleted. A hold never
+/// reaches further than [`HOLD_MAX`] (`?2`): one that seems to was made before the clock was set
+/// back, and nobody would end it.
+const IS_HELD: &str = "EXISTS (SELECT 1 FROM holds WHERE until > ?1 AND until <= ?1 + ?2)";
+
+/// The longest time for which a hold is asked for.
+pub(super) const HOLD_MAX: Duration = Duration::from_mins(1);
 
 /// The former process is dead: what it announced and did not finish is garbage, what it held is
 /// free, and what it said of itself is no longer true.
@@ -40,7 +48,7 @@ pub(super) fn take_over(db: &Connection) -> Result<()> {
     Ok(())
 }
 
-fn is_named(db: &Connection, blob: &BlobKey) -> Result<bool> {
+pub(super) fn is_named(db: &Connection, blob: &BlobKey) -> Result<bool> {
     let sql = format!("SELECT {IS_NAMED}");
     Ok(one(db, &sql, [blob.as_str()], |row| row.get(0))?.unwrap_or(false))
 }
@@ -122,7 +130,12 @@ pub(super) fn due(db: &Connection, limit: usize, at: Timestamp) -> Result<Vec<Bl
     for row in all(db, &sql, params![micros(at), rows(limit)], FileRow::read)? {
         forget_file(db, &row, at)?;
     }
-    let sql = "SELECT blob FROM garbage WHERE not_before <= ?1 ORDER BY not_before LIMIT ?2";
+    if is_held(db, at)? {
+        return Ok(Vec::new());
+    }
+    let sql = "SELECT blob FROM garbage \
+         WHERE not_before <= ?1 AND blob NOT IN (SELECT blob FROM quarantine) \
+         ORDER BY not_before LIMIT ?2";
     let mut blobs: Vec<BlobKey> = all(db, sql, params![micros(at), rows(limit)], |row| {
         text(row, "blob")
     })?;
@@ -136,6 +149,13 @@ pub(super) fn due(db: &Connection, limit: usize, at: Timestamp) -> Result<Vec<Bl
     Ok(kept)
 }
 
+/// Whether no blob may be deleted at that time.
+fn is_held(db: &Connection, at: Timestamp) -> Result<bool> {
+    let sql = format!("SELECT {IS_HELD}");
+    let longest = int(u64::try_from(HOLD_MAX.as_micros()).unwrap_or(u64::MAX));
+    Ok(one(db, &sql, params![micros(at), longest], |row| row.get(0))?.unwrap_or(false))
+}
+
 pub(super) fn forget(db: &Connection, blobs: &[BlobKey]) -> Result<()> {
     for blob in blobs {
         change(db, "DELETE FROM garbage WHERE blob = ?1", [blob.as_str()])?;
@@ -143,10 +163,12 @@ pub(super) fn forget(db: &Connection, blobs: &[BlobKey]) -> Result<()> {
     Ok(())
 }
 
+/// A hold does not matter here: a blob that some row named before is garbage first.
 pub(super) fn unnamed(db: &Connection, blobs: &[BlobKey]) -> Result<Vec<BlobKey>> {
     let mut unnamed = Vec::new();
     for blob in blobs {
-        if is_past(db, blob)? && !is_named(db, blob)? && !is_garbage(db, blob)? {
+        let is_kept = is_named(db, blob)? || quarantine::is_in(db, blob)?;
+        if is_past(db, blob)? && !is_kept && !is_garbage(db, blob)? {
             unnamed.push(blob.clone());
         }
     }

@@ -77,7 +77,7 @@ pub(super) const ERROR: [&str; 4] = [
     "error_length",
     "error_checksum",
 ];
-const INDEX: [&str; 4] = [
+pub(super) const INDEX: [&str; 4] = [
     "index_blob",
     "index_start",
     "index_length",

@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 
 use super::damage::Damage;
 use super::writer::Writer;
-use super::{Sqlite, batches, files, prepared};
+use super::{Sqlite, batches, files, migrate, past, prepared};
 use crate::blocking::Blocking;
 use crate::conformance::block_on;
 use crate::conformance::fixture::{
@@ -169,11 +169,44 @@ fn a_newer_schema_is_refused_and_left_alone() {
     let connection = Connection::open(&path).unwrap();
     connection.pragma_update(None, "user_version", 99).unwrap();
     drop(connection);
+    let before = fs::read(&path).unwrap();
     let refused = Sqlite::open(&path, Blocking::Inline).unwrap_err();
     let StoreError::Unavailable(why) = refused else {
         panic!("{refused:?}")
     };
-    assert!(why.to_string().contains("version 99"), "{why}");
+    let newest = migrate::NEWEST;
+    let sentence = format!(
+        "its schema has version 99, and this program knows versions up to {newest}: start the newer \
+         program that wrote it"
+    );
+    assert_eq!(why.to_string(), sentence);
+    assert!(fs::read(&path).unwrap() == before, "the file was changed");
+}
+
+#[test]
+fn a_migration_that_dies_half_way_is_as_if_it_had_not_begun() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("db");
+    // Its last step finds a table that should not be there, and the steps before it are done then.
+    past::write(&path, 1, "CREATE TABLE holds (one)").unwrap();
+    let tables = || -> Vec<String> {
+        let connection = Connection::open(&path).unwrap();
+        let sql = "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name";
+        let mut statement = connection.prepare(sql).unwrap();
+        let names = statement.query_map([], |row| row.get(0)).unwrap();
+        names.map(Result::unwrap).collect()
+    };
+    let before = tables();
+    Sqlite::open(&path, Blocking::Inline).unwrap_err();
+    assert_eq!(tables(), before);
+    let connection = Connection::open(&path).unwrap();
+    assert_eq!(migrate::version(&connection).unwrap(), 1);
+
+    connection.execute_batch("DROP TABLE holds").unwrap();
+    drop(connection);
+    drop(Sqlite::open(&path, Blocking::Inline).unwrap());
+    let connection = Connection::open(&path).unwrap();
+    assert_eq!(migrate::version(&connection).unwrap(), migrate::NEWEST);
 }
 
 #[test]

@@ -38,11 +38,16 @@ pub(super) fn insert(db: &Connection, upload: &Upload) -> Result<()> {
 }
 
 pub(super) fn upload(db: &Connection, project: &ProjectId, id: &UploadId) -> Result<Upload> {
-    let sql = format!("SELECT {} FROM uploads WHERE id = ?1", UploadRow::COLUMNS);
-    match one(db, &sql, [id.as_str()], UploadRow::read)? {
-        Some(UploadRow(upload)) if upload.project == *project => Ok(upload),
+    match find(db, id)? {
+        Some(upload) if upload.project == *project => Ok(upload),
         _ => Err(StoreError::NotFound),
     }
+}
+
+/// An upload, whosever it is.
+pub(super) fn find(db: &Connection, id: &UploadId) -> Result<Option<Upload>> {
+    let sql = format!("SELECT {} FROM uploads WHERE id = ?1", UploadRow::COLUMNS);
+    Ok(one(db, &sql, [id.as_str()], UploadRow::read)?.map(|UploadRow(upload)| upload))
 }
 
 pub(super) fn parts(
@@ -54,7 +59,7 @@ pub(super) fn parts(
     parts_of(db, id)
 }
 
-fn parts_of(db: &Connection, id: &UploadId) -> Result<Vec<UploadPart>> {
+pub(super) fn parts_of(db: &Connection, id: &UploadId) -> Result<Vec<UploadPart>> {
     let sql = format!(
         "SELECT {} FROM upload_parts WHERE upload = ?1 ORDER BY id",
         PartRow::COLUMNS

@@ -3,18 +3,18 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use overnight_core::batch::{Batch, Event, Lease, Status};
+use overnight_core::batch::{Batch, Event, Lease, Plan, Status};
 use overnight_core::file::File;
 use overnight_core::id::{BatchId, FileId, ProjectId, UploadId, WorkerId};
 use overnight_core::segment::{BlobKey, Extent, PlacedExtent, Segment};
 use overnight_core::time::Timestamp;
 use overnight_core::upload::{Upload, UploadPart};
 
-use super::{Sqlite, batches, files, garbage, once, running, seal, segments, uploads};
+use super::{Sqlite, batches, files, garbage, once, quarantine, running, seal, segments, uploads};
 use crate::status::{BatchProgress, UpstreamStatus};
 use crate::store::{
-    Claim, Completion, Content, FileQuery, FirstAnswer, Held, Input, NewObject, Page, Result,
-    Sealing, Store,
+    Claim, Completion, Content, FileQuery, FirstAnswer, Held, Input, NewObject, Page, Quarantined,
+    Result, Sealing, Store,
 };
 
 #[async_trait]
@@ -246,6 +246,35 @@ impl Store for Sqlite {
         let lease = lease.clone();
         let sealing = sealing.clone();
         self.write(move |db| seal::seal(db, &lease, &sealing, at))
+            .await
+    }
+
+    async fn quarantine(
+        &self,
+        extent: &Extent,
+        why: &str,
+        at: Timestamp,
+    ) -> Result<Option<Quarantined>> {
+        let extent = extent.clone();
+        let why = why.to_owned();
+        self.write(move |db| quarantine::insert(db, extent, why, at))
+            .await
+    }
+
+    async fn quarantined(&self, limit: usize) -> Result<Vec<Quarantined>> {
+        self.read(move |db| quarantine::list(db, limit)).await
+    }
+
+    async fn reinstate(&self, blob: &BlobKey, at: Timestamp) -> Result<()> {
+        let blob = blob.clone();
+        self.write(move |db| quarantine::reinstate(db, &blob, at))
+            .await
+    }
+
+    async fn replan(&self, lease: &Lease, plan: &Plan, at: Timestamp) -> Result<Batch> {
+        let lease = lease.clone();
+        let plan = plan.clone();
+        self.write(move |db| batches::replan(db, &lease, plan, at))
             .await
     }
 

@@ -214,6 +214,55 @@ fn a_fault_of_our_own_ends_a_line_after_a_few_tries() {
 }
 
 #[test]
+fn attempts_are_counted_whatever_came_of_them() {
+    let mut trial = Trial::default();
+    assert_eq!(trial.attempts(), 0);
+    for _ in 0..3 {
+        trial.attempted();
+    }
+    assert_eq!(trial.attempts(), 3);
+}
+
+#[test]
+fn a_line_that_was_near_two_losses_is_a_suspect_until_another_is_found_to_blame() {
+    let reset = Reply::NoAnswer(NoAnswer::Reset);
+    let (mut standing, mut trial) = (Standing::default(), Trial::default());
+    for losses in 1..=2 {
+        assert!(!trial.is_suspect(), "after fewer than {losses}");
+        let warm = standing.send();
+        standing.answered(warm);
+        standing.send();
+        let suspicion = standing.failed(true, false, 1);
+        trial.suspect(0, suspicion, Blame::of(&reset));
+        standing.unreachable(false);
+        trial.settle(|_| Some(&standing));
+    }
+    assert!(trial.is_suspect());
+    trial.acquit();
+    assert!(!trial.is_suspect());
+}
+
+#[test]
+fn a_lack_of_time_has_a_code_of_its_own() {
+    let out_of_time = [NoAnswer::HeadTimeout, NoAnswer::IdleTimeout];
+    for why in [
+        NoAnswer::Refused,
+        NoAnswer::StaleConnection,
+        NoAnswer::Reset,
+        NoAnswer::CutBody,
+        NoAnswer::HeadTimeout,
+        NoAnswer::IdleTimeout,
+        NoAnswer::TooLarge,
+        NoAnswer::Ours,
+    ] {
+        let reply = Reply::NoAnswer(why);
+        assert_eq!(timed_out(&reply), out_of_time.contains(&why), "{why}");
+        assert!(!why.to_string().is_empty());
+    }
+    assert!(!timed_out(&answered(408)));
+}
+
+#[test]
 fn pauses_double_up_to_a_minute() {
     let pauses: Vec<u128> = (0..9).map(|charged| backoff(charged).as_millis()).collect();
     assert_eq!(

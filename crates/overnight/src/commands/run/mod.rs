@@ -43,6 +43,7 @@ use crate::args::{Concurrency, RunArgs};
 use crate::config::load::Loaded;
 use crate::config::settings::Settings;
 use crate::failure;
+use crate::wiring::descriptors::Descriptors;
 use crate::wiring::signals::Stop;
 use crate::wiring::upstreams::{self, UpstreamMaker};
 use crate::wiring::{api, engine, logs, system};
@@ -153,6 +154,7 @@ impl Job<'_> {
             settings: self.settings,
             environment: self.environment,
             spool_folder: self.state.folder.path(),
+            descriptors: Descriptors::claim(),
             stop: after_all,
             tasks: &tasks,
         };

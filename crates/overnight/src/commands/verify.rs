@@ -1,0 +1,122 @@
+//! `overnight verify`: checks everything that a data folder or a backup holds.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context as _, bail};
+use overnight_store::backup::{self, Manifest};
+use overnight_store::folder::DataFolder;
+use overnight_store::sqlite::inspect::Inspector;
+use overnight_store::verify::{self, Finding, Severity};
+use overnight_store::{Blobs, StoreError};
+use serde_json::json;
+
+use super::{print_json, say, size};
+use crate::args::VerifyArgs;
+use crate::failure::FAILED;
+
+/// Prints what is wrong, one finding a line; the exit code is 1 when anything is.
+pub(super) async fn verify(data: PathBuf, args: VerifyArgs) -> anyhow::Result<ExitCode> {
+    let (database, content) = if backup::is_backup(&data) {
+        let manifest = Manifest::read(&data).context("the backup cannot be verified")?;
+        (manifest.snapshot(&data), backup::content(&data))
+    } else {
+        (data.join("overnight.db"), data.join("blobs"))
+    };
+    let _lock = DataFolder::visit(&data)
+        .with_context(|| format!("{} cannot be verified", data.display()))?;
+    require(&database)?;
+    require(&content)?;
+    let is_json = args.data.json;
+    let mut told = Ok(());
+    let mut tell = |finding: Finding| {
+        if told.is_ok() {
+            told = tell(&finding, is_json);
+        }
+    };
+    let blobs = Blobs::folder(&content)?;
+    let looked = match Inspector::open(&database) {
+        Ok(rows) => verify::verify(&rows, &blobs, &mut tell).await,
+        Err(error) => Err(error),
+    };
+    let summary = match looked {
+        Ok(summary) => summary,
+        Err(error @ StoreError::Corrupt(_)) => {
+            return Err(error).with_context(|| {
+                format!(
+                    "{} is damaged; restore the folder from a backup",
+                    database.display()
+                )
+            });
+        }
+        Err(error) => return Err(error).context("not everything could be looked at"),
+    };
+    told?;
+    if is_json {
+        print_json(&json!({
+            "summary": {
+                "batches": summary.batches,
+                "files": summary.files,
+                "bytes": summary.bytes,
+                "errors": summary.errors,
+                "notes": summary.notes,
+            },
+        }))?;
+    }
+    let verdict = if summary.errors == 0 {
+        "is sound".to_owned()
+    } else {
+        format!("is not sound: {} things are wrong", summary.errors)
+    };
+    say(&format!(
+        "{} {verdict}; looked at {} batches, {} files, {}",
+        data.display(),
+        summary.batches,
+        summary.files,
+        size(summary.bytes),
+    ));
+    Ok(if summary.errors == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(FAILED)
+    })
+}
+
+fn require(path: &Path) -> anyhow::Result<()> {
+    if path.exists() {
+        return Ok(());
+    }
+    bail!(
+        "there is no {}: name a data folder or a backup with `--data`",
+        path.display()
+    )
+}
+
+fn tell(finding: &Finding, is_json: bool) -> anyhow::Result<()> {
+    use std::io::Write as _;
+    let severity = finding.severity();
+    let Finding {
+        check,
+        about,
+        problem,
+        advice,
+    } = finding;
+    if is_json {
+        return print_json(&json!({
+            "severity": severity,
+            "check": check,
+            "about": about,
+            "problem": problem,
+            "advice": advice,
+        }));
+    }
+    let word = match severity {
+        Severity::Error => "error",
+        Severity::Note => "note",
+    };
+    writeln!(
+        std::io::stdout().lock(),
+        "{word}: {about}: {problem} ({advice})"
+    )?;
+    Ok(())
+}

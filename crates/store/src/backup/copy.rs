@@ -1,0 +1,128 @@
+//! Copies blobs, and compares each copy with what its rows say.
+
+use overnight_core::segment::BlobKey;
+
+use super::{BackupError, Damaged, Result};
+use crate::blobs::{BlobError, Blobs, PIECE_BYTES};
+use crate::sqlite::inspect::NamedExtent;
+
+/// What was copied.
+#[derive(Debug, Default)]
+pub(super) struct Copied {
+    /// Blobs that belong to the copy, whether they were there already or not.
+    pub(super) blobs: u64,
+    /// Their bytes.
+    pub(super) bytes: u64,
+    /// Those that were not there.
+    pub(super) new_blobs: u64,
+    /// Their bytes.
+    pub(super) new_bytes: u64,
+    /// Those that could not be copied, because they are lost or damaged.
+    pub(super) damaged: Vec<Damaged>,
+}
+
+/// Copies blobs from one place to another.
+pub(super) struct Copier<'a> {
+    pub(super) from: &'a Blobs,
+    pub(super) to: &'a Blobs,
+    /// Called before each piece: whoever copies says that it is still there.
+    pub(super) alive: &'a mut dyn FnMut() -> Result<()>,
+}
+
+impl Copier<'_> {
+    /// Copies every blob of a sorted list of extents that is not there yet. What is lost or damaged
+    /// is left out and told; an index that is, is only left out.
+    pub(super) async fn copy(&mut self, named: &[NamedExtent]) -> Result<Copied> {
+        let mut copied = Copied::default();
+        for extents in named.chunk_by(|one, other| one.extent.blob == other.extent.blob) {
+            let Some(NamedExtent { extent, .. }) = extents.first() else {
+                continue;
+            };
+            let key = &extent.blob;
+            let of_blob = |error| BackupError::Blob(key.clone(), error);
+            let end = |named: &NamedExtent| named.extent.offset + named.extent.length;
+            let least = extents.iter().map(end).max().unwrap_or_default();
+            let is_there = match self.to.length(key).await {
+                Ok(length) => length >= least,
+                Err(BlobError::NotFound(_)) => false,
+                Err(error) => return Err(of_blob(error)),
+            };
+            let answer = if is_there {
+                Ok(least)
+            } else {
+                self.blob(key, extents).await?
+            };
+            match answer {
+                Ok(length) => {
+                    copied.blobs += 1;
+                    copied.bytes += length;
+                    copied.new_blobs += u64::from(!is_there);
+                    copied.new_bytes += if is_there { 0 } else { length };
+                }
+                Err(_) if extents.iter().all(|named| named.is_index) => {}
+                Err(why) => copied.damaged.push((key.clone(), why)),
+            }
+        }
+        Ok(copied)
+    }
+
+    /// Copies one blob; answers its length, or what is wrong with it.
+    async fn blob(
+        &mut self,
+        key: &BlobKey,
+        extents: &[NamedExtent],
+    ) -> Result<std::result::Result<u64, String>> {
+        let of_blob = |error| BackupError::Blob(key.clone(), error);
+        let length = match self.pieces(key).await? {
+            Ok(length) => length,
+            Err(error) => return damage(error).map_err(of_blob),
+        };
+        for NamedExtent { extent, .. } in extents {
+            (self.alive)()?;
+            let Err(error) = self.to.verify(extent).await else {
+                continue;
+            };
+            self.to.delete(key).await.map_err(of_blob)?;
+            // Whose fault it is: that of the copy, or of what was copied.
+            return match self.from.verify(extent).await {
+                Ok(()) => Err(of_blob(error)),
+                Err(error) => damage(error).map_err(of_blob),
+            };
+        }
+        Ok(Ok(length))
+    }
+
+    /// Copies the bytes of a blob; the inner error is that of reading.
+    async fn pieces(&mut self, key: &BlobKey) -> Result<std::result::Result<u64, BlobError>> {
+        let of_blob = |error| BackupError::Blob(key.clone(), error);
+        let length = match self.from.length(key).await {
+            Ok(length) => length,
+            Err(error) => return Ok(Err(error)),
+        };
+        let mut writer = self.to.upload(key);
+        let mut at = 0;
+        while at < length {
+            (self.alive)()?;
+            let until = length.min(at + PIECE_BYTES);
+            match self.from.read(key, at..until).await {
+                Ok(piece) => writer.write(piece).await.map_err(of_blob)?,
+                Err(error) => {
+                    writer.abort().await.map_err(of_blob)?;
+                    return Ok(Err(error));
+                }
+            }
+            at = until;
+        }
+        writer.finish().await.map_err(of_blob)?;
+        Ok(Ok(length))
+    }
+}
+
+/// What is wrong with a blob, unless it is only that it cannot be read at present.
+fn damage(error: BlobError) -> std::result::Result<std::result::Result<u64, String>, BlobError> {
+    match error {
+        BlobError::NotFound(_) => Ok(Err("it is not there".to_owned())),
+        BlobError::Corrupt(source) => Ok(Err(source.to_string())),
+        error @ (BlobError::Unavailable(_) | BlobError::NotDurable(_)) => Err(error),
+    }
+}

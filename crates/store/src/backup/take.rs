@@ -1,0 +1,202 @@
+//! Takes a backup.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File, OpenOptions};
+use std::path::{Path, PathBuf};
+
+use futures_util::StreamExt as _;
+use overnight_core::id::hex32;
+use overnight_core::segment::BlobKey;
+use overnight_core::time::{Clock, Timestamp};
+use rustix::fs::{FlockOperation, flock};
+
+use super::copy::Copier;
+use super::manifest::{Manifest, content, hash, is_backup, keep_entries};
+use super::{BackupError, Damaged, Result, of, wrong};
+use crate::blobs::Blobs;
+use crate::sqlite::beside::{Beside, HOLD_RENEWAL};
+use crate::sqlite::inspect::Inspector;
+
+/// Held by whoever takes a backup into the folder; it also tells a backup that was begun from a
+/// folder of somebody else.
+const LOCK: &str = "backup.lock";
+
+/// The data folder that is copied.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// Its database.
+    pub database: PathBuf,
+    /// The folder of its blobs.
+    pub blobs: PathBuf,
+}
+
+/// A backup that was taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Taken {
+    /// What it holds.
+    pub manifest: Manifest,
+    /// Blobs that were copied, because no earlier backup had.
+    pub new_blobs: u64,
+    /// Their bytes.
+    pub new_bytes: u64,
+    /// Blobs that are lost or damaged, and so are not in it.
+    pub damaged: Vec<Damaged>,
+}
+
+/// The hold on the blobs of a data folder; let go of when the value is dropped.
+struct Hold<'a> {
+    database: &'a Beside,
+    holder: String,
+    clock: &'a Clock,
+    asked_at: Timestamp,
+}
+
+impl Hold<'_> {
+    fn ask(&mut self) -> Result<()> {
+        self.asked_at = self.clock.now();
+        self.database
+            .hold(&self.holder, self.asked_at)
+            .map_err(BackupError::Database)
+    }
+
+    /// Asks again in time. A clock that was set back counts as time, too.
+    fn ask_again(&mut self) -> Result<()> {
+        let now = self.clock.now();
+        let apart = now.since(self.asked_at).max(self.asked_at.since(now));
+        if apart < HOLD_RENEWAL {
+            return Ok(());
+        }
+        self.ask()
+    }
+}
+
+impl Drop for Hold<'_> {
+    fn drop(&mut self) {
+        // Otherwise it ends by itself within a minute.
+        let _ = self.database.let_go(&self.holder);
+    }
+}
+
+/// Copies a data folder, whether or not a server works on it, into a folder that is empty, missing
+/// or holds an earlier backup. That one is there until this one is whole. `random` tells this
+/// backup from others at the same time.
+///
+/// # Errors
+///
+/// Every [`BackupError`]; what was there before is still a whole backup then.
+pub async fn take(source: &Source, to: &Path, (clock, random): (&Clock, u128)) -> Result<Taken> {
+    let _lock = claim(to, source)?;
+    let from = source_blobs(source)?;
+    let into = content(to);
+    let to_blobs = Blobs::folder(&into).map_err(|error| BackupError::Blob("".into(), error))?;
+    let database = Beside::open(&source.database).map_err(BackupError::Database)?;
+    let at = clock.now();
+    let mut hold = Hold {
+        database: &database,
+        holder: hex32(at, random),
+        clock,
+        asked_at: at,
+    };
+    hold.ask()?;
+
+    let mut manifest = Manifest::new(at.seconds(), format!("overnight-{}.db", hold.holder));
+    let snapshot = manifest.snapshot(to);
+    database.copy_to(&snapshot).map_err(BackupError::Database)?;
+    keep(&snapshot)?;
+    let named = Inspector::open(&snapshot)
+        .and_then(|rows| rows.named())
+        .map_err(BackupError::Database)?;
+    let mut copier = Copier {
+        from: &from,
+        to: &to_blobs,
+        alive: &mut || hold.ask_again(),
+    };
+    let copied = copier.copy(&named).await?;
+    manifest.database_xxh3 = hash(&snapshot)?;
+    (manifest.blobs, manifest.bytes) = (copied.blobs, copied.bytes);
+    let damaged = copied.damaged.iter();
+    manifest.damaged = damaged.map(|(key, _)| key.to_string()).collect();
+    manifest.write(to)?;
+    let kept = named.into_iter().map(|named| named.extent.blob).collect();
+    prune(to, &manifest, (&to_blobs, &kept)).await?;
+    Ok(Taken {
+        manifest,
+        new_blobs: copied.new_blobs,
+        new_bytes: copied.new_bytes,
+        damaged: copied.damaged,
+    })
+}
+
+/// Takes the folder of the backup, which stays locked as long as the file is open.
+fn claim(to: &Path, source: &Source) -> Result<File> {
+    if !source.database.exists() {
+        let folder = source.database.parent().unwrap_or(&source.database);
+        return Err(wrong(
+            folder,
+            "there is no data folder (no overnight.db in it)",
+        ));
+    }
+    let data = source
+        .blobs
+        .parent()
+        .and_then(|data| data.canonicalize().ok());
+    let whole = std::path::absolute(to).map_err(of(to))?;
+    let within = whole
+        .ancestors()
+        .find_map(|folder| folder.canonicalize().ok());
+    if data.is_some_and(|data| within.is_some_and(|within| within.starts_with(data))) {
+        return Err(wrong(
+            to,
+            "it is inside the data folder; choose another one",
+        ));
+    }
+    fs::create_dir_all(to).map_err(of(to))?;
+    let path = to.join(LOCK);
+    let is_empty = fs::read_dir(to).map_err(of(to))?.next().is_none();
+    if !is_empty && !path.exists() && !is_backup(to) {
+        let why = "it is neither empty nor a backup; choose another one";
+        return Err(wrong(to, why));
+    }
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false);
+    let lock = options.open(&path).map_err(of(&path))?;
+    flock(&lock, FlockOperation::NonBlockingLockExclusive)
+        .map_err(|_| wrong(to, "another backup is being taken into it right now"))?;
+    Ok(lock)
+}
+
+fn source_blobs(source: &Source) -> Result<Blobs> {
+    Blobs::folder(&source.blobs).map_err(|error| BackupError::Blob("".into(), error))
+}
+
+/// A new file is there for good, with its name.
+fn keep(path: &Path) -> Result<()> {
+    let file = File::open(path).map_err(of(path))?;
+    file.sync_all().map_err(of(path))?;
+    path.parent().map_or(Ok(()), keep_entries)
+}
+
+/// Deletes what only earlier backups named.
+async fn prune(
+    to: &Path,
+    manifest: &Manifest,
+    (blobs, kept): (&Blobs, &BTreeSet<BlobKey>),
+) -> Result<()> {
+    for entry in fs::read_dir(to).map_err(of(to))? {
+        let path = entry.map_err(of(to))?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name.starts_with("overnight-") && !name.starts_with(&manifest.database) {
+            fs::remove_file(&path).map_err(of(&path))?;
+        }
+    }
+    let of_blob = |error| BackupError::Blob("".into(), error);
+    let mut listed = blobs.list_all();
+    while let Some(key) = listed.next().await {
+        let key = key.map_err(of_blob)?;
+        if !kept.contains(&key) {
+            blobs.delete(&key).await.map_err(of_blob)?;
+        }
+    }
+    blobs.sweep_staging().await.map_err(of_blob)?;
+    Ok(())
+}

@@ -1,0 +1,275 @@
+//! Backups of a store that goes on working meanwhile.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use overnight_core::file::File;
+use overnight_core::segment::BlobKey;
+use overnight_core::time::Clock;
+
+use super::{BackupError, Manifest, Source, Taken, content, restore, take};
+use crate::conformance::block_on;
+use crate::conformance::fixture::{at, file, file_id, project, upload};
+use crate::sqlite::inspect::Inspector;
+use crate::verify::verify;
+use crate::{Blobs, Blocking, Sqlite, Store};
+
+/// A data folder that is in use, and where its backups go.
+struct Ground {
+    folder: tempfile::TempDir,
+    store: Sqlite,
+    blobs: Blobs,
+    seconds: Arc<AtomicU64>,
+}
+
+impl Ground {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("data");
+        fs::create_dir(&data).unwrap();
+        Self {
+            store: Sqlite::open(&data.join("overnight.db"), Blocking::Inline).unwrap(),
+            blobs: Blobs::folder(&data.join("blobs")).unwrap(),
+            folder,
+            seconds: Arc::new(AtomicU64::new(1000)),
+        }
+    }
+
+    fn source(&self) -> Source {
+        let data = self.folder.path().join("data");
+        Source {
+            database: data.join("overnight.db"),
+            blobs: data.join("blobs"),
+        }
+    }
+
+    fn path(&self, name: &str) -> std::path::PathBuf {
+        self.folder.path().join(name)
+    }
+
+    async fn insert(&self, n: u64) {
+        let text = format!("the content of file {n}");
+        self.store.announce(&upload(n), at(n)).await.unwrap();
+        let extent = self.blobs.put(&upload(n), vec![text.into()]).await;
+        let extent = extent.unwrap();
+        let file = File {
+            bytes: extent.length,
+            ..file(n)
+        };
+        self.store.insert_file(&file, &[extent]).await.unwrap();
+    }
+
+    /// Deletes a file so early that the time of its downloads is over then.
+    async fn delete(&self, n: u64, seconds: u64) {
+        let deleted_at = at(seconds.saturating_sub(600));
+        self.store
+            .delete_file(&project(), &file_id(n), deleted_at)
+            .await
+            .unwrap();
+    }
+
+    async fn backup(&self, name: &str) -> Result<Taken, BackupError> {
+        let seconds = Arc::clone(&self.seconds);
+        let clock = Clock::new(move || at(seconds.fetch_add(1, Ordering::Relaxed)));
+        let random = u128::from(self.seconds.load(Ordering::Relaxed)) << 100;
+        take(&self.source(), &self.path(name), (&clock, random)).await
+    }
+
+    /// Deletes what no row names any more, as a server does, and answers it.
+    async fn sweep(&self, seconds: u64) -> Vec<BlobKey> {
+        let garbage = self.store.garbage(100, at(seconds)).await.unwrap();
+        for blob in &garbage {
+            self.blobs.delete(blob).await.unwrap();
+        }
+        self.store.forget_garbage(&garbage).await.unwrap();
+        garbage
+    }
+}
+
+/// How many things are wrong with a database and its blobs.
+async fn errors(database: &Path, blobs: &Path) -> u64 {
+    let rows = Inspector::open(database).unwrap();
+    let blobs = Blobs::folder(blobs).unwrap();
+    let mut all = |finding| println!("{finding:?}");
+    verify(&rows, &blobs, &mut all).await.unwrap().errors
+}
+
+#[test]
+fn a_backup_is_brought_back_as_it_was_taken() {
+    block_on(async {
+        let ground = Ground::new();
+        ground.insert(1).await;
+        ground.insert(2).await;
+        let taken = ground.backup("backup").await.unwrap();
+        assert_eq!((taken.manifest.blobs, taken.new_blobs), (2, 2));
+        ground.insert(3).await;
+
+        let restored = ground.path("restored");
+        let brought = restore(&ground.path("backup"), &restored).await.unwrap();
+        assert_eq!(
+            (brought.manifest, brought.damaged),
+            (taken.manifest, vec![])
+        );
+        let database = restored.join("overnight.db");
+        assert_eq!(errors(&database, &restored.join("blobs")).await, 0);
+        let store = Sqlite::open(&database, Blocking::Inline).unwrap();
+        for (n, is_there) in [(1, true), (2, true), (3, false)] {
+            let file = store.file(&project(), &file_id(n), at(9)).await;
+            assert_eq!(file.is_ok(), is_there, "file {n}");
+        }
+    });
+}
+
+#[test]
+fn a_second_backup_copies_what_is_new_and_lets_go_of_what_is_old() {
+    block_on(async {
+        let ground = Ground::new();
+        ground.insert(1).await;
+        ground.insert(2).await;
+        ground.backup("backup").await.unwrap();
+        ground.insert(3).await;
+        ground.delete(1, 5).await;
+        assert_eq!(ground.sweep(605).await, [upload(1)]);
+        let taken = ground.backup("backup").await.unwrap();
+        assert_eq!((taken.manifest.blobs, taken.new_blobs), (2, 1));
+        let names = fs::read_dir(content(&ground.path("backup")).join("files")).unwrap();
+        let names: BTreeSet<_> = names.map(|entry| entry.unwrap().file_name()).collect();
+        let key = |n| upload(n).as_str().trim_start_matches("files/").to_owned();
+        assert_eq!(names, [key(2).into(), key(3).into()].into());
+        let snapshots = fs::read_dir(ground.path("backup")).unwrap();
+        let is_snapshot = |name: &str| name.ends_with(".db");
+        let names = snapshots.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        assert_eq!(names.filter(|name| is_snapshot(name)).count(), 1);
+        let snapshot = taken.manifest.snapshot(&ground.path("backup"));
+        assert_eq!(errors(&snapshot, &content(&ground.path("backup"))).await, 0);
+    });
+}
+
+#[test]
+fn no_blob_is_deleted_while_somebody_copies_and_for_a_minute_after_one_died() {
+    block_on(async {
+        let ground = Ground::new();
+        ground.insert(1).await;
+        let beside = crate::sqlite::beside::Beside::open(&ground.source().database).unwrap();
+        beside.hold("one that dies", at(1100)).unwrap();
+        ground.delete(1, 1101).await;
+        assert_eq!(ground.sweep(1101).await, []);
+        assert_eq!(ground.sweep(1159).await, []);
+        assert_eq!(ground.sweep(1160).await, [upload(1)]);
+
+        ground.insert(2).await;
+        beside.hold("one that lives", at(1200)).unwrap();
+        ground.delete(2, 1201).await;
+        // The clock was set back by an hour, or forward by one before: the hold binds nobody.
+        assert_eq!(ground.sweep(1130).await, [], "not yet garbage");
+        beside.hold("one that lives", at(4800)).unwrap();
+        assert_eq!(ground.sweep(1202).await, [upload(2)]);
+
+        ground.insert(3).await;
+        beside.hold("one that ends", at(1300)).unwrap();
+        ground.delete(3, 1301).await;
+        assert_eq!(ground.sweep(1302).await, []);
+        beside.let_go("one that ends").unwrap();
+        assert_eq!(ground.sweep(1302).await, [upload(3)]);
+    });
+}
+
+#[test]
+fn a_backup_lets_go_of_its_hold_and_asks_for_it_in_time() {
+    block_on(async {
+        let ground = Ground::new();
+        for n in 1..=40 {
+            // Each look at the clock is a second later: this takes longer than a hold.
+            ground.insert(n).await;
+        }
+        ground.backup("backup").await.unwrap();
+        assert!(ground.seconds.load(Ordering::Relaxed) > 1060);
+        ground.delete(1, 1002).await;
+        assert_eq!(ground.sweep(1003).await, [upload(1)]);
+    });
+}
+
+#[test]
+fn what_is_damaged_is_left_out_and_named() {
+    block_on(async {
+        let ground = Ground::new();
+        for n in 1..=3 {
+            ground.insert(n).await;
+        }
+        let altered = vec!["the content of file X".into()];
+        ground.blobs.put(&upload(1), altered).await.unwrap();
+        ground.blobs.delete(&upload(2)).await.unwrap();
+        let taken = ground.backup("backup").await.unwrap();
+        let named: Vec<&BlobKey> = taken.damaged.iter().map(|(blob, _)| blob).collect();
+        assert_eq!(named, [&upload(1), &upload(2)]);
+        assert_eq!(taken.manifest.blobs, 1);
+
+        // What was whole then is altered in the backup itself.
+        let kept = content(&ground.path("backup")).join(upload(3).as_str());
+        fs::write(kept, "the content of file 4").unwrap();
+        let restored = restore(&ground.path("backup"), &ground.path("restored")).await;
+        let damaged = restored.unwrap().damaged;
+        let named: Vec<&BlobKey> = damaged.iter().map(|(blob, _)| blob).collect();
+        assert_eq!(named, [&upload(1), &upload(2), &upload(3)]);
+    });
+}
+
+#[test]
+fn a_torn_backup_is_none_and_an_earlier_one_stays_whole() {
+    block_on(async {
+        let ground = Ground::new();
+        ground.insert(1).await;
+        let torn = ground.path("torn");
+        ground.backup("torn").await.unwrap();
+        fs::remove_file(torn.join("backup.json")).unwrap();
+        let refused = restore(&torn, &ground.path("a")).await.unwrap_err();
+        assert!(refused.to_string().contains("no whole backup"), "{refused}");
+        ground.backup("torn").await.unwrap();
+
+        let manifest = Manifest::read(&torn).unwrap();
+        // The next backup dies when its snapshot and its new blobs are there.
+        fs::write(torn.join("overnight-next.db"), "half a snapshot").unwrap();
+        fs::write(content(&torn).join("files/unfinished#1"), "half").unwrap();
+        assert_eq!(Manifest::read(&torn).unwrap(), manifest);
+        restore(&torn, &ground.path("b")).await.unwrap();
+        let taken = ground.backup("torn").await.unwrap();
+        assert!(!torn.join("overnight-next.db").exists());
+
+        let snapshot = taken.manifest.snapshot(&torn);
+        let mut bytes = fs::read(&snapshot).unwrap();
+        bytes[5000] ^= 1;
+        fs::write(&snapshot, bytes).unwrap();
+        let refused = restore(&torn, &ground.path("c")).await.unwrap_err();
+        assert!(refused.to_string().contains("is damaged"), "{refused}");
+    });
+}
+
+#[test]
+fn folders_that_are_something_else_are_refused() {
+    block_on(async {
+        let ground = Ground::new();
+        ground.insert(1).await;
+        fs::create_dir(ground.path("mine")).unwrap();
+        fs::write(ground.path("mine/letter"), "dear").unwrap();
+        let refused = ground.backup("mine").await.unwrap_err().to_string();
+        assert!(refused.contains("neither empty nor a backup"), "{refused}");
+        let refused = ground.backup("data/backup").await.unwrap_err().to_string();
+        assert!(refused.contains("inside the data folder"), "{refused}");
+        ground.backup("backup").await.unwrap();
+        let refused = restore(&ground.path("backup"), &ground.path("mine")).await;
+        let refused = refused.unwrap_err().to_string();
+        assert!(refused.contains("it is not empty"), "{refused}");
+        let nothing = Source {
+            database: ground.path("none/overnight.db"),
+            blobs: ground.path("none/blobs"),
+        };
+        let clock = Clock::new(|| at(0));
+        let refused = take(&nothing, &ground.path("other"), (&clock, 1)).await;
+        let refused = refused.unwrap_err().to_string();
+        assert!(refused.contains("there is no data folder"), "{refused}");
+        assert!(!ground.path("other").exists(), "nothing was made for it");
+    });
+}

@@ -1,0 +1,166 @@
+//! Checks everything that must be true of what is kept, and says what is not.
+//!
+//! ```text
+//! database (SQLite's own checks) ──► rows (sums, sets, positions) ──► blobs (there, whole, readable)
+//! ```
+//!
+//! Nothing is changed, and one wrong thing hides no other: each finding names what it is about and
+//! what to do. It is for a folder that nobody uses meanwhile.
+
+mod batch;
+mod blob;
+mod file;
+mod finding;
+mod lines;
+mod plan;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+
+use futures_util::StreamExt as _;
+use overnight_core::segment::BlobKey;
+
+pub use self::finding::{Check, Finding, Severity};
+use crate::blobs::Blobs;
+use crate::sqlite::inspect::Inspector;
+use crate::store::{Result, StoreError};
+
+/// What was looked at, and how much of it is wrong.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Batches.
+    pub batches: u64,
+    /// Files and pending uploads.
+    pub files: u64,
+    /// Bytes of blobs that were read and compared.
+    pub bytes: u64,
+    /// Findings that say that something is wrong.
+    pub errors: u64,
+    /// Findings that are only worth knowing.
+    pub notes: u64,
+}
+
+/// What the checks work with.
+struct Checks<'a> {
+    rows: &'a Inspector,
+    blobs: &'a Blobs,
+    tell: &'a mut dyn FnMut(Finding),
+    summary: Summary,
+    /// Blobs of which a finding was told: one is enough.
+    told: BTreeSet<BlobKey>,
+}
+
+/// Looks at a database and its blobs, and tells what is wrong, finding by finding.
+///
+/// # Errors
+///
+/// [`StoreError::Unavailable`] when something cannot be looked at; that which is wrong is a finding
+/// and not an error.
+pub async fn verify(
+    rows: &Inspector,
+    blobs: &Blobs,
+    tell: &mut dyn FnMut(Finding),
+) -> Result<Summary> {
+    let mut checks = Checks {
+        rows,
+        blobs,
+        tell,
+        summary: Summary::default(),
+        told: BTreeSet::new(),
+    };
+    if checks.database()? {
+        checks.batches().await?;
+        checks.files().await?;
+        checks.quarantine()?;
+        checks.orphans().await?;
+    }
+    Ok(checks.summary)
+}
+
+impl Checks<'_> {
+    fn tell(&mut self, finding: Finding) {
+        match finding.severity() {
+            Severity::Error => self.summary.errors += 1,
+            Severity::Note => self.summary.notes += 1,
+        }
+        (self.tell)(finding);
+    }
+
+    /// Tells what is wrong in a row that cannot be read; other errors stay errors.
+    fn read<T>(&mut self, about: &str, answer: Result<T>) -> Result<Option<T>> {
+        self.readable(Check::Row, about, answer)
+    }
+
+    fn readable<T>(&mut self, check: Check, about: &str, answer: Result<T>) -> Result<Option<T>> {
+        match answer {
+            Ok(value) => Ok(Some(value)),
+            Err(StoreError::Corrupt(source)) => {
+                self.tell(Finding::new(check, about, source.to_string()));
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether the rows can be looked at.
+    fn database(&mut self) -> Result<bool> {
+        let about = "the database";
+        let version = self.rows.other_version();
+        match self.readable(Check::Database, about, version)? {
+            None => return Ok(false),
+            Some(Some(version)) => {
+                let problem =
+                    format!("its schema has version {version}, which is not this program's");
+                self.tell(Finding::new(Check::Version, about, problem));
+                return Ok(false);
+            }
+            Some(None) => {}
+        }
+        let found = self.rows.contradictions();
+        let found = self.readable(Check::Database, about, found)?;
+        let is_readable = found.is_some();
+        for problem in found.into_iter().flatten() {
+            self.tell(Finding::new(Check::Database, about, problem));
+        }
+        Ok(is_readable)
+    }
+
+    /// Notes what is in quarantine.
+    fn quarantine(&mut self) -> Result<()> {
+        let found = self.rows.quarantined();
+        for blob in self.read("the quarantine", found)?.into_iter().flatten() {
+            let since = blob.found_at.seconds();
+            let problem = format!(
+                "it is in quarantine since {since} (Unix time); it held {}: {}",
+                blob.held, blob.why
+            );
+            let key = blob.extent.blob.as_str();
+            self.tell(Finding::new(Check::Quarantine, key, problem));
+        }
+        Ok(())
+    }
+
+    /// Notes blobs that nothing knows of.
+    async fn orphans(&mut self) -> Result<()> {
+        let mut listed = self.blobs.list_all();
+        while let Some(key) = listed.next().await {
+            let key = key.map_err(|error| StoreError::Unavailable(error.into()))?;
+            let known = self.rows.knows(&key);
+            if self.read(key.as_str(), known)? == Some(false) {
+                let problem = "nothing names it";
+                self.tell(Finding::new(Check::Orphan, key.as_str(), problem));
+            }
+        }
+        let staging = self.blobs.staging().await;
+        for file in staging.map_err(|error| StoreError::Unavailable(error.into()))? {
+            let about = file.display().to_string();
+            self.tell(Finding::new(
+                Check::Staging,
+                &about,
+                "it is an unfinished write",
+            ));
+        }
+        Ok(())
+    }
+}
