@@ -150,6 +150,11 @@ impl ApiError {
         Self::refusal(StatusCode::PAYLOAD_TOO_LARGE, message)
     }
 
+    /// 431: the path and the headers are larger than a limit.
+    pub(crate) fn head_too_large(message: impl Into<String>) -> Self {
+        Self::refusal(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, message)
+    }
+
     /// 416: the file has no such bytes.
     pub(crate) fn range_not_satisfiable(size_bytes: u64) -> Self {
         Self::refusal(

@@ -21,6 +21,7 @@ mod description;
 mod drain;
 mod errors;
 mod files;
+mod gates;
 mod health;
 mod json;
 mod keys;
@@ -41,6 +42,7 @@ mod tests;
 
 pub use api::{Api, Ready};
 pub use auth::{Access, Peer};
+pub use gates::GateLimits;
 pub use keys::{ApiKey, KeyHash, Keyring, NotAHash, Role, new_key};
 pub use loopback::Browsers;
 pub use router::{metrics_router, router};

@@ -9,6 +9,7 @@ use axum::routing::{MethodRouter, get, post};
 
 use crate::api::Api;
 use crate::errors::ApiError;
+use crate::gates::Gates;
 use crate::surface::{Surface, note_route};
 use crate::{admin, batches, description, files, health, models, uploads};
 
@@ -69,7 +70,8 @@ impl Routes {
             .fallback(no_route)
             .with_state(Arc::clone(&api))
             .layer(from_fn(note_route));
-        Router::new().fallback_service(Surface { routes, api })
+        let gates = Arc::new(Gates::new(api.settings.gates));
+        Router::new().fallback_service(Surface { routes, api, gates })
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use http::HeaderValue;
 use overnight_core::time::Timestamp;
 
+use crate::gates::GateLimits;
 use crate::loopback::Browsers;
 
 /// Limits, names and choices. [`ApiSettings::new`] gives the defaults.
@@ -22,8 +23,15 @@ pub struct ApiSettings {
     pub upload_expiry: Duration,
     /// The largest JSON body, in bytes; 1 MiB by default.
     pub json_bytes_max: usize,
-    /// For how long a client may send nothing in the middle of a body; 60 s by default.
+    /// How long a client may take for a JSON body, and for each 16 KiB of a file; 60 s by default.
     pub body_idle_max: Duration,
+    /// The largest head of a request, its path and its headers together, in bytes; 64 KiB by default.
+    /// Whoever accepts connections bounds it as well, but has no words for it.
+    pub head_bytes_max: usize,
+    /// The most headers of a request; 100 by default.
+    pub headers_max: usize,
+    /// How much is worked on at a time.
+    pub gates: GateLimits,
     /// How much of a refused upload is still read so that its client sees the refusal, in bytes;
     /// 64 MiB by default.
     pub drain_bytes_max: u64,
@@ -58,6 +66,9 @@ impl ApiSettings {
             upload_expiry: Duration::from_hours(1),
             json_bytes_max: 1024 * 1024,
             body_idle_max: Duration::from_mins(1),
+            head_bytes_max: 64 * 1024,
+            headers_max: 100,
+            gates: GateLimits::default(),
             drain_bytes_max: 64 * 1024 * 1024,
             drain_time_max: Duration::from_secs(5),
             windows: BTreeMap::from([("24h".to_owned(), Duration::from_hours(24))]),

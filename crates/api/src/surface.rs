@@ -15,7 +15,8 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt as _;
 use http::header::{
-    ALLOW, RETRY_AFTER, STRICT_TRANSPORT_SECURITY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+    ALLOW, CONTENT_LENGTH, RETRY_AFTER, STRICT_TRANSPORT_SECURITY, TRANSFER_ENCODING,
+    WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 use overnight_core::id::hex32;
@@ -27,6 +28,7 @@ use crate::auth::Caller;
 use crate::cors::Sharing;
 use crate::drain::drain_unread;
 use crate::errors::{ApiError, Kind, Retry, chain};
+use crate::gates::{self, Gate, Gates};
 use crate::{json, path, wire};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -46,6 +48,7 @@ const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 pub(crate) struct Surface {
     pub(crate) routes: Router,
     pub(crate) api: Arc<Api>,
+    pub(crate) gates: Arc<Gates>,
 }
 
 /// The pattern of the route that answered, for the log: it has no ids in it.
@@ -102,13 +105,9 @@ impl Surface {
                 if let Some(admitted) = admitted {
                     request.extensions_mut().insert(admitted);
                 }
-                self.answer(request, &id).await
+                self.let_in(request, &id).await
             }
-            (None, Err(refusal)) => {
-                let (parts, body) = request.into_parts();
-                drain_unread(&self.api, &parts.headers, body);
-                refusal.into_response()
-            }
+            (None, Err(refusal)) => self.turn_away(request, refusal),
         };
         let error = error_of(&answer);
         let mut response = match &error {
@@ -135,8 +134,59 @@ impl Surface {
 
     /// Who asks, when the request may be answered.
     fn admit(&self, request: &Request) -> Result<Option<Caller>, ApiError> {
+        self.check_head(request)?;
+        check_framing(request)?;
         self.api.settings.browsers.check(request)?;
         self.api.access.admit(request)
+    }
+
+    /// Refuses a head that is larger than it may be.
+    fn check_head(&self, request: &Request) -> Result<(), ApiError> {
+        let settings = &self.api.settings;
+        let (headers, headers_max) = (request.headers(), settings.headers_max);
+        if headers.len() > headers_max {
+            let count = headers.len();
+            return Err(ApiError::head_too_large(format!(
+                "The request has {count} headers: at most {headers_max} are taken."
+            )));
+        }
+        let line = |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len() + value.len();
+        let path = request.uri().path_and_query();
+        let bytes =
+            path.map_or(0, |path| path.as_str().len()) + headers.iter().map(line).sum::<usize>();
+        if bytes > settings.head_bytes_max {
+            let bytes_max = settings.head_bytes_max;
+            return Err(ApiError::head_too_large(format!(
+                "The path and the headers of the request have {bytes} bytes: at most {bytes_max} \
+                 are taken."
+            )));
+        }
+        Ok(())
+    }
+
+    /// Answers a request once it may pass its gate: one with a JSON body when all of it is there.
+    async fn let_in(&self, mut request: Request, id: &str) -> Response {
+        let (method, path) = (request.method(), request.uri().path());
+        let gate = Gate::of(method, path);
+        if gates::takes_json(method, path) {
+            let settings = &self.api.settings;
+            let body = std::mem::take(request.body_mut());
+            match json::read(body, settings.json_bytes_max, settings.body_idle_max).await {
+                Ok(bytes) => *request.body_mut() = bytes.into(),
+                Err(refusal) => return refusal.into_response(),
+            }
+        }
+        match self.gates.pass(gate).await {
+            Ok(passed) => passed.answered(self.answer(request, id).await),
+            Err(refusal) => self.turn_away(request, refusal),
+        }
+    }
+
+    /// Refuses a request of whose body nothing was read.
+    fn turn_away(&self, request: Request, refusal: ApiError) -> Response {
+        let (parts, body) = request.into_parts();
+        drain_unread(&self.api, &parts.headers, body);
+        refusal.into_response()
     }
 
     /// What the route answers, or a 500 when it panics.
@@ -189,6 +239,18 @@ impl Surface {
     }
 }
 
+/// Refuses a body with two lengths, which two servers in a row could read as different requests. Where
+/// the library has dropped the second length already, it closes the connection after the answer.
+fn check_framing(request: &Request) -> Result<(), ApiError> {
+    let headers = request.headers();
+    if headers.contains_key(CONTENT_LENGTH) && headers.contains_key(TRANSFER_ENCODING) {
+        return Err(ApiError::bad_request(
+            "A request must not have both Content-Length and Transfer-Encoding.",
+        ));
+    }
+    Ok(())
+}
+
 /// The error that a response stands for. A 405 comes from the router, which has no words for it.
 fn error_of(response: &Response) -> Option<Arc<ApiError>> {
     if response.status() == StatusCode::METHOD_NOT_ALLOWED {
@@ -227,7 +289,7 @@ fn rendered(bare: Response, error: &ApiError, id: &str, files: bool) -> Response
     let (parts, _) = bare.into_parts();
     *response.extensions_mut() = parts.extensions;
     for (name, value) in &parts.headers {
-        if !response.headers().contains_key(name) && *name != http::header::CONTENT_LENGTH {
+        if !response.headers().contains_key(name) && *name != CONTENT_LENGTH {
             response.headers_mut().insert(name, value.clone());
         }
     }

@@ -191,7 +191,7 @@ async fn outcome(
         }
     };
     if (200..300).contains(&status) {
-        return substitute(Substitute::NotJson);
+        return substitute(Substitute::NotJson(detail));
     }
     let text = body.piece(0).await.ok().flatten().unwrap_or_default();
     let text = text

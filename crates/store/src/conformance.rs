@@ -188,7 +188,7 @@ macro_rules! conformance {
                 an_answer_is_kept_for_a_day,
             }
             deletion: {
-                a_deleted_files_bytes_are_garbage_at_once,
+                a_deleted_file_is_kept_ten_minutes_for_downloads,
                 an_input_is_kept_until_the_last_open_batch_ends,
                 a_deleted_result_file_is_kept_ten_minutes_for_downloads,
                 expired_files_are_deleted_by_the_sweep,

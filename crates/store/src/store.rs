@@ -216,9 +216,9 @@ pub trait Store: Send + Sync + 'static {
         at: Timestamp,
     ) -> Result<Page<File>>;
 
-    /// The file is gone for every reader; its bytes become garbage as soon as no open batch has
-    /// them as its input, or, those of a result file, ten minutes later: until then
-    /// [`Self::extents`] goes on answering, for downloads that are under way.
+    /// The file is gone for every reader; its bytes become garbage ten minutes later, or when no open
+    /// batch has them as its input any more, whichever is later: until then [`Self::extents`] goes on
+    /// answering, for downloads that are under way.
     async fn delete_file(&self, project: &ProjectId, id: &FileId, at: Timestamp) -> Result<()>;
 
     /// The extents of a content from the one that holds byte `from` on, at most `limit`. Empty at
@@ -440,7 +440,7 @@ pub trait Store: Send + Sync + 'static {
     async fn forget_batches(&self, retention: Duration, limit: usize, at: Timestamp)
     -> Result<u64>;
 
-    /// Lets go of the bytes of deleted result files whose ten minutes are over, and answers up to
+    /// Lets go of the bytes of deleted files whose ten minutes are over, and answers up to
     /// `limit` blobs that no row names any more and whose time has come. They are answered again
     /// until [`Self::forget_garbage`].
     async fn garbage(&self, limit: usize, at: Timestamp) -> Result<Vec<BlobKey>>;

@@ -5,8 +5,8 @@ use serde_json::{Map, Value, json};
 
 use super::shared::optional_key;
 
-/// A method of a path, what it takes and what it answers. Every one may also answer that it cannot
-/// be done now (503) or that the server is at fault (500).
+/// A method of a path, what it takes and what it answers. Every one may also answer that the head
+/// is too large (431), that it cannot be done now (503) or that the server is at fault (500).
 #[derive(Debug)]
 pub(super) struct Operation {
     method: Method,
@@ -38,7 +38,7 @@ impl Operation {
             answers: Map::new(),
             security: None,
         };
-        operation.refuses([401, 403, 500, 503])
+        operation.refuses([401, 403, 431, 500, 503])
     }
 
     /// The variable of its path.

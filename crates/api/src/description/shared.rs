@@ -8,7 +8,7 @@ use crate::once::KEY_CHARS_MAX;
 use crate::params::EXPIRY_SECONDS;
 
 /// The statuses of errors, and when they are sent.
-const ERRORS: [(u16, &str); 9] = [
+const ERRORS: [(u16, &str); 10] = [
     (400, "The request is wrong; the message says what."),
     (
         401,
@@ -28,6 +28,10 @@ const ERRORS: [(u16, &str); 9] = [
     (
         416,
         "The file has no such bytes; `content-range` says how many it has.",
+    ),
+    (
+        431,
+        "The path and the headers of the request are larger than a limit.",
     ),
     (
         500,

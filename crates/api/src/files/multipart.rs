@@ -18,6 +18,7 @@ use futures_util::StreamExt as _;
 use http::HeaderValue;
 use memchr::memmem;
 use thiserror::Error;
+use tokio::time::Instant;
 
 use super::disposition::Parameters;
 
@@ -33,6 +34,10 @@ const BOUNDARY_BYTES_MAX: usize = 200;
 /// How many parts a form may have.
 const PARTS_MAX: usize = 64;
 
+/// So many bytes must come before the client has been waited for for too long: whoever sends a byte
+/// now and then would hold its place for days.
+const PACE_BYTES: usize = 16 * 1024;
+
 /// Why a form cannot be read.
 #[derive(Debug, Error)]
 pub(crate) enum FormError {
@@ -42,8 +47,8 @@ pub(crate) enum FormError {
     /// The body ended, or the client went away, before the form did.
     #[error("the body ended before the form was complete")]
     CutShort(#[source] Option<axum::Error>),
-    /// The client stopped sending, without going away.
-    #[error("the client sent nothing for too long")]
+    /// The client stopped sending, or all but did, without going away.
+    #[error("the client sent nothing, or next to nothing, for too long")]
     Stalled,
     /// The body is not what a form looks like, or is beyond a limit of this reader.
     #[error("{0}")]
@@ -63,8 +68,7 @@ pub(crate) struct Part {
 #[derive(Debug)]
 pub(crate) struct Form {
     body: BodyDataStream,
-    /// For how long nothing may come.
-    idle_max: Duration,
+    pace: Pace,
     buffer: BytesMut,
     /// Two hyphens and the boundary, at the beginning of a line.
     delimiter: Vec<u8>,
@@ -93,7 +97,11 @@ impl Form {
         };
         Ok(Self {
             body: body.into_data_stream(),
-            idle_max,
+            pace: Pace {
+                wait_max: idle_max,
+                waited: Duration::ZERO,
+                bytes: 0,
+            },
             // The first delimiter may stand at the very beginning, with no end of a line before it.
             buffer: BytesMut::from("\r\n"),
             delimiter: format!("\r\n--{boundary}").into_bytes(),
@@ -233,14 +241,40 @@ impl Form {
     }
 
     async fn fill(&mut self) -> Result<(), FormError> {
-        let next = tokio::time::timeout(self.idle_max, self.body.next()).await;
+        let began = Instant::now();
+        let next = tokio::time::timeout(self.pace.left(), self.body.next()).await;
         match next.map_err(|_| FormError::Stalled)? {
             Some(Ok(bytes)) => {
+                self.pace.moved(began.elapsed(), bytes.len());
                 self.buffer.extend_from_slice(&bytes);
                 Ok(())
             }
             Some(Err(error)) => Err(FormError::CutShort(Some(error))),
             None => Err(FormError::CutShort(None)),
+        }
+    }
+}
+
+/// How fast a form comes. Only the time in which the client is waited for counts.
+#[derive(Debug)]
+struct Pace {
+    /// How long the next [`PACE_BYTES`] may take.
+    wait_max: Duration,
+    waited: Duration,
+    bytes: usize,
+}
+
+impl Pace {
+    const fn left(&self) -> Duration {
+        self.wait_max.saturating_sub(self.waited)
+    }
+
+    const fn moved(&mut self, waited: Duration, bytes: usize) {
+        self.waited = self.waited.saturating_add(waited);
+        self.bytes = self.bytes.saturating_add(bytes);
+        if self.bytes >= PACE_BYTES {
+            self.waited = Duration::ZERO;
+            self.bytes = 0;
         }
     }
 }

@@ -196,19 +196,26 @@ async fn a_client_that_goes_away_leaves_nothing_behind() {
 }
 
 #[tokio::test]
-async fn a_client_that_sends_nothing_more_is_refused() {
+async fn a_client_that_sends_nothing_more_or_a_byte_now_and_then_is_refused() {
     let server = Server::with(|api| {
         api.settings.body_idle_max = std::time::Duration::from_millis(20);
         api.settings.drain_time_max = std::time::Duration::from_millis(20);
     });
-    let begun = Bytes::from(file_part("in.jsonl", LINE.as_bytes()));
-    let pieces = stream::once(async { Ok::<_, io::Error>(begun) }).chain(stream::pending());
-    let refused = server.send(form_request(Body::from_stream(pieces))).await;
-    let message = "We could not read the form of your request: the client sent nothing for too \
-                   long.";
-    refused.is_refusal(400, message, None, None);
-    server.sweep().await;
-    assert_eq!(server.blob_count().await, 0);
+    let nothing = stream::pending().boxed();
+    let drops = stream::repeat(Bytes::from_static(b"x")).then(async |drop| {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        Ok::<_, io::Error>(drop)
+    });
+    for rest in [nothing, drops.boxed()] {
+        let begun = Bytes::from(file_part("in.jsonl", LINE.as_bytes()));
+        let pieces = stream::once(async { Ok::<_, io::Error>(begun) }).chain(rest);
+        let refused = server.send(form_request(Body::from_stream(pieces))).await;
+        let message = "We could not read the form of your request: the client sent nothing, or \
+                       next to nothing, for too long.";
+        refused.is_refusal(400, message, None, None);
+        server.sweep().await;
+        assert_eq!(server.blob_count().await, 0);
+    }
 }
 
 #[tokio::test]

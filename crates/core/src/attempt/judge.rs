@@ -271,6 +271,7 @@ pub const fn timed_out(reply: &Reply) -> bool {
             NoAnswer::Refused
             | NoAnswer::StaleConnection
             | NoAnswer::Reset
+            | NoAnswer::NotHttp
             | NoAnswer::CutBody
             | NoAnswer::TooLarge
             | NoAnswer::Ours => false,

@@ -38,6 +38,8 @@ pub enum NoAnswer {
     StaleConnection,
     /// The connection was lost before the head of an answer.
     Reset,
+    /// What came was no answer in HTTP, or one with a head beyond all measure.
+    NotHttp,
     /// The connection was lost within the body, or the body's length is not what its head says.
     CutBody,
     /// No head of an answer within `head_timeout`.
@@ -56,6 +58,7 @@ impl fmt::Display for NoAnswer {
             Self::Refused => "could not be connected to",
             Self::StaleConnection => "closed an idle connection",
             Self::Reset => "closed the connection before answering",
+            Self::NotHttp => "answered with something that is not HTTP",
             Self::CutBody => "cut its answer short",
             Self::HeadTimeout => "did not begin to answer in time",
             Self::IdleTimeout => "stopped in the middle of its answer",
@@ -136,7 +139,7 @@ impl Blame {
                 failures_max: None,
                 lost: true,
             },
-            NoAnswer::HeadTimeout => Self::Doubt {
+            NoAnswer::HeadTimeout | NoAnswer::NotHttp => Self::Doubt {
                 failures_max: Some(2),
                 lost: false,
             },

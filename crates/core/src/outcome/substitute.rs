@@ -35,8 +35,8 @@ pub enum Substitute<'a> {
     /// No upstream could be reached, or the connection broke before the answer was whole; the text
     /// says which, as a sentence for the client.
     NoAnswer(&'a str),
-    /// The upstream said 2xx, but its answer was not JSON.
-    NotJson,
+    /// The upstream said 2xx, but its answer was not JSON; the text says more about it, if it is known.
+    NotJson(Option<&'a str>),
     /// No upstream serves the model any more.
     NoSuchModel(&'a str),
     /// The answer had more bytes than the setting allows.
@@ -53,7 +53,7 @@ impl Substitute<'_> {
         match self {
             Self::NoAnswer(_) => 503,
             Self::NoSuchModel(_) => 404,
-            Self::NotJson | Self::TooLarge { .. } => 502,
+            Self::NotJson(_) | Self::TooLarge { .. } => 502,
         }
     }
 
@@ -67,8 +67,9 @@ impl Substitute<'_> {
                 return error_body(&message, kind, Some("model"), Some(code));
             }
             Self::NoAnswer(why) => why.to_owned(),
-            Self::NotJson => {
-                "The upstream reported success, but its answer was not valid JSON.".to_owned()
+            Self::NotJson(detail) => {
+                let detail = detail.map_or_else(String::new, |detail| format!(" ({detail})"));
+                format!("The upstream reported success, but its answer was not valid JSON{detail}.")
             }
             Self::TooLarge { bytes_max } => {
                 format!("The answer of the upstream was larger than the {bytes_max} bytes allowed.")
@@ -147,8 +148,8 @@ mod tests {
                 r#"{{"error":{{"message":"{why}","type":"server_error","param":null,"code":"server_error"}}}}"#
             )
         );
-        assert_eq!(Substitute::NotJson.status(), 502);
-        assert!(message(&Substitute::NotJson.body()).contains("not valid JSON"));
+        assert_eq!(Substitute::NotJson(None).status(), 502);
+        assert!(message(&Substitute::NotJson(None).body()).contains("not valid JSON"));
         let large = Substitute::TooLarge { bytes_max: 7 };
         assert_eq!(large.status(), 502);
         assert!(message(&large.body()).contains("the 7 bytes"));

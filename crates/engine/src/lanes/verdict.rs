@@ -253,7 +253,8 @@ impl State {
 fn describe(reply: &Reply, detail: Option<&str>) -> String {
     match reply {
         Reply::Answered { status, .. } if (200..300).contains(status) => {
-            "answered with something that is not JSON".to_owned()
+            let detail = detail.map_or_else(String::new, |detail| format!(" ({detail})"));
+            format!("answered with something that is not JSON{detail}")
         }
         Reply::Answered { status, .. } => format!("answered with status {status}"),
         Reply::NoAnswer(why) => match detail {

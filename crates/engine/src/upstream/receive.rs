@@ -1,6 +1,7 @@
 //! Makes a [`Received`] of what came in: one place for every implementation of the seam.
 
 use bytes::Bytes;
+use http::header::CONTENT_ENCODING;
 use http::{HeaderMap, StatusCode};
 use overnight_core::attempt::{Form, NoAnswer, Reply};
 use overnight_core::outcome::{Answer, AnswerReader, NotJson, read_answer};
@@ -12,6 +13,9 @@ use super::retry_after;
 
 /// The longest `x-request-id` that is kept.
 const REQUEST_ID_BYTES_MAX: usize = 128;
+
+/// So much of the name of an encoding is shown.
+const ENCODING_CHARS_MAX: usize = 40;
 
 /// An answer whose head has come, and whose body is coming in.
 pub(super) struct Receiving {
@@ -108,10 +112,22 @@ fn answered(
             retry_after,
         },
         body,
+        detail: if answer.is_none() {
+            encoding(headers)
+        } else {
+            None
+        },
         usage: answer.map_or_else(Usage::default, |answer| answer.usage),
-        detail: None,
         request_id: request_id(headers),
     }
+}
+
+/// Says how a body is encoded that should not be.
+fn encoding(headers: &HeaderMap) -> Option<String> {
+    let encoding = headers.get(CONTENT_ENCODING)?.to_str().ok()?.trim();
+    let is_plain = encoding.is_empty() || encoding.eq_ignore_ascii_case("identity");
+    let shown: String = encoding.chars().take(ENCODING_CHARS_MAX).collect();
+    (!is_plain).then(|| format!("it is encoded with {shown}, which was not asked for"))
 }
 
 fn request_id(headers: &HeaderMap) -> Option<String> {

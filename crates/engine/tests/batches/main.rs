@@ -9,3 +9,4 @@ mod endings;
 mod ground;
 mod house;
 mod past;
+mod storms;

@@ -24,6 +24,7 @@ use tokio_util::task::TaskTracker;
 use crate::config::settings::Settings;
 use crate::failure::INTERRUPTED;
 use crate::wiring::descriptors::Descriptors;
+use crate::wiring::listen::Serving;
 use crate::wiring::signals::Stop;
 use crate::wiring::upstreams::{self, UpstreamMaker};
 use crate::wiring::{api, engine, listen, system};
@@ -258,25 +259,22 @@ impl Server {
 
     /// Serves on every address until the process is asked to stop.
     fn http(&self, listeners: Listeners, api: Api) -> anyhow::Result<impl Future<Output = ()>> {
-        let grace = self.settings.grace.shutdown.0;
+        let serving = |router| Serving {
+            router,
+            limits: api::connection_limits(&self.settings, self.descriptors),
+            stop: self.stop.asked(),
+            grace: self.settings.grace.shutdown.0,
+        };
         let metrics = match listeners.metrics {
             Some((listener, address)) => {
                 let url = listen::url(&listener)?;
                 tracing::info!(url, "metrics have an address of their own");
                 let router = metrics_router(api::metrics_api(&api, &address));
-                let served =
-                    listen::serve(listener, router, self.stop.asked(), grace, self.descriptors);
-                Some(served)
+                Some(listen::serve(listener, serving(router)))
             }
             None => None,
         };
-        let main = listen::serve(
-            listeners.main,
-            router(api),
-            self.stop.asked(),
-            grace,
-            self.descriptors,
-        );
+        let main = listen::serve(listeners.main, serving(router(api)));
         let metrics = async move {
             if let Some(metrics) = metrics {
                 metrics.await;

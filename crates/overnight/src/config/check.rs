@@ -19,6 +19,15 @@ const LINE_BYTES_LEAST: Size = Size(1024);
 /// The largest `limits.line_bytes_max`: a line's length is kept in 32 bits.
 const LINE_BYTES_MOST: Size = Size::mib(2048);
 
+/// The smallest `limits.head_bytes_max`: what clients send of their own accord must fit in it.
+const HEAD_BYTES_LEAST: Size = Size(4 << 10);
+
+/// The largest `limits.head_bytes_max`: each connection may hold as much and more.
+const HEAD_BYTES_MOST: Size = Size::mib(1);
+
+/// The most `limits.headers_max`: a place is kept for each, for each request.
+const HEADERS_MOST: u32 = 10_000;
+
 /// Everything that is wrong, as keys and messages.
 struct Found(Vec<(String, String)>);
 
@@ -148,10 +157,15 @@ fn check_bounds(settings: &Settings, found: &mut Found) {
     if settings.memory.answer_bytes_max.0 == 0 {
         found.add("memory.answer_bytes_max", "must be more than 0");
     }
+    check_clients(settings, found);
     for (key, span) in [
         ("timeouts.connect", settings.timeouts.connect),
         ("timeouts.head", settings.timeouts.head),
         ("timeouts.idle", settings.timeouts.idle),
+        ("timeouts.client_head", settings.timeouts.client_head),
+        ("timeouts.client_body", settings.timeouts.client_body),
+        ("timeouts.client_idle", settings.timeouts.client_idle),
+        ("timeouts.client_read", settings.timeouts.client_read),
         ("retention.uploads", settings.retention.uploads),
         ("flush.age", settings.flush.age),
     ] {
@@ -174,6 +188,33 @@ fn check_bounds(settings: &Settings, found: &mut Found) {
     }
     if let Some(Err(message)) = settings.project.as_deref().map(check_project) {
         found.add("project", message);
+    }
+}
+
+/// What is asked at a time, and how.
+fn check_clients(settings: &Settings, found: &mut Found) {
+    let limits = &settings.limits;
+    for (key, most) in [
+        ("limits.connections_max", limits.connections_max),
+        ("limits.requests_max", limits.requests_max),
+        ("limits.uploads_max", limits.uploads_max),
+        ("limits.downloads_max", limits.downloads_max),
+    ] {
+        if most == 0 {
+            found.add(key, "must be at least 1");
+        }
+    }
+    let head = limits.head_bytes_max;
+    if !(HEAD_BYTES_LEAST..=HEAD_BYTES_MOST).contains(&head) {
+        let message = format!("must be from {HEAD_BYTES_LEAST} to {HEAD_BYTES_MOST}, not {head}");
+        found.add("limits.head_bytes_max", message);
+    }
+    if !(1..=HEADERS_MOST).contains(&limits.headers_max) {
+        let message = format!(
+            "must be from 1 to {HEADERS_MOST}, not {}",
+            limits.headers_max
+        );
+        found.add("limits.headers_max", message);
     }
 }
 

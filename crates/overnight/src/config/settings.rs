@@ -37,11 +37,11 @@ section! {
         project: Option<String> = None;
         /// What is logged, and how.
         log: LogSection = LogSection::default();
-        /// What files, batches and lines may hold.
+        /// What files, batches and lines may hold, and how much may be asked at a time.
         limits: LimitsSection = LimitsSection::default();
         /// How long what is in flight may go on.
         grace: GraceSection = GraceSection::default();
-        /// How long an upstream may take.
+        /// How long an upstream or a client may take.
         timeouts: TimeoutsSection = TimeoutsSection::default();
         /// How much memory answers may take.
         memory: MemorySection = MemorySection::default();
@@ -72,7 +72,7 @@ section! {
 }
 
 section! {
-    /// What files, batches and lines may hold.
+    /// What files, batches and lines may hold, and how much may be asked at a time.
     LimitsSection {
         /// The most lines of a batch; 0 for no bound.
         lines_max: u64 = 50_000;
@@ -92,6 +92,22 @@ section! {
         models_max: u32 = 1024;
         /// Refuses a batch whose lines name different models.
         single_model: bool = false;
+        /// The most connections of clients. When there are as many, the one that has been without a request for
+        /// longest is closed for the next.
+        connections_max: u32 = 4096;
+        /// The most connections of clients at one address; 0 for no bound of its own. Behind a proxy all clients are
+        /// at one address.
+        connections_per_client_max: u32 = 0;
+        /// The largest head of a request, from 4KiB to 1MiB. A connection holds up to twice as much in each direction.
+        head_bytes_max: Size = Size::kib(64);
+        /// The most headers of a request, up to 10,000.
+        headers_max: u32 = 100;
+        /// The most requests that are worked on at a time, besides uploads and downloads; more wait.
+        requests_max: u32 = 256;
+        /// The most files and parts that are received at a time; more wait.
+        uploads_max: u32 = 64;
+        /// The most downloads at a time; more wait.
+        downloads_max: u32 = 256;
     }
 }
 
@@ -108,7 +124,7 @@ section! {
 }
 
 section! {
-    /// How long an upstream may take.
+    /// How long an upstream or a client may take.
     TimeoutsSection {
         /// How long connecting to an upstream may take.
         connect: Span = Span::seconds(10);
@@ -117,6 +133,15 @@ section! {
         head: Span = Span::hours(1);
         /// How long an upstream may be silent within the body of an answer.
         idle: Span = Span::seconds(60);
+        /// How long a client may take to connect and send the head of a request.
+        client_head: Span = Span::seconds(30);
+        /// How long a client may take for a JSON body, and for each 16 KiB of a file. So long do requests wait that
+        /// are beyond `limits.requests_max`, `limits.uploads_max` or `limits.downloads_max`.
+        client_body: Span = Span::seconds(60);
+        /// How long a connection is kept on which a client sends no further request.
+        client_idle: Span = Span::seconds(60);
+        /// How long a client may take none of the answer.
+        client_read: Span = Span::seconds(300);
     }
 }
 

@@ -90,6 +90,11 @@ impl Span {
 }
 
 impl Size {
+    /// So many KiB.
+    pub(crate) const fn kib(count: u64) -> Self {
+        Self(count * 1024)
+    }
+
     pub(crate) const fn mib(count: u64) -> Self {
         Self(count << 20)
     }

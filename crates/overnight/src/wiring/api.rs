@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use http::HeaderValue;
-use overnight_api::{Access, Api, ApiKey, ApiSettings, Browsers, Keyring};
+use overnight_api::{Access, Api, ApiKey, ApiSettings, Browsers, GateLimits, Keyring};
 use overnight_core::id::ProjectId;
 use overnight_core::time::Timestamp;
 use overnight_store::folder::DataFolder;
@@ -13,6 +13,10 @@ use prometheus_client::registry::Registry;
 use crate::config::check::is_loopback;
 use crate::config::settings::Settings;
 use crate::config::units::{Size, Span};
+use crate::wiring::descriptors::Descriptors;
+use crate::wiring::listen::ConnectionLimits;
+use crate::wiring::listen::places::PlaceLimits;
+use crate::wiring::listen::pulse::Patience;
 
 /// What the surface is told.
 pub(crate) fn api_settings(settings: &Settings, at: Timestamp) -> anyhow::Result<ApiSettings> {
@@ -21,12 +25,22 @@ pub(crate) fn api_settings(settings: &Settings, at: Timestamp) -> anyhow::Result
     let windows = settings.windows.0.iter();
     let limits = &settings.limits;
     let bound = |size: Size| size.unless_zero().unwrap_or(u64::MAX);
+    let bytes = |size: Size| usize::try_from(size.0).unwrap_or(usize::MAX);
     let is_local = is_loopback(&settings.listen) && !settings.no_auth && settings.keys.0.is_empty();
     Ok(ApiSettings {
         upload_bytes_max: bound(limits.upload_bytes_max),
         multipart_bytes_max: bound(limits.multipart_bytes_max),
         part_bytes_max: bound(limits.part_bytes_max),
         upload_expiry: settings.retention.uploads.0,
+        body_idle_max: settings.timeouts.client_body.0,
+        head_bytes_max: bytes(limits.head_bytes_max),
+        headers_max: bytes(Size(u64::from(limits.headers_max))),
+        gates: GateLimits {
+            requests_max: limits.requests_max,
+            uploads_max: limits.uploads_max,
+            downloads_max: limits.downloads_max,
+            wait_max: settings.timeouts.client_body.0,
+        },
         windows: windows
             .filter_map(|text| Some((text.clone(), Span::parse(text)?.0)))
             .collect(),
@@ -37,6 +51,26 @@ pub(crate) fn api_settings(settings: &Settings, at: Timestamp) -> anyhow::Result
         browsers: browsers(is_local),
         ..defaults
     })
+}
+
+/// What bounds the connections of clients, of which there are no more than descriptors for them.
+pub(crate) fn connection_limits(settings: &Settings, descriptors: Descriptors) -> ConnectionLimits {
+    let (limits, timeouts) = (&settings.limits, &settings.timeouts);
+    let count = |count: u32| usize::try_from(count).unwrap_or(usize::MAX);
+    let per_client_max = limits.connections_per_client_max;
+    ConnectionLimits {
+        places: PlaceLimits {
+            all_max: count(limits.connections_max).min(descriptors.connections_max()),
+            per_client_max: (per_client_max > 0).then(|| count(per_client_max)),
+        },
+        patience: Patience {
+            head: timeouts.client_head.0,
+            idle: timeouts.client_idle.0,
+            read: timeouts.client_read.0,
+        },
+        head_bytes_max: usize::try_from(limits.head_bytes_max.0).unwrap_or(usize::MAX),
+        headers_max: count(limits.headers_max),
+    }
 }
 
 fn browsers(is_local: bool) -> Browsers {

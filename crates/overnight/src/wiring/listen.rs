@@ -1,5 +1,9 @@
 //! The HTTP server: accepts connections, bounds them, and ends them well.
 
+pub(crate) mod places;
+pub(crate) mod pulse;
+mod stream;
+
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -7,23 +11,35 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::Response;
 use axum::{Extension, Router};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
 use overnight_api::Peer;
 use tokio::net::{TcpListener, TcpStream, lookup_host};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::descriptors::Descriptors;
+use self::places::{Place, PlaceLimits, Places};
+use self::pulse::{Patience, Pulse};
+use self::stream::{Answer, Watched};
 
-/// Connections at a time; more wait in the system's queue.
-const CONNECTIONS_MAX: usize = 4096;
+/// How much more than the documented head the library reads, so that who sends somewhat too much is
+/// told so in the documented form. Beyond that it answers a bare 431.
+const HEAD_MARGIN: usize = 2;
 
-/// How long a client may take to send the head of a request.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// The least that the library can be told to hold for a connection.
+const CONNECTION_BYTES_LEAST: usize = 8 << 10;
+
+/// Requests at a time over one connection of HTTP/2.
+const STREAMS_MAX: u32 = 100;
+
+/// What a connection of HTTP/2 may send before it is taken, a request and all together.
+const WINDOW_BYTES: u32 = 256 << 10;
 
 /// How long nothing is accepted after the system refused a connection, for want of descriptors say.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -71,41 +87,61 @@ pub(crate) fn announce(line: &str) -> anyhow::Result<()> {
         .context("stdout cannot be written")
 }
 
-/// Serves until `stop`, then accepts nothing more and gives requests that are under way the grace.
-pub(crate) async fn serve(
-    listener: TcpListener,
-    router: Router,
-    stop: CancellationToken,
-    grace: Duration,
-    descriptors: Descriptors,
-) {
+/// What bounds connections, and each of them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ConnectionLimits {
+    /// How many there may be.
+    pub(crate) places: PlaceLimits,
+    /// How long their clients may take.
+    pub(crate) patience: Patience,
+    /// The bytes of the head of a request.
+    pub(crate) head_bytes_max: usize,
+    /// The headers of a request.
+    pub(crate) headers_max: usize,
+}
+
+/// What is served, how, and until when.
+pub(crate) struct Serving {
+    /// What answers requests.
+    pub(crate) router: Router,
+    /// What bounds connections.
+    pub(crate) limits: ConnectionLimits,
+    /// Ends it.
+    pub(crate) stop: CancellationToken,
+    /// How long requests that are under way then may go on.
+    pub(crate) grace: Duration,
+}
+
+/// Serves until it is stopped, then accepts nothing more and gives requests that are under way the
+/// grace.
+pub(crate) async fn serve(listener: TcpListener, serving: Serving) {
+    let Serving {
+        router,
+        limits,
+        stop,
+        grace,
+    } = serving;
     let server = Server {
         router,
+        limits,
         stop: stop.clone(),
         connections: TaskTracker::new(),
     };
-    let places = Arc::new(Semaphore::new(
-        CONNECTIONS_MAX.min(descriptors.connections_max()),
-    ));
+    let places = Places::new(limits.places);
     loop {
         let accepted = tokio::select! {
             () = stop.cancelled() => break,
             accepted = accept(&listener, &places) => accepted,
         };
         match accepted {
-            Ok(Accepted {
-                stream,
-                peer,
-                place,
-            }) => {
-                let connection = server.clone().connection(stream, peer);
-                server.connections.spawn(async move {
-                    connection.await;
-                    drop(place);
-                });
+            Ok(Some((stream, peer, place))) => {
+                let connection = server.clone().connection(stream, peer, place);
+                server.connections.spawn(connection);
             }
+            Ok(None) => {}
             Err(error) => {
                 tracing::warn!(error = %error, "a connection could not be accepted");
+                places.make_room();
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
@@ -124,54 +160,89 @@ pub(crate) async fn serve(
     }
 }
 
-/// A connection, and its place among all of them.
-struct Accepted {
-    stream: TcpStream,
-    peer: Peer,
-    place: OwnedSemaphorePermit,
-}
-
-/// Waits for a place among the connections, and then for a connection.
-async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> io::Result<Accepted> {
-    let place = Arc::clone(places)
-        .acquire_owned()
-        .await
-        .map_err(io::Error::other)?;
+/// Waits for a connection, and then for a place for it. `None` when its client has too many.
+async fn accept(
+    listener: &TcpListener,
+    places: &Arc<Places>,
+) -> io::Result<Option<(TcpStream, Peer, Place)>> {
     let (stream, address) = listener.accept().await?;
-    stream.set_nodelay(true)?;
-    Ok(Accepted {
-        stream,
-        peer: Peer(address.ip()),
-        place,
-    })
+    let client = address.ip().to_canonical();
+    let Some(place) = places.take(client).await else {
+        tracing::debug!(%client, "a client has more connections than it may have");
+        return Ok(None);
+    };
+    // One that is gone already says so when it is read.
+    let _ = stream.set_nodelay(true);
+    Ok(Some((stream, Peer(address.ip()), place)))
 }
 
 #[derive(Clone)]
 struct Server {
     router: Router,
+    limits: ConnectionLimits,
     stop: CancellationToken,
     connections: TaskTracker,
 }
 
 impl Server {
-    async fn connection(self, stream: TcpStream, peer: Peer) {
-        let mut builder = Builder::new(TokioExecutor::new());
-        builder
-            .http1()
-            .timer(TokioTimer::new())
-            .header_read_timeout(HEAD_TIMEOUT);
-        builder.http2().timer(TokioTimer::new());
-        let service = TowerToHyperService::new(self.router.layer(Extension(peer)));
-        let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    async fn connection(self, stream: TcpStream, peer: Peer, place: Place) {
+        let builder = self.builder();
+        let watched = from_fn_with_state(Arc::clone(&place.pulse), watch);
+        let router = self.router.layer(Extension(peer)).layer(watched);
+        let service = TowerToHyperService::new(router);
+        let stream = TokioIo::new(Watched::new(stream, Arc::clone(&place.pulse)));
+        let mut connection = pin!(builder.serve_connection(stream, service));
+        let patience = self.limits.patience;
+        let mut overdue = pin!(place.pulse.overdue(&patience));
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
+            overdue = overdue.as_mut() => {
+                tracing::debug!("a connection was closed: the client {}", overdue.as_str());
+                return;
+            }
             () = self.stop.cancelled() => {
                 connection.as_mut().graceful_shutdown();
-                connection.await
+                tokio::select! {
+                    ended = connection => ended,
+                    _ = overdue => return,
+                }
             }
         };
         if let Err(error) = ended {
             tracing::debug!(error = %error, "a connection ended early");
         }
     }
+
+    fn builder(&self) -> Builder<TokioExecutor> {
+        let ConnectionLimits {
+            head_bytes_max,
+            headers_max,
+            ..
+        } = self.limits;
+        let held_bytes = head_bytes_max.saturating_mul(HEAD_MARGIN);
+        let mut builder = Builder::new(TokioExecutor::new());
+        builder
+            .http1()
+            .timer(TokioTimer::new())
+            // The pulse has its own time for heads, which counts from the beginning.
+            .header_read_timeout(None)
+            .max_headers(headers_max.saturating_mul(HEAD_MARGIN))
+            .max_buf_size(held_bytes.max(CONNECTION_BYTES_LEAST));
+        builder
+            .http2()
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(STREAMS_MAX)
+            .initial_stream_window_size(WINDOW_BYTES)
+            .initial_connection_window_size(WINDOW_BYTES)
+            .max_send_buf_size(held_bytes.max(CONNECTION_BYTES_LEAST))
+            .max_header_list_size(u32::try_from(held_bytes).unwrap_or(u32::MAX));
+        builder
+    }
+}
+
+/// Notes a request of a connection, from its head to the end of its answer.
+async fn watch(State(pulse): State<Arc<Pulse>>, request: Request, next: Next) -> Response {
+    let asked = pulse.ask();
+    let answer = next.run(request).await;
+    answer.map(|body| Body::new(Answer::new(body, asked)))
 }

@@ -102,7 +102,7 @@ const KEPT: [(&str, &[&str], &str); 17] = [
 const PLACES: [(&str, &[&str], &str); 15] = [
     (
         "axum::",
-        &["crates/api/", "crates/overnight/src/wiring/listen.rs"],
+        &["crates/api/", "crates/overnight/src/wiring/listen"],
         "the surface is `api`",
     ),
     (

@@ -62,9 +62,11 @@ impl Ground {
         self.store.insert_file(&file, &[extent]).await.unwrap();
     }
 
+    /// Deletes a file so early that the time of its downloads is over then.
     async fn delete(&self, n: u64, seconds: u64) {
+        let deleted_at = at(seconds.saturating_sub(600));
         self.store
-            .delete_file(&project(), &file_id(n), at(seconds))
+            .delete_file(&project(), &file_id(n), deleted_at)
             .await
             .unwrap();
     }
@@ -127,6 +129,7 @@ fn a_second_backup_copies_what_is_new_and_lets_go_of_what_is_old() {
         ground.backup("backup").await.unwrap();
         ground.insert(3).await;
         ground.delete(1, 5).await;
+        assert_eq!(ground.sweep(605).await, [upload(1)]);
         let taken = ground.backup("backup").await.unwrap();
         assert_eq!((taken.label.blobs, taken.new_blobs), (2, 1));
         let names = fs::read_dir(content(&ground.path("backup")).join("files")).unwrap();
@@ -150,26 +153,26 @@ fn no_blob_is_deleted_while_somebody_copies_and_for_a_minute_after_one_died() {
         let ground = Ground::new();
         ground.insert(1).await;
         let beside = crate::sqlite::beside::Beside::open(&ground.source().database).unwrap();
-        beside.hold("one that dies", at(100)).unwrap();
-        ground.delete(1, 101).await;
-        assert_eq!(ground.sweep(101).await, []);
-        assert_eq!(ground.sweep(159).await, []);
-        assert_eq!(ground.sweep(160).await, [upload(1)]);
+        beside.hold("one that dies", at(1100)).unwrap();
+        ground.delete(1, 1101).await;
+        assert_eq!(ground.sweep(1101).await, []);
+        assert_eq!(ground.sweep(1159).await, []);
+        assert_eq!(ground.sweep(1160).await, [upload(1)]);
 
         ground.insert(2).await;
-        beside.hold("one that lives", at(200)).unwrap();
-        ground.delete(2, 201).await;
+        beside.hold("one that lives", at(1200)).unwrap();
+        ground.delete(2, 1201).await;
         // The clock was set back by an hour, or forward by one before: the hold binds nobody.
-        assert_eq!(ground.sweep(130).await, [], "not yet garbage");
-        beside.hold("one that lives", at(3800)).unwrap();
-        assert_eq!(ground.sweep(202).await, [upload(2)]);
+        assert_eq!(ground.sweep(1130).await, [], "not yet garbage");
+        beside.hold("one that lives", at(4800)).unwrap();
+        assert_eq!(ground.sweep(1202).await, [upload(2)]);
 
         ground.insert(3).await;
-        beside.hold("one that ends", at(300)).unwrap();
-        ground.delete(3, 301).await;
-        assert_eq!(ground.sweep(302).await, []);
+        beside.hold("one that ends", at(1300)).unwrap();
+        ground.delete(3, 1301).await;
+        assert_eq!(ground.sweep(1302).await, []);
         beside.let_go("one that ends").unwrap();
-        assert_eq!(ground.sweep(302).await, [upload(3)]);
+        assert_eq!(ground.sweep(1302).await, [upload(3)]);
     });
 }
 

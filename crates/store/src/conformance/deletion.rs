@@ -11,9 +11,9 @@ use super::fixture::{
 };
 use crate::store::Content;
 
-/// Nobody reads the bytes of a file without an open batch, so they may go. A second call finds no
-/// file.
-pub async fn a_deleted_files_bytes_are_garbage_at_once(subject: Subject) {
+/// A deleted file is not seen, but a download that began before can be finished. A second call finds
+/// no file.
+pub async fn a_deleted_file_is_kept_ten_minutes_for_downloads(subject: Subject) {
     let store = &*subject.store;
     insert_file(store, 1).await;
     store
@@ -22,11 +22,15 @@ pub async fn a_deleted_files_bytes_are_garbage_at_once(subject: Subject) {
         .unwrap();
     is_missing(store.delete_file(&project(), &file_id(1), at(5)).await);
     is_missing(store.file(&project(), &file_id(1), at(5)).await);
-    assert_eq!(garbage(store, 4).await, []);
-    assert_eq!(garbage(store, 5).await, [upload(1)]);
+    assert_eq!(garbage(store, 604).await, []);
+    assert_eq!(extents(store, &Content::File(file_id(1))).await.len(), 1);
+
+    assert_eq!(garbage(store, 605).await, [upload(1)]);
+    is_missing(store.extents(&Content::File(file_id(1)), 0, 9).await);
 }
 
-/// A batch goes on although its input was deleted; the bytes go with the last one that is open.
+/// A batch goes on although its input was deleted, and after the downloads had their time; the bytes
+/// go with the last one that is open.
 pub async fn an_input_is_kept_until_the_last_open_batch_ends(subject: Subject) {
     let store = &*subject.store;
     insert_file(store, 1).await;
@@ -49,14 +53,16 @@ pub async fn an_input_is_kept_until_the_last_open_batch_ends(subject: Subject) {
     let input = store.input(&batch_id(2), at(6)).await.unwrap();
     assert!(input.deleted);
     assert_eq!(input.extents, [extent(upload(1), 100)]);
-    assert_eq!(garbage(store, 100).await, []);
+    assert_eq!(garbage(store, 1000).await, []);
+    assert_eq!(extents(store, &Content::File(file_id(1))).await.len(), 1);
 
     store
-        .advance(&second, Event::DeadlinePassed, at(7))
+        .advance(&second, Event::DeadlinePassed, at(1001))
         .await
         .unwrap();
-    assert_eq!(garbage(store, 100).await, [upload(1)]);
-    is_missing(store.input(&batch_id(2), at(7)).await);
+    assert_eq!(garbage(store, 1001).await, [upload(1)]);
+    is_missing(store.input(&batch_id(2), at(1001)).await);
+    is_missing(store.extents(&Content::File(file_id(1)), 0, 9).await);
 }
 
 /// A deleted result file is not seen, but a download that began before can be finished.
@@ -105,10 +111,10 @@ pub async fn expired_files_are_deleted_by_the_sweep(subject: Subject) {
     insert_file(store, 4).await;
     assert_eq!(store.expire_files(10, at(9)).await.unwrap(), 0);
     assert_eq!(store.expire_files(1, at(25)).await.unwrap(), 1);
-    assert_eq!(garbage(store, 25).await, [upload(1)]);
-    assert_eq!(store.expire_files(10, at(25)).await.unwrap(), 1);
-    assert_eq!(store.expire_files(10, at(25)).await.unwrap(), 0);
-    assert_eq!(garbage(store, 25).await, [upload(1), upload(2)]);
+    assert_eq!(store.expire_files(10, at(26)).await.unwrap(), 1);
+    assert_eq!(store.expire_files(10, at(26)).await.unwrap(), 0);
+    assert_eq!(garbage(store, 625).await, [upload(1)]);
+    assert_eq!(garbage(store, 626).await, [upload(1), upload(2)]);
     assert!(store.file(&project(), &file_id(4), at(1000)).await.is_ok());
 }
 
@@ -123,9 +129,9 @@ pub async fn forgotten_garbage_does_not_come_back(subject: Subject) {
             .await
             .unwrap();
     }
-    assert_eq!(store.garbage(1, at(5)).await.unwrap().len(), 1);
+    assert_eq!(store.garbage(1, at(605)).await.unwrap().len(), 1);
     for _ in 0..2 {
         store.forget_garbage(&[upload(1)]).await.unwrap();
-        assert_eq!(garbage(store, 5).await, [upload(2)]);
+        assert_eq!(garbage(store, 605).await, [upload(2)]);
     }
 }

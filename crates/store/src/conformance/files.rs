@@ -211,7 +211,7 @@ pub async fn a_file_without_bytes_has_no_extents(subject: Subject) {
         .delete_file(&project(), &file_id(1), at(2))
         .await
         .unwrap();
-    assert_eq!(garbage(store, 2).await, [upload(1)]);
+    assert_eq!(garbage(store, 602).await, [upload(1)]);
 }
 
 /// An upload that is given up leaves a blob to delete.

@@ -404,6 +404,7 @@ impl Trial<'_> {
         }
         self.seconds += 10 * STEP_SECONDS;
         self.expire().await;
+        self.seconds += 10 * STEP_SECONDS;
         self.sweep().await;
         self.forget().await;
         self.compare().await;

@@ -206,18 +206,13 @@ pub(super) struct Model {
 }
 
 impl Model {
-    /// Lets go of the bytes of deleted files that nobody reads any more: at once for an input that
-    /// no open batch has, after ten minutes for results.
+    /// Lets go of the bytes of files that were deleted ten minutes ago and are no open batch's input.
     pub(super) fn forget_files(&mut self, now: Timestamp) {
-        for (n, file) in &mut self.files {
+        for file in self.files.values_mut() {
             let input =
                 |batch: &ModelBatch| batch.is_open() && batch.batch.spec.input_file == file.file.id;
             file.forgotten |= file.deleted_at.is_some_and(|deleted| {
-                if Self::has_own_bytes(*n) {
-                    !self.batches.values().any(input)
-                } else {
-                    now >= deleted.plus(Duration::from_mins(10))
-                }
+                now >= deleted.plus(Duration::from_mins(10)) && !self.batches.values().any(input)
             });
         }
     }

@@ -8,7 +8,7 @@ use overnight_core::upload::{Upload, UploadPart, UploadState};
 
 use super::fixture::{completion, file_id, part, pending, project, stranger, upload_id};
 use super::model::Trial;
-use super::model_state::{Answer, Model, ModelFile, answer};
+use super::model_state::{Answer, ModelFile, answer};
 use super::model_steps::UPLOADS;
 
 /// How many bytes each upload declares.
@@ -154,12 +154,5 @@ impl Trial<'_> {
             let told = self.store.parts(&project(), &upload_id(n)).await.ok();
             assert_eq!(told.as_ref(), model.map(|model| &model.parts));
         }
-    }
-}
-
-impl Model {
-    /// Whether a file's bytes are its own, and not those of a batch.
-    pub(super) fn has_own_bytes(n: u64) -> bool {
-        !(1000..MADE).contains(&n)
     }
 }

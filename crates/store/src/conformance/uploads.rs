@@ -138,7 +138,8 @@ pub async fn the_file_of_an_upload_is_deleted_like_any_other(subject: Subject) {
         .delete_file(&project(), &file_id(1001), at(9))
         .await
         .unwrap();
-    assert_eq!(garbage(store, 9).await, [upload(5), upload(6)]);
+    assert_eq!(garbage(store, 608).await, []);
+    assert_eq!(garbage(store, 609).await, [upload(5), upload(6)]);
     assert!(found(store).await.file().is_some());
 }
 

@@ -291,13 +291,6 @@ fn let_go(db: &Connection, batch: &Batch, at: Timestamp) -> Result<()> {
     if let Some(plan) = &batch.plan {
         garbage::discard(db, &plan.entries.blob, at)?;
     }
-    if let Some(input) = files::find(db, &batch.spec.input_file)?
-        && input.deleted_at.is_some()
-        && input.results_of.is_none()
-        && !files::is_read(db, &input.file.id)?
-    {
-        garbage::forget_file(db, &input, at)?;
-    }
     Ok(())
 }
 

@@ -12,7 +12,7 @@ use super::garbage;
 use super::row::{ERROR, FileRow, OUTPUT, OWN, all, change, extent_if_any, int, micros, one, rows};
 use crate::store::{Content, FileQuery, Order, Page, Result, StoreError};
 
-/// How long the bytes of a deleted result file are kept for downloads that are under way.
+/// How long the bytes of a deleted file are kept for downloads that are under way.
 pub(super) const DOWNLOAD_GRACE: Duration = Duration::from_mins(10);
 
 pub(super) fn announce(db: &Connection, blob: &BlobKey, at: Timestamp) -> Result<()> {
@@ -182,27 +182,16 @@ pub(super) fn delete(
     delete_row(db, &row, at)
 }
 
-/// Hides a file, and lets go of its bytes as soon as nobody reads them.
+/// Hides a file. Its bytes are let go of when downloads have had their time, and no open batch has
+/// them as its input.
 fn delete_row(db: &Connection, row: &FileRow, at: Timestamp) -> Result<()> {
-    let forget_at = row
-        .results_of
-        .as_ref()
-        .map(|_| micros(at.plus(DOWNLOAD_GRACE)));
+    let forget_at = micros(at.plus(DOWNLOAD_GRACE));
     change(
         db,
         "UPDATE files SET deleted_at = ?2, forget_at = ?3 WHERE id = ?1",
         params![row.file.id.as_str(), micros(at), forget_at],
     )?;
-    if row.results_of.is_none() && !is_read(db, &row.file.id)? {
-        garbage::forget_file(db, row, at)?;
-    }
     Ok(())
-}
-
-/// Whether an open batch reads the file.
-pub(super) fn is_read(db: &Connection, id: &FileId) -> Result<bool> {
-    let sql = "SELECT 1 FROM batches WHERE input_file = ?1 AND ended_at IS NULL LIMIT 1";
-    Ok(one(db, sql, [id.as_str()], |_| Ok(()))?.is_some())
 }
 
 pub(super) fn expire(db: &Connection, limit: usize, at: Timestamp) -> Result<u64> {

@@ -24,6 +24,9 @@ const IS_NAMED: &str = "EXISTS (SELECT 1 FROM extents WHERE blob = ?1) \
      OR EXISTS (SELECT 1 FROM upload_parts WHERE blob = ?1) \
      OR EXISTS (SELECT 1 FROM announcements WHERE blob = ?1)";
 
+/// True when an open batch has the row of `files` as its input.
+const IS_READ: &str =
+    "EXISTS (SELECT 1 FROM batches WHERE input_file = files.id AND ended_at IS NULL)";
 /// True when somebody copies blobs at the time `?1`, so that none may be deleted. A hold never
 /// reaches further than [`HOLD_MAX`] (`?2`): one that seems to was made before the clock was set
 /// back, and nobody would end it.
@@ -120,7 +123,8 @@ fn discard_part(db: &Connection, batch: &str, part: &str, at: Timestamp) -> Resu
 
 pub(super) fn due(db: &Connection, limit: usize, at: Timestamp) -> Result<Vec<BlobKey>> {
     let sql = format!(
-        "SELECT {} FROM files WHERE forget_at <= ?1 ORDER BY forget_at LIMIT ?2",
+        "SELECT {} FROM files WHERE forget_at <= ?1 AND NOT {IS_READ} \
+         ORDER BY forget_at LIMIT ?2",
         FileRow::COLUMNS
     );
     for row in all(db, &sql, params![micros(at), rows(limit)], FileRow::read)? {

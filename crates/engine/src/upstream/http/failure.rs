@@ -28,8 +28,10 @@ pub(super) fn of_head(error: &Error, after: Duration) -> NoAnswer {
         // The body of the request could not be read.
         return NoAnswer::Ours;
     }
-    let was_lost = cause.is_none_or(|cause| !cause.is_parse());
-    if was_lost && after <= STALE_WINDOW && was_reused(error) {
+    if cause.is_some_and(hyper::Error::is_parse) {
+        return NoAnswer::NotHttp;
+    }
+    if after <= STALE_WINDOW && was_reused(error) {
         NoAnswer::StaleConnection
     } else {
         NoAnswer::Reset

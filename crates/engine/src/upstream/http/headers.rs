@@ -1,8 +1,8 @@
 //! The headers of every request, built once.
 
 use http::header::{
-    ACCEPT, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, PROXY_AUTHORIZATION,
-    TRANSFER_ENCODING, USER_AGENT,
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST,
+    PROXY_AUTHORIZATION, TRANSFER_ENCODING, USER_AGENT,
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -25,6 +25,8 @@ pub(super) fn build(
     let mut headers = HeaderMap::new();
     headers.insert(USER_AGENT, AGENT);
     headers.insert(ACCEPT, JSON);
+    // An answer is kept as it came, byte for byte, so nothing here takes an encoding off.
+    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     headers.insert(CONTENT_TYPE, JSON);
     if let Some(value) = authorization(settings, target)? {
         headers.insert(AUTHORIZATION, value);

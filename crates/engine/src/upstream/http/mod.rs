@@ -50,9 +50,12 @@ const PING_INTERVAL: Duration = Duration::from_secs(30);
 /// How long a connection may be idle before it is closed. Most servers close it sooner.
 const IDLE_MAX: Duration = Duration::from_secs(90);
 
-/// What a connection reads ahead, and what it holds back of a body that the other side is slow to take. There are
-/// hundreds of connections. A head of an answer must fit in it.
-const CONNECTION_BYTES: usize = 16 << 10;
+/// The largest head of an answer. A connection holds as much of an answer that comes fast, and of a
+/// request that is taken slowly; there are hundreds of connections.
+const HEAD_BYTES_MAX: usize = 64 << 10;
+
+/// The most headers of an answer.
+const HEADERS_MAX: usize = 256;
 
 /// An inference server that is reached over HTTP.
 pub struct HttpUpstream {
@@ -141,7 +144,8 @@ impl HttpUpstream {
             .pool_idle_timeout(IDLE_MAX)
             .http2_keep_alive_interval(PING_INTERVAL)
             .http2_adaptive_window(true)
-            .http1_max_buf_size(CONNECTION_BYTES)
+            .http1_max_buf_size(HEAD_BYTES_MAX)
+            .http1_max_headers(HEADERS_MAX)
             .build(Connector::new(dial, tls, timeouts.connect));
         let name = settings.name.clone().unwrap_or_else(|| target.name.clone());
         Ok(Self {

@@ -1,0 +1,227 @@
+//! How much is worked on at a time: what is beyond waits at a gate, and is turned away with a 503
+//! only when it has waited for long.
+//!
+//! There are three gates, so that downloads do not keep out uploads, nor both what is asked in
+//! between. Probes pass none: whoever asks whether the server is well must be told.
+//! A request with a JSON body comes to its gate with all of its body, so that clients who send theirs
+//! slowly hold nothing that others wait for.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::body::{Body, HttpBody};
+use axum::response::Response;
+use bytes::Bytes;
+use http::Method;
+use http_body::{Frame, SizeHint};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::errors::ApiError;
+
+/// How much is worked on at a time.
+#[derive(Clone, Copy, Debug)]
+pub struct GateLimits {
+    /// Requests that are neither uploads nor downloads; 256 by default.
+    pub requests_max: u32,
+    /// Files and parts that are being received; 64 by default.
+    pub uploads_max: u32,
+    /// Files and results that are being handed out; 256 by default.
+    pub downloads_max: u32,
+    /// How long a request waits at its gate; 60 s by default.
+    pub wait_max: Duration,
+}
+
+impl Default for GateLimits {
+    fn default() -> Self {
+        Self {
+            requests_max: 256,
+            uploads_max: 64,
+            downloads_max: 256,
+            wait_max: Duration::from_mins(1),
+        }
+    }
+}
+
+/// Which gate a request goes through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Gate {
+    /// None: probes.
+    Open,
+    /// That of requests whose body, if any, is JSON.
+    Requests,
+    /// That of files and parts that come.
+    Uploads,
+    /// That of files and results that go.
+    Downloads,
+}
+
+impl Gate {
+    /// The gate of a request, by its method and its path without doubled or trailing slashes.
+    pub(crate) fn of(method: &Method, path: &str) -> Self {
+        if matches!(path, "/health" | "/ready" | "/metrics") {
+            return Self::Open;
+        }
+        let is_part = path.starts_with("/v1/uploads/") && path.ends_with("/parts");
+        if method == Method::POST && (path == "/v1/files" || is_part) {
+            return Self::Uploads;
+        }
+        let is_content = path.starts_with("/v1/files/") && path.ends_with("/content");
+        let is_results = path.starts_with("/v1/batches/") && path.ends_with("/results");
+        if method == Method::GET && (is_content || is_results) {
+            return Self::Downloads;
+        }
+        Self::Requests
+    }
+
+    const fn what(self) -> &'static str {
+        match self {
+            Self::Open | Self::Requests => "requests",
+            Self::Uploads => "uploads",
+            Self::Downloads => "downloads",
+        }
+    }
+}
+
+/// Whether a request brings JSON, which is read before it comes to its gate.
+pub(crate) fn takes_json(method: &Method, path: &str) -> bool {
+    let is_completion = path.starts_with("/v1/uploads/") && path.ends_with("/complete");
+    method == Method::POST && (matches!(path, "/v1/batches" | "/v1/uploads") || is_completion)
+}
+
+/// The gates.
+#[derive(Debug)]
+pub(crate) struct Gates {
+    limits: GateLimits,
+    requests: Arc<Semaphore>,
+    uploads: Arc<Semaphore>,
+    downloads: Arc<Semaphore>,
+}
+
+impl Gates {
+    /// Gates with nobody inside.
+    pub(crate) fn new(limits: GateLimits) -> Self {
+        let gate = |most| Arc::new(Semaphore::new(usize::try_from(most).unwrap_or(usize::MAX)));
+        Self {
+            limits,
+            requests: gate(limits.requests_max),
+            uploads: gate(limits.uploads_max),
+            downloads: gate(limits.downloads_max),
+        }
+    }
+
+    /// Waits until the request may pass.
+    ///
+    /// # Errors
+    ///
+    /// 503 when it has waited for too long.
+    pub(crate) async fn pass(&self, gate: Gate) -> Result<Passed, ApiError> {
+        let semaphore = match gate {
+            Gate::Open => return Ok(Passed { gate, permit: None }),
+            Gate::Requests => &self.requests,
+            Gate::Uploads => &self.uploads,
+            Gate::Downloads => &self.downloads,
+        };
+        let waiting = Arc::clone(semaphore).acquire_owned();
+        match tokio::time::timeout(self.limits.wait_max, waiting).await {
+            Ok(Ok(permit)) => Ok(Passed {
+                gate,
+                permit: Some(permit),
+            }),
+            Ok(Err(_)) | Err(_) => Err(ApiError::unavailable(format!(
+                "The server is busy with as many {} as it takes at a time. Please try again in a \
+                 moment.",
+                gate.what()
+            ))),
+        }
+    }
+}
+
+/// A request that is inside of its gate until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Passed {
+    gate: Gate,
+    permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Passed {
+    /// The request is answered. A download is inside until its last byte is taken.
+    pub(crate) fn answered(self, answer: Response) -> Response {
+        match (self.gate, self.permit) {
+            (Gate::Downloads, Some(permit)) => answer.map(|body| {
+                Body::new(Leaving {
+                    body,
+                    _permit: permit,
+                })
+            }),
+            (Gate::Open | Gate::Requests | Gate::Uploads | Gate::Downloads, _) => answer,
+        }
+    }
+}
+
+/// The body of a download, which gives the permit back when it is dropped.
+struct Leaving {
+    body: Body,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl HttpBody for Leaving {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_route_has_its_gate() {
+        let check = |method, path: &str, gate| assert_eq!(Gate::of(&method, path), gate, "{path}");
+        check(Method::GET, "/health", Gate::Open);
+        check(Method::GET, "/v1/files", Gate::Requests);
+        check(Method::POST, "/v1/files", Gate::Uploads);
+        check(Method::POST, "/v1/uploads", Gate::Requests);
+        check(Method::POST, "/v1/uploads/u/parts", Gate::Uploads);
+        check(Method::POST, "/v1/uploads/u/complete", Gate::Requests);
+        check(Method::GET, "/v1/files/f/content", Gate::Downloads);
+        check(Method::HEAD, "/v1/files/f/content", Gate::Requests);
+        check(Method::GET, "/v1/batches/b/results", Gate::Downloads);
+        check(Method::POST, "/v1/batches", Gate::Requests);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_beyond_waits_for_its_own_gate_and_is_told_when_it_waited_in_vain() {
+        let gates = Gates::new(GateLimits {
+            uploads_max: 1,
+            ..GateLimits::default()
+        });
+        let inside = gates.pass(Gate::Uploads).await.unwrap();
+        for other in [Gate::Open, Gate::Requests, Gate::Downloads] {
+            assert!(gates.pass(other).await.is_ok());
+        }
+        let refused = gates.pass(Gate::Uploads).await.unwrap_err();
+        assert_eq!(refused.status, http::StatusCode::SERVICE_UNAVAILABLE);
+        assert!(refused.message.contains("as many uploads"));
+        let (next, ()) = tokio::join!(gates.pass(Gate::Uploads), async {
+            tokio::time::sleep(Duration::from_secs(10)).await;
+            drop(inside);
+        });
+        assert!(next.is_ok());
+    }
+}
