@@ -189,7 +189,7 @@ fn heads() -> Vec<Row> {
         row("many-headers", last(good_with(&many)), NOT_HTTP, NOT_HTTP.1),
         row("bad-chunk", last(chunk), CUT, CUT.1),
         row("upgrade", last(upgrade), (101, "status 101"), "status 101"),
-        fine("large-head", vec![Move::Send(bomb(40 << 10))]),
+        fine("large-head", vec![Move::Send(bomb(12 << 10))]),
         fine("continue", interim("100 Continue")),
         fine(
             "early-hints",

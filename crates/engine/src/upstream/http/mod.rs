@@ -52,10 +52,7 @@ const IDLE_MAX: Duration = Duration::from_secs(90);
 
 /// The largest head of an answer. A connection holds as much of an answer that comes fast, and of a
 /// request that is taken slowly; there are hundreds of connections.
-const HEAD_BYTES_MAX: usize = 64 << 10;
-
-/// The most headers of an answer.
-const HEADERS_MAX: usize = 256;
+const HEAD_BYTES_MAX: usize = 16 << 10;
 
 /// An inference server that is reached over HTTP.
 pub struct HttpUpstream {
@@ -145,7 +142,6 @@ impl HttpUpstream {
             .http2_keep_alive_interval(PING_INTERVAL)
             .http2_adaptive_window(true)
             .http1_max_buf_size(HEAD_BYTES_MAX)
-            .http1_max_headers(HEADERS_MAX)
             .build(Connector::new(dial, tls, timeouts.connect));
         let name = settings.name.clone().unwrap_or_else(|| target.name.clone());
         Ok(Self {
