@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 use crate::common::{Lines, count_of};
 use crate::scene::{Scene, Sim};
 
-/// How long each outage is.
-const OUTAGE: Duration = Duration::from_secs(20);
+/// How long each outage is. Longer ones are played in less time where the clock can be paused.
+const OUTAGE: Duration = Duration::from_secs(12);
 
 /// Within this time after an outage began, the batch says why it waits.
-const TO_SAY_WHY: Duration = Duration::from_secs(10);
+const TO_SAY_WHY: Duration = Duration::from_secs(6);
 
 /// Each outage, and what the reason says of it. A connection that is reset while it is made reads
 /// like one that is refused on some systems.

@@ -42,21 +42,6 @@ fn poisonous_lines_among_others_fail_after_their_attempts_and_all_others_complet
 }
 
 #[test]
-fn poisonous_lines_at_the_end_of_a_batch_do_not_keep_it_for_long() {
-    let sim = Sim::start(10, &[]);
-    let scene = Scene::with_upstream(sim.url(), "limit = 8");
-    let well = Lines::new("well", 200);
-    let bad = Lines::new("bad", 3).failing("error");
-    let ended = run(&scene.client, &[&well, &bad]);
-    assert_eq!(ended.output.len(), well.count);
-    assert_eq!(ended.error.len(), bad.count);
-    for id in bad.ids() {
-        assert_eq!(answer_to(&ended, &id)["status_code"], 500);
-        assert!(attempts(&sim.log(), &id) >= ATTEMPTS_MAX);
-    }
-}
-
-#[test]
 fn a_line_that_the_upstream_calls_wrong_fails_at_once() {
     let sim = Sim::start(10, &[]);
     let scene = Scene::with_upstream(sim.url(), "limit = 8");

@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::{Value, json};
@@ -21,6 +21,9 @@ pub(crate) enum Fact {
     /// A batch is there, with this status and so many lines completed and failed.
     Batch(String, String, [u64; 2]),
 }
+
+/// So many uploads are more than the database's log has room for.
+const UPLOADS_MAX: usize = 500;
 
 /// A fact, and how many answers the client had with the one that told it.
 pub(crate) type Told = (usize, Fact);
@@ -42,7 +45,10 @@ pub(crate) fn record(folder: &Path) -> Record {
         folder,
         &["--ttft-ms", "15", "--tpot-ms", "0", "--slots", "8"],
     );
-    let mut client = Client::default();
+    let mut client = Client {
+        database: root.join("data/overnight.db"),
+        ..Client::default()
+    };
     let mut traces = Vec::new();
     let lives: [fn(&mut Client); 2] = [first_life, second_life];
     for (life, number) in lives.into_iter().zip(1..) {
@@ -137,10 +143,17 @@ fn first_life(client: &mut Client) {
 }
 
 fn second_life(client: &mut Client) {
-    // Enough commits for the database to take over what its log holds.
-    let files: Vec<String> = (0..60)
-        .map(|number| client.upload(&lines(1 + number % 3, 0)))
-        .collect();
+    // Commits, until the database takes over what its log holds.
+    let changed = |client: &Client| fs::metadata(&client.database).unwrap().modified().unwrap();
+    let before = changed(client);
+    let mut files = Vec::new();
+    while changed(client) == before {
+        assert!(files.len() < UPLOADS_MAX, "the log is never taken over");
+        files.push(client.upload(&lines(1 + files.len() % 3, 0)));
+    }
+    for number in 0..10 {
+        files.push(client.upload(&lines(1 + number % 3, 0)));
+    }
     for file in files.iter().step_by(7) {
         client.delete(file);
     }
@@ -175,6 +188,8 @@ fn count(batch: &Value, key: &str) -> u64 {
 #[derive(Default)]
 struct Client {
     base_url: String,
+    /// The server's, to see when it is written.
+    database: PathBuf,
     answers: usize,
     journal: Vec<Told>,
     batches: Vec<String>,
