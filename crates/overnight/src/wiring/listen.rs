@@ -1,5 +1,6 @@
 //! The HTTP server: accepts connections, bounds them, and ends them well.
 
+mod idle;
 pub(crate) mod places;
 pub(crate) mod pulse;
 mod stream;
@@ -25,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::places::{Place, PlaceLimits, Places};
-use self::pulse::{Patience, Pulse};
+use self::pulse::{Overdue, Patience, Pulse};
 use self::stream::{Answer, Watched};
 
 /// How much more than the documented head the library reads, so that who sends somewhat too much is
@@ -198,7 +199,15 @@ impl Server {
             ended = connection.as_mut() => ended,
             overdue = overdue.as_mut() => {
                 tracing::debug!("a connection was closed: the client {}", overdue.as_str());
-                return;
+                if overdue != Overdue::Displaced || place.pulse.is_unasked() {
+                    return;
+                }
+                // It was asked for something in the meantime.
+                connection.as_mut().graceful_shutdown();
+                tokio::select! {
+                    ended = connection => ended,
+                    _ = place.pulse.out_of_patience(&patience) => return,
+                }
             }
             () = self.stop.cancelled() => {
                 connection.as_mut().graceful_shutdown();

@@ -4,12 +4,11 @@
 //! without a request for longest is closed for the next: so people who are connected and idle, or
 //! who send a head byte by byte, never keep out those who work.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::Notify;
-
+use super::idle::{Idle, Seat};
 use super::pulse::Pulse;
 
 /// How many connections there may be.
@@ -26,38 +25,34 @@ pub(crate) struct PlaceLimits {
 pub(super) struct Places {
     limits: PlaceLimits,
     taken: Mutex<Taken>,
-    /// Told whenever a connection ends, or has no request any more.
-    free: Arc<Notify>,
+    /// Those who could give way.
+    idle: Arc<Idle>,
 }
 
 #[derive(Debug, Default)]
 struct Taken {
     next: u64,
-    by: BTreeMap<u64, (IpAddr, Arc<Pulse>)>,
+    by: HashMap<u64, (IpAddr, Arc<Pulse>)>,
+    /// How many are from each address; none is zero.
+    counts: HashMap<IpAddr, usize>,
 }
 
 impl Taken {
     /// How many are from that address.
     fn of(&self, client: IpAddr) -> usize {
-        self.by.values().filter(|(from, _)| *from == client).count()
+        self.counts.get(&client).copied().unwrap_or_default()
     }
 
-    /// Closes the one that has been without a request for longest, of that address or of all, if
-    /// there is one.
-    fn displace(&mut self, client: Option<IpAddr>) -> bool {
-        let candidates = self
-            .by
-            .iter()
-            .filter(|(_, (from, _))| client.is_none_or(|client| client == *from));
-        let idle =
-            candidates.filter_map(|(number, (_, pulse))| Some((pulse.unasked_since()?, *number)));
-        let Some((_, number)) = idle.min() else {
-            return false;
-        };
-        if let Some((_, pulse)) = self.by.remove(&number) {
-            pulse.displace();
+    /// Takes a connection out, if it is still there.
+    fn remove(&mut self, number: u64) -> Option<Arc<Pulse>> {
+        let (client, pulse) = self.by.remove(&number)?;
+        if let Some(count) = self.counts.get_mut(&client) {
+            *count -= 1;
+            if *count == 0 {
+                self.counts.remove(&client);
+            }
         }
-        true
+        Some(pulse)
     }
 }
 
@@ -72,8 +67,9 @@ pub(super) struct Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.places.taken().by.remove(&self.number);
-        self.places.free.notify_one();
+        self.pulse.leave();
+        self.places.taken().remove(self.number);
+        self.places.idle.ended();
     }
 }
 
@@ -83,7 +79,7 @@ impl Places {
         Arc::new(Self {
             limits,
             taken: Mutex::default(),
-            free: Arc::new(Notify::new()),
+            idle: Idle::new(),
         })
     }
 
@@ -95,29 +91,41 @@ impl Places {
                 let mut taken = self.taken();
                 if let Some(most) = self.limits.per_client_max
                     && taken.of(client) >= most
-                    && !taken.displace(Some(client))
+                    && !self.displace(&mut taken, Some(client))
                 {
                     return None;
                 }
-                if taken.by.len() < self.limits.all_max || taken.displace(None) {
+                if taken.by.len() < self.limits.all_max || self.displace(&mut taken, None) {
                     return Some(self.seat(&mut taken, client));
                 }
             }
-            self.free.notified().await;
+            self.idle.changed().await;
         }
     }
 
     /// Closes the connection that has been without a request for longest, because the system has
     /// nothing left for another.
     pub(super) fn make_room(&self) {
-        self.taken().displace(None);
+        self.displace(&mut self.taken(), None);
+    }
+
+    /// Closes the one that has been without a request for longest, of that address or of all, if
+    /// there is one.
+    fn displace(&self, taken: &mut Taken, client: Option<IpAddr>) -> bool {
+        let longest = self.idle.longest(client);
+        let Some(pulse) = longest.and_then(|number| taken.remove(number)) else {
+            return false;
+        };
+        pulse.displace();
+        true
     }
 
     fn seat(self: &Arc<Self>, taken: &mut Taken, client: IpAddr) -> Place {
         let number = taken.next;
         taken.next += 1;
-        let pulse = Pulse::new(Arc::clone(&self.free));
+        let pulse = Pulse::new(Seat { number, client }, Arc::clone(&self.idle));
         taken.by.insert(number, (client, Arc::clone(&pulse)));
+        *taken.counts.entry(client).or_default() += 1;
         Place {
             places: Arc::clone(self),
             number,
@@ -201,5 +209,39 @@ mod tests {
         assert!(places.take(ME).await.is_none());
         assert!(places.take(YOU).await.is_some());
         drop(other);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_takes_the_end_of_its_answer_gives_way_then() {
+        let places = places(1, None);
+        let first = places.take(ME).await.unwrap();
+        let asked = first.pulse.ask();
+        let mut next = Box::pin(places.take(YOU));
+        let wait = Duration::from_secs(10);
+        first.pulse.sent(true);
+        // The request ends, while the last bytes of its answer are on their way.
+        drop(asked);
+        assert!(tokio::time::timeout(wait, &mut next).await.is_err());
+        first.pulse.sent(false);
+        assert!(tokio::time::timeout(wait, &mut next).await.is_err());
+        first.pulse.flushed();
+        let seated = tokio::time::timeout(wait, next).await;
+        assert!(seated.is_ok(), "nobody was told");
+        assert_eq!(first.pulse.overdue(&PATIENCE).await, Overdue::Displaced);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn addresses_are_counted_while_they_have_places() {
+        let places = places(2, Some(9));
+        let _kept = places.take(ME).await.unwrap();
+        let ended = places.take(ME).await.unwrap();
+        assert_eq!(places.taken().of(ME), 2);
+        drop(ended);
+        assert_eq!(places.taken().of(ME), 1);
+        let yours = (places.take(YOU).await, places.take(YOU).await);
+        assert_eq!(places.taken().of(ME), 0);
+        assert_eq!(places.taken().of(YOU), 2);
+        drop(yours);
+        assert!(places.taken().counts.is_empty());
     }
 }

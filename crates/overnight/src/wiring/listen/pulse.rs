@@ -13,9 +13,10 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+
+use super::idle::{Idle, Seat};
 
 /// How long a client may take.
 #[derive(Clone, Copy, Debug)]
@@ -63,14 +64,19 @@ impl Overdue {
 /// One connection, as its stream, its requests and its answers tell of it.
 #[derive(Debug)]
 pub(super) struct Pulse {
+    seat: Seat,
     doing: Mutex<Doing>,
     /// Cancelled when the place is given to another.
     displaced: CancellationToken,
-    /// Told whenever this connection has no request any more.
-    free: Arc<Notify>,
+    /// Where this is whenever it could give way.
+    idle: Arc<Idle>,
 }
 
 #[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is so or not, whatever the others are"
+)]
 struct Doing {
     /// Requests whose head has come and whose answer has not ended.
     requests: u32,
@@ -78,20 +84,26 @@ struct Doing {
     answers: u32,
     /// Whether any request ever came.
     asked: bool,
-    /// When the last request ended, or the connection began.
+    /// When the last answer was with the system, or the connection began.
     waits_since: Instant,
     /// When the first byte behind the last request came.
     head_since: Option<Instant>,
     /// When the client last took something.
     taken_at: Instant,
-    /// Whether the system takes no more bytes, because the client takes none.
-    is_blocked: bool,
+    /// Whether bytes are on their way to the system, which takes them as the client does.
+    is_sending: bool,
+    /// Whether a request ended while its answer was on its way.
+    is_owing: bool,
+    /// Whether it has its place no more.
+    is_gone: bool,
+    /// Where it is in the order of those who give way.
+    listed: Option<Instant>,
 }
 
 impl Doing {
     /// When this is enough, and of what; `None` while it is not the client that is waited for.
     fn end(&self, patience: &Patience) -> Option<(Instant, Overdue)> {
-        if self.is_blocked || self.answers > 0 {
+        if self.is_sending || self.answers > 0 {
             return Some((self.taken_at + patience.read, Overdue::Unread));
         }
         if self.requests > 0 {
@@ -103,13 +115,19 @@ impl Doing {
             None => (self.waits_since + patience.head, Overdue::Head),
         })
     }
+
+    /// Since when it has had no request; `None` while it has one, or an answer on its way.
+    fn unasked_since(&self) -> Option<Instant> {
+        (self.requests == 0 && !self.is_sending).then_some(self.waits_since)
+    }
 }
 
 impl Pulse {
     /// A connection that begins.
-    pub(super) fn new(free: Arc<Notify>) -> Arc<Self> {
+    pub(super) fn new(seat: Seat, idle: Arc<Idle>) -> Arc<Self> {
         let now = Instant::now();
-        Arc::new(Self {
+        let pulse = Self {
+            seat,
             doing: Mutex::new(Doing {
                 requests: 0,
                 answers: 0,
@@ -117,44 +135,57 @@ impl Pulse {
                 waits_since: now,
                 head_since: None,
                 taken_at: now,
-                is_blocked: false,
+                is_sending: false,
+                is_owing: false,
+                is_gone: false,
+                listed: None,
             }),
             displaced: CancellationToken::new(),
-            free,
-        })
+            idle,
+        };
+        pulse.list(&mut pulse.doing());
+        Arc::new(pulse)
     }
 
     /// Waits until the client has tried somebody's patience, or its place is needed.
     pub(super) async fn overdue(&self, patience: &Patience) -> Overdue {
-        let watch = async {
-            loop {
-                let now = Instant::now();
-                let end = self.doing().end(patience);
-                let look_at = match end {
-                    Some((at, overdue)) if at <= now => return overdue,
-                    // What is done may change, but what it changes to lasts at least this long.
-                    Some((at, _)) => at.min(now + patience.least()),
-                    None => now + patience.least(),
-                };
-                tokio::time::sleep_until(look_at).await;
-            }
-        };
         tokio::select! {
-            overdue = watch => overdue,
+            overdue = self.out_of_patience(patience) => overdue,
             () = self.displaced.cancelled() => Overdue::Displaced,
         }
     }
 
-    /// Since when it has had no request; `None` while it has one.
-    pub(super) fn unasked_since(&self) -> Option<Instant> {
-        let doing = self.doing();
-        let is_free = doing.requests == 0 && !doing.is_blocked;
-        is_free.then_some(doing.waits_since)
+    /// Waits until the client has tried somebody's patience, with or without a place.
+    pub(super) async fn out_of_patience(&self, patience: &Patience) -> Overdue {
+        loop {
+            let now = Instant::now();
+            let end = self.doing().end(patience);
+            let look_at = match end {
+                Some((at, overdue)) if at <= now => return overdue,
+                // What is done may change, but what it changes to lasts at least this long.
+                Some((at, _)) => at.min(now + patience.least()),
+                None => now + patience.least(),
+            };
+            tokio::time::sleep_until(look_at).await;
+        }
+    }
+
+    /// Whether it has no request, and no answer on its way.
+    pub(super) fn is_unasked(&self) -> bool {
+        self.doing().unasked_since().is_some()
     }
 
     /// Its place is given to another.
     pub(super) fn displace(&self) {
+        self.leave();
         self.displaced.cancel();
+    }
+
+    /// It has its place no more, and none that it could give.
+    pub(super) fn leave(&self) {
+        let mut doing = self.doing();
+        doing.is_gone = true;
+        self.list(&mut doing);
     }
 
     /// Bytes came.
@@ -165,13 +196,24 @@ impl Pulse {
         }
     }
 
-    /// The system took bytes, or takes none now.
+    /// Bytes are on their way: the system took some, or takes none now.
     pub(super) fn sent(&self, is_blocked: bool) {
         let mut doing = self.doing();
         if !is_blocked {
             doing.taken_at = Instant::now();
         }
-        doing.is_blocked = is_blocked;
+        doing.is_sending = true;
+        self.list(&mut doing);
+    }
+
+    /// The system has all bytes that were on their way.
+    pub(super) fn flushed(&self) {
+        let mut doing = self.doing();
+        doing.is_sending = false;
+        if std::mem::take(&mut doing.is_owing) {
+            doing.waits_since = Instant::now();
+        }
+        self.list(&mut doing);
     }
 
     /// A request's head has come.
@@ -180,9 +222,19 @@ impl Pulse {
         doing.requests += 1;
         doing.asked = true;
         doing.head_since = None;
+        self.list(&mut doing);
         Asked {
             pulse: Arc::clone(self),
             is_answering: false,
+        }
+    }
+
+    /// Enters the order of those who could give way, or leaves it, after any change.
+    fn list(&self, doing: &mut Doing) {
+        let since = doing.unasked_since().filter(|_| !doing.is_gone);
+        if since != doing.listed {
+            self.idle.moved(self.seat, doing.listed, since);
+            doing.listed = since;
         }
     }
 
@@ -217,15 +269,25 @@ impl Drop for Asked {
         doing.answers -= u32::from(self.is_answering);
         if doing.requests == 0 {
             doing.waits_since = Instant::now();
-            drop(doing);
-            self.pulse.free.notify_one();
+            doing.is_owing = doing.is_sending;
+            self.pulse.list(&mut doing);
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use super::*;
+
+    fn begun(idle: &Arc<Idle>) -> Arc<Pulse> {
+        let seat = Seat {
+            number: 7,
+            client: Ipv4Addr::LOCALHOST.into(),
+        };
+        Pulse::new(seat, Arc::clone(idle))
+    }
 
     const PATIENCE: Patience = Patience {
         head: Duration::from_secs(30),
@@ -246,9 +308,9 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn who_says_nothing_and_who_says_too_little_have_the_time_of_a_head() {
-        let free = Arc::new(Notify::new());
-        check(&Pulse::new(Arc::clone(&free)), 30, Overdue::Head).await;
-        let pulse = Pulse::new(free);
+        let idle = Idle::new();
+        check(&begun(&idle), 30, Overdue::Head).await;
+        let pulse = begun(&idle);
         after(20).await;
         for _ in 0..5 {
             pulse.received();
@@ -259,19 +321,19 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn who_asked_before_has_the_time_between_requests() {
-        let pulse = Pulse::new(Arc::new(Notify::new()));
+        let pulse = begun(&Idle::new());
         pulse.received();
         let asked = pulse.ask();
-        assert_eq!(pulse.unasked_since(), None);
+        assert!(!pulse.is_unasked());
         after(1000).await;
         drop(asked);
-        assert_eq!(pulse.unasked_since(), Some(Instant::now()));
+        assert!(pulse.is_unasked());
         check(&pulse, 60, Overdue::Idle).await;
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_request_that_is_worked_on_is_not_the_clients_fault() {
-        let pulse = Pulse::new(Arc::new(Notify::new()));
+        let pulse = begun(&Idle::new());
         let _asked = pulse.ask();
         let day = Duration::from_hours(24);
         assert!(
@@ -283,7 +345,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_answer_that_nobody_takes_ends_even_when_all_of_it_is_buffered() {
-        let pulse = Pulse::new(Arc::new(Notify::new()));
+        let pulse = begun(&Idle::new());
         let mut asked = pulse.ask();
         for _ in 0..3 {
             asked.answering();
@@ -294,15 +356,35 @@ mod tests {
         pulse.sent(false);
         pulse.sent(true);
         drop(asked);
-        assert_eq!(pulse.unasked_since(), None, "its answer is under way");
+        assert!(!pulse.is_unasked(), "its answer is under way");
         check(&pulse, 300, Overdue::Unread).await;
         pulse.sent(false);
-        assert!(pulse.unasked_since().is_some());
+        assert!(!pulse.is_unasked(), "more of it may be under way");
+        pulse.flushed();
+        check(&pulse, 60, Overdue::Idle).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_could_give_way_is_found_and_nobody_else() {
+        let idle = Idle::new();
+        let pulse = begun(&idle);
+        assert_eq!(idle.longest(None), Some(7));
+        let asked = [pulse.ask(), pulse.ask()];
+        assert_eq!(idle.longest(None), None);
+        pulse.sent(false);
+        drop(asked);
+        assert_eq!(idle.longest(None), None);
+        pulse.flushed();
+        assert_eq!(idle.longest(None), Some(7));
+        let asked = pulse.ask();
+        pulse.leave();
+        drop(asked);
+        assert_eq!(idle.longest(None), None, "it has no place any more");
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_displaced_connection_ends_at_once() {
-        let pulse = Pulse::new(Arc::new(Notify::new()));
+        let pulse = begun(&Idle::new());
         pulse.displace();
         check(&pulse, 0, Overdue::Displaced).await;
     }
