@@ -3,22 +3,22 @@
 //!
 //! There are three gates, so that downloads do not keep out uploads, nor both what is asked in
 //! between. Probes pass none: whoever asks whether the server is well must be told.
+//! One client has at most half of each, and of the room of those who wait for an upload or a download:
+//! however slow it is, or how much it asks for, another comes in.
 //! A request with a JSON body comes to its gate with all of its body, so that clients who send theirs
 //! slowly hold nothing that others wait for.
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use crate::errors::ApiError;
+use crate::shares::{Client, Share, Shares};
 use axum::body::{Body, HttpBody};
 use axum::response::Response;
 use bytes::Bytes;
 use http::Method;
 use http_body::{Frame, SizeHint};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-
-use crate::errors::ApiError;
 
 /// How much is worked on at a time.
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +29,8 @@ pub struct GateLimits {
     pub uploads_max: u32,
     /// Files and results that are being handed out; 256 by default.
     pub downloads_max: u32,
+    /// Uploads and downloads that wait, together; 512 by default. More are turned away at once.
+    pub waiting_max: u32,
     /// How long a request waits at its gate; 60 s by default.
     pub wait_max: Duration,
 }
@@ -39,6 +41,7 @@ impl Default for GateLimits {
             requests_max: 256,
             uploads_max: 64,
             downloads_max: 256,
+            waiting_max: 512,
             wait_max: Duration::from_mins(1),
         }
     }
@@ -94,47 +97,57 @@ pub(crate) fn takes_json(method: &Method, path: &str) -> bool {
 #[derive(Debug)]
 pub(crate) struct Gates {
     limits: GateLimits,
-    requests: Arc<Semaphore>,
-    uploads: Arc<Semaphore>,
-    downloads: Arc<Semaphore>,
+    requests: Shares,
+    uploads: Shares,
+    downloads: Shares,
+    waiting: Shares,
 }
 
 impl Gates {
     /// Gates with nobody inside.
     pub(crate) fn new(limits: GateLimits) -> Self {
-        let gate = |most| Arc::new(Semaphore::new(usize::try_from(most).unwrap_or(usize::MAX)));
         Self {
             limits,
-            requests: gate(limits.requests_max),
-            uploads: gate(limits.uploads_max),
-            downloads: gate(limits.downloads_max),
+            requests: Shares::new(limits.requests_max),
+            uploads: Shares::new(limits.uploads_max),
+            downloads: Shares::new(limits.downloads_max),
+            waiting: Shares::new(limits.waiting_max),
         }
     }
 
-    /// Waits until the request may pass.
+    /// Waits until the request of that client may pass.
     ///
     /// # Errors
     ///
-    /// 503 when it has waited for too long.
-    pub(crate) async fn pass(&self, gate: Gate) -> Result<Passed, ApiError> {
-        let semaphore = match gate {
-            Gate::Open => return Ok(Passed { gate, permit: None }),
-            Gate::Requests => &self.requests,
-            Gate::Uploads => &self.uploads,
-            Gate::Downloads => &self.downloads,
+    /// 503 when it has waited for too long, or too many wait already.
+    pub(crate) async fn pass(&self, gate: Gate, client: &Client) -> Result<Passed, ApiError> {
+        let (shares, has_room) = match gate {
+            Gate::Open => return Ok(Passed { gate, share: None }),
+            // What is asked in between is soon done, so those who wait need no bound.
+            Gate::Requests => (&self.requests, None),
+            Gate::Uploads => (&self.uploads, Some(&self.waiting)),
+            Gate::Downloads => (&self.downloads, Some(&self.waiting)),
         };
-        let waiting = Arc::clone(semaphore).acquire_owned();
-        match tokio::time::timeout(self.limits.wait_max, waiting).await {
-            Ok(Ok(permit)) => Ok(Passed {
-                gate,
-                permit: Some(permit),
-            }),
-            Ok(Err(_)) | Err(_) => Err(ApiError::unavailable(format!(
+        let passed = |share| Passed {
+            gate,
+            share: Some(share),
+        };
+        if let Some(share) = shares.try_take(client) {
+            return Ok(passed(share));
+        }
+        let busy = || {
+            ApiError::unavailable(format!(
                 "The server is busy with as many {} as it takes at a time. Please try again in a \
                  moment.",
                 gate.what()
-            ))),
-        }
+            ))
+        };
+        let _waits = match has_room {
+            Some(room) => Some(room.try_take(client).ok_or_else(busy)?),
+            None => None,
+        };
+        let taken = tokio::time::timeout(self.limits.wait_max, shares.take(client)).await;
+        taken.ok().flatten().map(passed).ok_or_else(busy)
     }
 }
 
@@ -142,17 +155,17 @@ impl Gates {
 #[derive(Debug)]
 pub(crate) struct Passed {
     gate: Gate,
-    permit: Option<OwnedSemaphorePermit>,
+    share: Option<Share>,
 }
 
 impl Passed {
     /// The request is answered. A download is inside until its last byte is taken.
     pub(crate) fn answered(self, answer: Response) -> Response {
-        match (self.gate, self.permit) {
-            (Gate::Downloads, Some(permit)) => answer.map(|body| {
+        match (self.gate, self.share) {
+            (Gate::Downloads, Some(share)) => answer.map(|body| {
                 Body::new(Leaving {
                     body,
-                    _permit: permit,
+                    _share: share,
                 })
             }),
             (Gate::Open | Gate::Requests | Gate::Uploads | Gate::Downloads, _) => answer,
@@ -160,10 +173,10 @@ impl Passed {
     }
 }
 
-/// The body of a download, which gives the permit back when it is dropped.
+/// The body of a download, which gives the share back when it is dropped.
 struct Leaving {
     body: Body,
-    _permit: OwnedSemaphorePermit,
+    _share: Share,
 }
 
 impl HttpBody for Leaving {
@@ -211,17 +224,48 @@ mod tests {
             uploads_max: 1,
             ..GateLimits::default()
         });
-        let inside = gates.pass(Gate::Uploads).await.unwrap();
+        let inside = gates.pass(Gate::Uploads, &Client::Unknown).await.unwrap();
         for other in [Gate::Open, Gate::Requests, Gate::Downloads] {
-            assert!(gates.pass(other).await.is_ok());
+            assert!(gates.pass(other, &Client::Unknown).await.is_ok());
         }
-        let refused = gates.pass(Gate::Uploads).await.unwrap_err();
+        let refused = gates
+            .pass(Gate::Uploads, &Client::Unknown)
+            .await
+            .unwrap_err();
         assert_eq!(refused.status, http::StatusCode::SERVICE_UNAVAILABLE);
         assert!(refused.message.contains("as many uploads"));
-        let (next, ()) = tokio::join!(gates.pass(Gate::Uploads), async {
+        let (next, ()) = tokio::join!(gates.pass(Gate::Uploads, &Client::Unknown), async {
             tokio::time::sleep(Duration::from_secs(10)).await;
             drop(inside);
         });
         assert!(next.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_client_locks_nobody_out() {
+        let gates = Gates::new(GateLimits {
+            uploads_max: 4,
+            waiting_max: 2,
+            ..GateLimits::default()
+        });
+        let client = |project: &str| Client::Project(project.into());
+        let (greedy, other) = (client("greedy"), client("other"));
+        let upload = |client| gates.pass(Gate::Uploads, client);
+        let soon = Duration::from_secs(1);
+        let mut inside = Vec::new();
+        for _ in 0..2 {
+            inside.push(upload(&greedy).await.unwrap());
+        }
+        // Its third waits, its fourth may not even wait.
+        let mut waits = Box::pin(upload(&greedy));
+        assert!(tokio::time::timeout(soon, &mut waits).await.is_err());
+        let refused = tokio::time::timeout(soon, upload(&greedy)).await;
+        assert!(refused.expect("it waits").is_err());
+        for _ in 0..2 {
+            let passed = tokio::time::timeout(soon, upload(&other)).await;
+            inside.push(passed.expect("it is locked out").unwrap());
+        }
+        inside.remove(0);
+        assert!(waits.await.is_ok());
     }
 }

@@ -33,6 +33,7 @@ mod path;
 mod query;
 mod router;
 mod settings;
+mod shares;
 mod surface;
 mod uploads;
 mod wire;

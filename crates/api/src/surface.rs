@@ -29,6 +29,7 @@ use crate::cors::Sharing;
 use crate::drain::drain_unread;
 use crate::errors::{ApiError, Kind, Retry, chain};
 use crate::gates::{self, Gate, Gates};
+use crate::shares::Client;
 use crate::{json, path, wire};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -176,7 +177,7 @@ impl Surface {
                 Err(refusal) => return refusal.into_response(),
             }
         }
-        match self.gates.pass(gate).await {
+        match self.gates.pass(gate, &Client::of(&request)).await {
             Ok(passed) => passed.answered(self.answer(request, id).await),
             Err(refusal) => self.turn_away(request, refusal),
         }

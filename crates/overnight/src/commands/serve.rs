@@ -227,7 +227,7 @@ impl Server {
             store: Arc::new(self.store.clone()),
             blobs: self.blobs.clone(),
             wake,
-            settings: api::api_settings(&self.settings, clock.now())?,
+            settings: api::api_settings(&self.settings, self.descriptors, clock.now())?,
             clock,
             entropy,
             access: api::access(&self.settings)?,

@@ -19,7 +19,11 @@ use crate::wiring::listen::places::PlaceLimits;
 use crate::wiring::listen::pulse::Patience;
 
 /// What the surface is told.
-pub(crate) fn api_settings(settings: &Settings, at: Timestamp) -> anyhow::Result<ApiSettings> {
+pub(crate) fn api_settings(
+    settings: &Settings,
+    descriptors: Descriptors,
+    at: Timestamp,
+) -> anyhow::Result<ApiSettings> {
     let header = |text: &str| HeaderValue::from_str(text).context("a header's value");
     let defaults = ApiSettings::new(at);
     let windows = settings.windows.0.iter();
@@ -35,12 +39,7 @@ pub(crate) fn api_settings(settings: &Settings, at: Timestamp) -> anyhow::Result
         body_idle_max: settings.timeouts.client_body.0,
         head_bytes_max: bytes(limits.head_bytes_max),
         headers_max: bytes(Size(u64::from(limits.headers_max))),
-        gates: GateLimits {
-            requests_max: limits.requests_max,
-            uploads_max: limits.uploads_max,
-            downloads_max: limits.downloads_max,
-            wait_max: settings.timeouts.client_body.0,
-        },
+        gates: gate_limits(settings, places_max(settings, descriptors)),
         windows: windows
             .filter_map(|text| Some((text.clone(), Span::parse(text)?.0)))
             .collect(),
@@ -53,6 +52,26 @@ pub(crate) fn api_settings(settings: &Settings, at: Timestamp) -> anyhow::Result
     })
 }
 
+/// How many connections there may be.
+fn places_max(settings: &Settings, descriptors: Descriptors) -> usize {
+    let asked = usize::try_from(settings.limits.connections_max).unwrap_or(usize::MAX);
+    asked.min(descriptors.connections_max())
+}
+
+/// How much is worked on at a time. Downloads have at most half of the places of connections, uploads a
+/// quarter, those who wait for either an eighth: the last eighth is for what is asked in between.
+fn gate_limits(settings: &Settings, places: usize) -> GateLimits {
+    let limits = &settings.limits;
+    let places = u32::try_from(places).unwrap_or(u32::MAX);
+    GateLimits {
+        requests_max: limits.requests_max,
+        uploads_max: limits.uploads_max.min((places / 4).max(1)),
+        downloads_max: limits.downloads_max.min((places / 2).max(1)),
+        waiting_max: (places / 8).max(1),
+        wait_max: settings.timeouts.client_body.0,
+    }
+}
+
 /// What bounds the connections of clients, of which there are no more than descriptors for them.
 pub(crate) fn connection_limits(settings: &Settings, descriptors: Descriptors) -> ConnectionLimits {
     let (limits, timeouts) = (&settings.limits, &settings.timeouts);
@@ -60,7 +79,7 @@ pub(crate) fn connection_limits(settings: &Settings, descriptors: Descriptors) -
     let per_client_max = limits.connections_per_client_max;
     ConnectionLimits {
         places: PlaceLimits {
-            all_max: count(limits.connections_max).min(descriptors.connections_max()),
+            all_max: places_max(settings, descriptors),
             per_client_max: (per_client_max > 0).then(|| count(per_client_max)),
         },
         patience: Patience {
@@ -125,4 +144,24 @@ pub(crate) fn render(registry: Registry) -> Arc<dyn Fn() -> String + Send + Sync
 /// Says whether the disk of the data folder has more free bytes than are held in reserve.
 pub(crate) fn space(data: Arc<DataFolder>, reserve: u64) -> Arc<dyn Fn() -> bool + Send + Sync> {
     Arc::new(move || data.free_bytes().is_ok_and(|free| free > reserve))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slow_downloads_and_uploads_leave_places_to_others() {
+        let settings = Settings::default();
+        for (places, uploads, downloads, waiting) in [
+            (256, 64, 128, 32),
+            (16, 4, 8, 2),
+            (4096, 64, 256, 512),
+            (1, 1, 1, 1),
+        ] {
+            let gates = gate_limits(&settings, places);
+            let found = (gates.uploads_max, gates.downloads_max, gates.waiting_max);
+            assert_eq!(found, (uploads, downloads, waiting), "{places} places");
+        }
+    }
 }
