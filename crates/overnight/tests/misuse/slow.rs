@@ -39,7 +39,7 @@ fn slow_heads_and_slow_bodies_keep_nobody_out_and_end() {
     ];
     let form = open_form(b"filename=\"in.jsonl\"", b"{\"custom_id\":\"a\"");
     let upload = [upload_head(100_000).as_bytes(), &form].concat();
-    // As many uploads as are received at a time, and more JSON bodies than are worked on.
+    // As many uploads as are received at a time, of which one client has half, and more JSON bodies than are worked on.
     let mut slow: Vec<TcpStream> = Vec::new();
     for (beginning, count) in beginnings
         .iter()
@@ -62,7 +62,10 @@ fn slow_heads_and_slow_bodies_keep_nobody_out_and_end() {
     }
     for stream in &mut slow {
         let answer = rest(stream);
-        assert!(answer.is_empty() || status(&answer) == 400, "{answer}");
+        assert!(
+            answer.is_empty() || matches!(status(&answer), 400 | 503),
+            "{answer}"
+        );
     }
     let ended = began.elapsed();
     assert!(ended < Duration::from_secs(20), "after {ended:?}");
@@ -73,19 +76,28 @@ fn slow_heads_and_slow_bodies_keep_nobody_out_and_end() {
 
 #[test]
 fn an_aborted_upload_leaves_no_blob() {
+    /// Of the uploads below, those of which bytes reach the disk: the others are held until there are more.
+    const BEGUN: usize = 1;
     let host = Host::start("");
     let lines = "{\"custom_id\":\"a\"}\n".repeat(100_000);
-    for cut in [0, 1, 150, 200, 70_000, 1_500_000] {
+    let cuts = [0, 1, 150, 200, 70_000, 1_500_000];
+    let begun = cuts.map(|cut| {
         let form = open_form(b"filename=\"in.jsonl\"", lines.as_bytes());
         let mut stream = host.connect();
         stream
             .write_all(upload_head(10_000_000).as_bytes())
             .unwrap();
         stream.write_all(&form[..cut]).unwrap();
+        stream
+    });
+    // What there is to leave behind.
+    until("blobs have begun", || host.blobs("").len() >= BEGUN);
+    for (stream, cut) in begun.iter().zip(cuts) {
         if cut % 2 == 0 {
             stream.shutdown(std::net::Shutdown::Write).unwrap();
         }
     }
+    drop(begun);
     until("no blob stays", || host.blobs("").is_empty());
     let listed = host.client.get("/v1/files").json();
     assert_eq!(listed["data"].as_array().unwrap().len(), 0);
