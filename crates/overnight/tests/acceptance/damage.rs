@@ -187,6 +187,12 @@ fn a_damaged_result_is_never_handed_out_as_a_whole_and_is_named() {
         .find_map(|line| line.strip_prefix("content-length: "));
     let is_cut = length.is_some_and(|length| reply.body.len() < length.parse().unwrap());
     assert!(reply.status == 500 || is_cut, "{}", reply.head);
+    // What was handed out of it cannot be completed by ranges.
+    for range in ["bytes=1-", "bytes=5000-", "bytes=0-5000", "bytes=-100"] {
+        let headers = [("range", range)];
+        let reply = http::request(&server.base_url, "GET", &path, &headers, b"");
+        assert_eq!(reply.status, 500, "{range}: {}", reply.head);
+    }
     let input = batch["input_file_id"].as_str().unwrap();
     assert!(
         client.content(input) == lines.bytes(),

@@ -216,6 +216,57 @@ fn what_is_damaged_is_left_out_and_named() {
     });
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn what_the_disk_cannot_read_is_left_out_and_everything_else_is_looked_at() {
+    block_on(async {
+        let ground = Ground::new();
+        for n in 1..=3 {
+            ground.insert(n).await;
+        }
+        let data = ground.path("data");
+        for n in [1, 2] {
+            let blob = data.join("blobs").join(upload(n).as_str());
+            fs::remove_file(&blob).unwrap();
+            // Reading its first byte is an error of the device.
+            std::os::unix::fs::symlink("/proc/self/mem", blob).unwrap();
+        }
+        let found = errors(&data.join("overnight.db"), &data.join("blobs")).await;
+        assert_eq!(found, 2);
+        let taken = ground.backup("backup").await.unwrap();
+        let named: Vec<&BlobKey> = taken.damaged.iter().map(|(blob, _)| blob).collect();
+        assert_eq!(named, [&upload(1), &upload(2)]);
+        assert_eq!(taken.label.blobs, 1);
+    });
+}
+
+#[test]
+fn an_earlier_copy_that_has_changed_is_made_anew() {
+    block_on(async {
+        let ground = Ground::new();
+        for n in 1..=2 {
+            ground.insert(n).await;
+        }
+        ground.backup("backup").await.unwrap();
+        let kept = content(&ground.path("backup")).join(upload(1).as_str());
+        fs::write(&kept, "the content of file X").unwrap();
+        let taken = ground.backup("backup").await.unwrap();
+        assert_eq!((taken.label.blobs, taken.new_blobs), (2, 1));
+        assert_eq!(taken.damaged, []);
+        let copy = fs::read_to_string(&kept).unwrap();
+        assert_eq!(copy, "the content of file 1");
+
+        // When both are damaged, none is in the backup.
+        fs::write(&kept, "the content of file X").unwrap();
+        let altered = vec!["the content of file Y".into()];
+        ground.blobs.put(&upload(1), altered).await.unwrap();
+        let taken = ground.backup("backup").await.unwrap();
+        let named: Vec<&BlobKey> = taken.damaged.iter().map(|(blob, _)| blob).collect();
+        assert_eq!(named, [&upload(1)]);
+        assert!(!kept.exists());
+    });
+}
+
 #[test]
 fn a_torn_backup_is_none_and_an_earlier_one_stays_whole() {
     block_on(async {
