@@ -17,7 +17,13 @@ use crate::failure::FAILED;
 
 /// Prints what is wrong, one finding a line; the exit code is 1 when anything is.
 pub(super) async fn verify(data: PathBuf, args: VerifyArgs) -> anyhow::Result<ExitCode> {
-    let (database, content) = if backup::is_backup(&data) {
+    let is_backup = backup::is_backup(&data);
+    let _still = if is_backup {
+        backup::hold_still(&data).context("the backup cannot be verified")?
+    } else {
+        None
+    };
+    let (database, content) = if is_backup {
         let label = Label::read(&data).context("the backup cannot be verified")?;
         (label.snapshot(&data), backup::content(&data))
     } else {
