@@ -35,7 +35,11 @@ pub(super) async fn verify(data: PathBuf, args: VerifyArgs) -> anyhow::Result<Ex
     require(&content)?;
     let is_json = args.data.json;
     let mut told = Ok(());
-    let mut tell = |finding: Finding| {
+    let mut tell = |mut finding: Finding| {
+        if is_backup && finding.severity() == Severity::Error {
+            finding.advice =
+                "run `overnight backup` again: it copies anew what is damaged in the backup alone";
+        }
         if told.is_ok() {
             told = tell(&finding, is_json);
         }
@@ -72,7 +76,12 @@ pub(super) async fn verify(data: PathBuf, args: VerifyArgs) -> anyhow::Result<Ex
     let verdict = if summary.errors == 0 {
         "is sound".to_owned()
     } else {
-        format!("is not sound: {} things are wrong", summary.errors)
+        let wrong = if summary.errors == 1 {
+            "thing is"
+        } else {
+            "things are"
+        };
+        format!("is not sound: {} {wrong} wrong", summary.errors)
     };
     say(&format!(
         "{} {verdict}; looked at {} batches, {} files, {}",
