@@ -3,7 +3,8 @@
 //! An extent that is read from its first byte to its last is compared with its checksum on the way,
 //! and its last piece is handed on only if they agree: whoever gets all of it got what was written.
 //! One of which only a part is wanted is compared as a whole before the first byte of that part is
-//! handed on, unless that was done some minutes ago: parts that are put together are what was written,
+    /// handed on, unless that was done some minutes ago: parts that are put together are what was
+    /// written,
 //! too.
 
 use std::collections::VecDeque;
