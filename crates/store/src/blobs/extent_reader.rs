@@ -3,8 +3,7 @@
 //! An extent that is read from its first byte to its last is compared with its checksum on the way,
 //! and its last piece is handed on only if they agree: whoever gets all of it got what was written.
 //! One of which only a part is wanted is compared as a whole before the first byte of that part is
-    /// handed on, unless that was done some minutes ago: parts that are put together are what was
-    /// written,
+//! handed on, unless that was done some minutes ago: parts that are put together are what was written,
 //! too.
 
 use std::collections::VecDeque;
@@ -93,7 +92,8 @@ impl ExtentReader {
     /// # Errors
     ///
     /// As [`Blobs::read`], and [`BlobError::Corrupt`] in the place of the last piece of an extent
-    /// that does not have its checksum, or of the first when only a part of it is wanted. What comes after a piece that failed is not told.
+    /// that does not have its checksum, or of the first when only a part of it is wanted. What
+    /// comes after a piece that failed is not told.
     pub async fn next(&mut self) -> Result<Option<Bytes>> {
         let (piece, reading) = match self.ahead.take() {
             Some(ahead) => ahead,
