@@ -12,6 +12,7 @@
 //! that is started on it by mistake finds nothing to sweep.
 
 mod copy;
+mod hold;
 mod label;
 mod restore;
 mod take;
@@ -24,7 +25,7 @@ use std::path::{Path, PathBuf};
 use overnight_core::segment::BlobKey;
 use thiserror::Error;
 
-pub use self::label::{Label, content, is_backup};
+pub use self::label::{Label, content, hold_still, is_backup};
 pub use self::restore::{Restored, restore};
 pub use self::take::{Source, Taken, take};
 use crate::blobs::BlobError;
@@ -51,6 +52,12 @@ pub enum BackupError {
     /// A blob could not be copied.
     #[error("{0} could not be copied")]
     Blob(BlobKey, #[source] BlobError),
+    /// The server was not asked in time to delete nothing, as when the machine slept or the clock was
+    /// set: what is missing may be lost or only deleted. Take the backup again.
+    #[error(
+        "the hold on the data folder lapsed (the machine slept, or its clock was set); run the backup again"
+    )]
+    Lapsed,
     /// Another file could not be read or written.
     #[error("{} could not be read or written", .0.display())]
     Io(PathBuf, #[source] io::Error),

@@ -14,6 +14,7 @@ mod mount;
 mod staging;
 #[cfg(test)]
 mod tests;
+mod verified;
 mod writer;
 
 use std::collections::BTreeMap;
@@ -36,6 +37,7 @@ pub use self::extent_reader::ExtentReader;
 use self::folders::Folders;
 use self::local::Local;
 use self::mount::Mount;
+use self::verified::Verified;
 pub use self::writer::BlobWriter;
 use crate::blocking::Blocking;
 use crate::entries;
@@ -56,6 +58,7 @@ pub struct Blobs {
     folders: Option<Arc<Folders>>,
     mounts: BTreeMap<BlobKey, Arc<Mount>>,
     blocking: Blocking,
+    verified: Verified,
     #[cfg(any(test, feature = "conformance"))]
     faults: Option<faulty::Faults>,
 }
@@ -91,6 +94,7 @@ impl Blobs {
             folders: Some(folders),
             mounts: BTreeMap::new(),
             blocking,
+            verified: Verified::default(),
             #[cfg(any(test, feature = "conformance"))]
             faults: None,
         })
@@ -106,6 +110,7 @@ impl Blobs {
             folders: None,
             mounts: BTreeMap::new(),
             blocking: Blocking::Pool,
+            verified: Verified::default(),
             #[cfg(any(test, feature = "conformance"))]
             faults: None,
         }
@@ -175,7 +180,7 @@ impl Blobs {
     /// # Errors
     ///
     /// [`BlobError::NotFound`] when there is no such blob, [`BlobError::Corrupt`] when it ends
-    /// before the range does, [`BlobError::Unavailable`] when it could not be read.
+    /// before the range does or the disk cannot read it, [`BlobError::Unavailable`] when it could not be read.
     pub async fn read(&self, key: &BlobKey, range: Range<u64>) -> Result<Bytes> {
         if range.is_empty() {
             return Ok(Bytes::new());
@@ -226,12 +231,21 @@ impl Blobs {
         check(extent, hash.digest())
     }
 
+    /// As [`Self::verify`], unless that was done some minutes ago at most: for whoever wants a part
+    /// of the extent.
+    async fn verify_for_parts(&self, extent: &Extent) -> Result<()> {
+        if !self.is_hashed(&extent.blob) {
+            return Ok(());
+        }
+        self.verified.or_compare(extent, self.verify(extent)).await
+    }
+
     /// How many bytes a blob has.
     ///
     /// # Errors
     ///
-    /// [`BlobError::NotFound`] when there is no such blob, [`BlobError::Unavailable`] when nobody
-    /// can tell.
+    /// [`BlobError::NotFound`] when there is no such blob, [`BlobError::Corrupt`] when the disk cannot
+    /// read what it is, [`BlobError::Unavailable`] when nobody can tell.
     pub async fn length(&self, key: &BlobKey) -> Result<u64> {
         match self.mounts.get(key) {
             Some(mount) => mount.length(self.blocking).await,
@@ -239,7 +253,7 @@ impl Blobs {
                 .durable
                 .head(&path(key))
                 .await
-                .map_err(error::object)?
+                .map_err(error::read_object)?
                 .size),
         }
     }
@@ -289,7 +303,7 @@ impl Blobs {
             .list(Some(&ObjectPath::from(prefix)))
             .map(|found| match found {
                 Ok(object) => Ok(BlobKey::from(object.location.as_ref())),
-                Err(source) => Err(error::object(source)),
+                Err(source) => Err(error::list(source)),
             })
             .boxed()
     }
@@ -301,7 +315,7 @@ impl Blobs {
             .list(None)
             .map(|found| match found {
                 Ok(object) => Ok(BlobKey::from(object.location.as_ref())),
-                Err(source) => Err(error::object(source)),
+                Err(source) => Err(error::list(source)),
             })
             .boxed()
     }
@@ -378,7 +392,7 @@ impl Blobs {
     async fn read_object(&self, key: &BlobKey, range: Range<u64>) -> Result<Bytes> {
         let source = match self.durable.get_range(&path(key), range.clone()).await {
             Ok(bytes) => return Ok(bytes),
-            Err(source) => error::object(source),
+            Err(source) => error::read_object(source),
         };
         // A range behind the end is refused in words that differ by driver: ask for the length.
         match (&source, self.length(key).await) {

@@ -14,7 +14,7 @@ pub mod beside;
 mod damage;
 mod error;
 mod files;
-mod garbage;
+pub(crate) mod garbage;
 pub mod inspect;
 mod jobs;
 mod migrate;

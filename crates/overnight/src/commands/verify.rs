@@ -17,7 +17,13 @@ use crate::failure::FAILED;
 
 /// Prints what is wrong, one finding a line; the exit code is 1 when anything is.
 pub(super) async fn verify(data: PathBuf, args: VerifyArgs) -> anyhow::Result<ExitCode> {
-    let (database, content) = if backup::is_backup(&data) {
+    let is_backup = backup::is_backup(&data);
+    let _still = if is_backup {
+        backup::hold_still(&data).context("the backup cannot be verified")?
+    } else {
+        None
+    };
+    let (database, content) = if is_backup {
         let label = Label::read(&data).context("the backup cannot be verified")?;
         (label.snapshot(&data), backup::content(&data))
     } else {
@@ -29,7 +35,11 @@ pub(super) async fn verify(data: PathBuf, args: VerifyArgs) -> anyhow::Result<Ex
     require(&content)?;
     let is_json = args.data.json;
     let mut told = Ok(());
-    let mut tell = |finding: Finding| {
+    let mut tell = |mut finding: Finding| {
+        if is_backup && finding.severity() == Severity::Error {
+            finding.advice =
+                "run `overnight backup` again: it copies anew what is damaged in the backup alone";
+        }
         if told.is_ok() {
             told = tell(&finding, is_json);
         }
@@ -66,7 +76,12 @@ pub(super) async fn verify(data: PathBuf, args: VerifyArgs) -> anyhow::Result<Ex
     let verdict = if summary.errors == 0 {
         "is sound".to_owned()
     } else {
-        format!("is not sound: {} things are wrong", summary.errors)
+        let wrong = if summary.errors == 1 {
+            "thing is"
+        } else {
+            "things are"
+        };
+        format!("is not sound: {} {wrong} wrong", summary.errors)
     };
     say(&format!(
         "{} {verdict}; looked at {} batches, {} files, {}",

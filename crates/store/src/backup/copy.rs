@@ -13,7 +13,7 @@ pub(super) struct Copied {
     pub(super) blobs: u64,
     /// Their bytes.
     pub(super) bytes: u64,
-    /// Those that were not there.
+    /// Those that were not there, or not whole.
     pub(super) new_blobs: u64,
     /// Their bytes.
     pub(super) new_bytes: u64,
@@ -30,7 +30,7 @@ pub(super) struct Copier<'a> {
 }
 
 impl Copier<'_> {
-    /// Copies every blob of a sorted list of extents that is not there yet. What is lost or damaged
+    /// Copies every blob of a sorted list of extents that is not there yet, or not as it was. What is lost or damaged
     /// is left out and told; an index that is, is only left out.
     pub(super) async fn copy(&mut self, named: &[NamedExtent]) -> Result<Copied> {
         let mut copied = Copied::default();
@@ -39,18 +39,11 @@ impl Copier<'_> {
                 continue;
             };
             let key = &extent.blob;
-            let of_blob = |error| BackupError::Blob(key.clone(), error);
-            let end = |named: &NamedExtent| named.extent.offset + named.extent.length;
-            let least = extents.iter().map(end).max().unwrap_or_default();
-            let is_there = match self.to.length(key).await {
-                Ok(length) => length >= least,
-                Err(BlobError::NotFound(_)) => false,
-                Err(error) => return Err(of_blob(error)),
-            };
-            let answer = if is_there {
-                Ok(least)
-            } else {
-                self.blob(key, extents).await?
+            let kept = self.kept(key, extents).await?;
+            let is_there = kept.is_some();
+            let answer = match kept {
+                Some(length) => Ok(length),
+                None => self.blob(key, extents).await?,
             };
             match answer {
                 Ok(length) => {
@@ -64,6 +57,29 @@ impl Copier<'_> {
             }
         }
         Ok(copied)
+    }
+
+    /// The length of a copy that is there already. It is compared with what its rows say: disks for
+    /// backups lose bytes, too, and a copy that did is made anew.
+    async fn kept(&mut self, key: &BlobKey, extents: &[NamedExtent]) -> Result<Option<u64>> {
+        let of_blob = |error| BackupError::Blob(key.clone(), error);
+        let length = match self.to.length(key).await {
+            Ok(length) => length,
+            Err(BlobError::NotFound(_)) => return Ok(None),
+            Err(error) => return Err(of_blob(error)),
+        };
+        for NamedExtent { extent, .. } in extents {
+            (self.alive)()?;
+            match self.to.verify(extent).await {
+                Ok(()) => {}
+                Err(BlobError::NotFound(_) | BlobError::Corrupt(_)) => {
+                    self.to.delete(key).await.map_err(of_blob)?;
+                    return Ok(None);
+                }
+                Err(error) => return Err(of_blob(error)),
+            }
+        }
+        Ok(Some(length))
     }
 
     /// Copies one blob; answers its length, or what is wrong with it.

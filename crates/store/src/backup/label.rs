@@ -4,10 +4,16 @@ use std::fs::{self, File};
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::Xxh3;
 
 use super::{BackupError, Result, of, wrong};
+
+/// Held by whoever takes a backup into the folder, and shared by those who read it; it also tells a
+/// backup that was begun from a folder of somebody else.
+pub(super) const LOCK: &str = "backup.lock";
 
 const FILE: &str = "backup.json";
 
@@ -40,6 +46,29 @@ pub struct Label {
 #[must_use]
 pub fn content(backup: &Path) -> PathBuf {
     backup.join("content")
+}
+
+/// Keeps others from taking a backup into the folder as long as the answer lives: that deletes what
+/// an earlier one named. A copy of a backup may come without its lock, and then nobody takes one there.
+///
+/// # Errors
+///
+/// [`BackupError::Folder`] when a backup is being taken into it.
+pub fn hold_still(backup: &Path) -> Result<Option<File>> {
+    let path = backup.join(LOCK);
+    let lock = match File::open(&path) {
+        Ok(lock) => lock,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(BackupError::Io(path, error)),
+    };
+    match flock(&lock, FlockOperation::NonBlockingLockShared) {
+        Ok(()) => Ok(Some(lock)),
+        Err(Errno::WOULDBLOCK) => {
+            let why = "a backup is being taken into it right now; wait for its end";
+            Err(wrong(backup, why))
+        }
+        Err(error) => Err(BackupError::Io(path, error.into())),
+    }
 }
 
 /// Whether there is a whole backup in the folder.

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::path::Path;
 
 use super::copy::Copier;
-use super::label::{Label, content, keep_entries};
+use super::label::{Label, content, hold_still, keep_entries};
 use super::{BackupError, Damaged, Result, of, wrong};
 use crate::blobs::Blobs;
 use crate::folder::DataFolder;
@@ -27,6 +27,7 @@ pub struct Restored {
 ///
 /// Every [`BackupError`]; the backup is as it was.
 pub async fn restore(from: &Path, to: &Path) -> Result<Restored> {
+    let _still = hold_still(from)?;
     let label = Label::read(from)?;
     let is_empty = match fs::read_dir(to) {
         Ok(mut entries) => entries.next().is_none(),

@@ -7,19 +7,16 @@ use std::path::{Path, PathBuf};
 use futures_util::StreamExt as _;
 use overnight_core::id::hex32;
 use overnight_core::segment::BlobKey;
-use overnight_core::time::{Clock, Timestamp};
+use overnight_core::time::Clock;
 use rustix::fs::{FlockOperation, flock};
 
 use super::copy::Copier;
-use super::label::{Label, content, hash, is_backup, keep_entries};
+use super::hold::{Hold, LOOK_INTERVAL};
+use super::label::{LOCK, Label, content, hash, is_backup, keep_entries};
 use super::{BackupError, Damaged, Result, of, wrong};
 use crate::blobs::Blobs;
-use crate::sqlite::beside::{Beside, HOLD_RENEWAL};
+use crate::sqlite::beside::Beside;
 use crate::sqlite::inspect::Inspector;
-
-/// Held by whoever takes a backup into the folder; it also tells a backup that was begun from a
-/// folder of somebody else.
-const LOCK: &str = "backup.lock";
 
 /// The data folder that is copied.
 #[derive(Clone, Debug)]
@@ -43,40 +40,6 @@ pub struct Taken {
     pub damaged: Vec<Damaged>,
 }
 
-/// The hold on the blobs of a data folder; let go of when the value is dropped.
-struct Hold<'a> {
-    database: &'a Beside,
-    holder: String,
-    clock: &'a Clock,
-    asked_at: Timestamp,
-}
-
-impl Hold<'_> {
-    fn ask(&mut self) -> Result<()> {
-        self.asked_at = self.clock.now();
-        self.database
-            .hold(&self.holder, self.asked_at)
-            .map_err(BackupError::Database)
-    }
-
-    /// Asks again in time. A clock that was set back counts as time, too.
-    fn ask_again(&mut self) -> Result<()> {
-        let now = self.clock.now();
-        let apart = now.since(self.asked_at).max(self.asked_at.since(now));
-        if apart < HOLD_RENEWAL {
-            return Ok(());
-        }
-        self.ask()
-    }
-}
-
-impl Drop for Hold<'_> {
-    fn drop(&mut self) {
-        // Otherwise it ends by itself within a minute.
-        let _ = self.database.let_go(&self.holder);
-    }
-}
-
 /// Copies a data folder, whether or not a server works on it, into a folder that is empty, missing
 /// or holds an earlier backup. That one is there until this one is whole. `random` tells this
 /// backup from others at the same time.
@@ -91,15 +54,10 @@ pub async fn take(source: &Source, to: &Path, (clock, random): (&Clock, u128)) -
     let to_blobs = Blobs::folder(&into).map_err(|error| BackupError::Blob("".into(), error))?;
     let database = Beside::open(&source.database).map_err(BackupError::Database)?;
     let at = clock.now();
-    let mut hold = Hold {
-        database: &database,
-        holder: hex32(at, random),
-        clock,
-        asked_at: at,
-    };
-    hold.ask()?;
+    let holder = hex32(at, random);
+    let hold = Hold::begin(&source.database, &holder, (clock, LOOK_INTERVAL))?;
 
-    let mut label = Label::new(at.seconds(), format!("overnight-{}.db", hold.holder));
+    let mut label = Label::new(at.seconds(), format!("overnight-{holder}.db"));
     let snapshot = label.snapshot(to);
     database.copy_to(&snapshot).map_err(BackupError::Database)?;
     keep(&snapshot)?;
@@ -109,9 +67,10 @@ pub async fn take(source: &Source, to: &Path, (clock, random): (&Clock, u128)) -
     let mut copier = Copier {
         from: &from,
         to: &to_blobs,
-        alive: &mut || hold.ask_again(),
+        alive: &mut || hold.check(),
     };
     let copied = copier.copy(&named).await?;
+    hold.check()?;
     label.database_xxh3 = hash(&snapshot)?;
     (label.blobs, label.bytes) = (copied.blobs, copied.bytes);
     let damaged = copied.damaged.iter();
@@ -160,8 +119,12 @@ fn claim(to: &Path, source: &Source) -> Result<File> {
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(false);
     let lock = options.open(&path).map_err(of(&path))?;
-    flock(&lock, FlockOperation::NonBlockingLockExclusive)
-        .map_err(|_| wrong(to, "another backup is being taken into it right now"))?;
+    flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|_| {
+        wrong(
+            to,
+            "somebody else takes a backup into it, or reads it, right now",
+        )
+    })?;
     Ok(lock)
 }
 

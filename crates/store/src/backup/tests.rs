@@ -10,7 +10,8 @@ use overnight_core::file::File;
 use overnight_core::segment::BlobKey;
 use overnight_core::time::Clock;
 
-use super::{BackupError, Label, Source, Taken, content, restore, take};
+use super::hold::Hold;
+use super::{BackupError, Label, Source, Taken, content, hold_still, restore, take};
 use crate::conformance::block_on;
 use crate::conformance::fixture::{at, file, file_id, project, upload};
 use crate::sqlite::inspect::Inspector;
@@ -169,25 +170,128 @@ fn no_blob_is_deleted_while_somebody_copies_and_for_a_minute_after_one_died() {
 
         ground.insert(3).await;
         beside.hold("one that ends", at(1300)).unwrap();
-        ground.delete(3, 1301).await;
+        ground.delete(3, 1298).await;
         assert_eq!(ground.sweep(1302).await, []);
+        assert_eq!(
+            ground.sweep(1299).await,
+            [],
+            "the time was told a little before"
+        );
         beside.let_go("one that ends").unwrap();
         assert_eq!(ground.sweep(1302).await, [upload(3)]);
     });
 }
 
+/// A clock that does something at each look, on a thread of its own.
+fn busy_clock(
+    ground: &Ground,
+    act: impl Fn(u64, &Sqlite, &Blobs) + Send + Sync + 'static,
+) -> Clock {
+    let (seconds, store) = (Arc::clone(&ground.seconds), ground.store.clone());
+    let blobs = ground.blobs.clone();
+    Clock::new(move || {
+        let now = seconds.fetch_add(1, Ordering::Relaxed);
+        std::thread::scope(|scope| scope.spawn(|| act(now, &store, &blobs)).join()).unwrap();
+        at(seconds.load(Ordering::Relaxed))
+    })
+}
+
 #[test]
-fn a_backup_lets_go_of_its_hold_and_asks_for_it_in_time() {
+fn nothing_is_swept_from_under_a_backup_however_long_it_takes() {
     block_on(async {
         let ground = Ground::new();
         for n in 1..=40 {
-            // Each look at the clock is a second later: this takes longer than a hold.
             ground.insert(n).await;
         }
+        // The server sweeps at each look at the clock, which takes a second; the last file is
+        // deleted when the snapshot names it already.
+        let clock = busy_clock(&ground, |now, store, blobs| {
+            block_on(async {
+                if now == 1010 {
+                    store
+                        .delete_file(&project(), &file_id(40), at(400))
+                        .await
+                        .unwrap();
+                }
+                let garbage = store.garbage(100, at(now)).await.unwrap();
+                blobs.delete_all(&garbage).await.unwrap();
+                store.forget_garbage(&garbage).await.unwrap();
+            });
+        });
+        let taken = take(&ground.source(), &ground.path("backup"), (&clock, 1)).await;
+        let taken = taken.unwrap();
+        assert_eq!((taken.label.blobs, taken.damaged), (40, vec![]));
+        let now = ground.seconds.load(Ordering::Relaxed);
+        assert!(now > 1060, "it took longer than a hold: {now}");
+        assert_eq!(ground.sweep(now).await, [upload(40)], "it let go");
+    });
+}
+
+#[test]
+fn a_backup_whose_hold_lapsed_is_none() {
+    block_on(async {
+        let ground = Ground::new();
+        for n in 1..=10 {
+            ground.insert(n).await;
+        }
+        let seconds = Arc::clone(&ground.seconds);
+        let clock = busy_clock(&ground, move |now, _, _| {
+            if now == 1010 {
+                seconds.store(1100, Ordering::Relaxed);
+            }
+        });
+        let lapsed = take(&ground.source(), &ground.path("backup"), (&clock, 1)).await;
+        assert!(matches!(lapsed, Err(BackupError::Lapsed)), "{lapsed:?}");
         ground.backup("backup").await.unwrap();
-        assert!(ground.seconds.load(Ordering::Relaxed) > 1060);
-        ground.delete(1, 1002).await;
-        assert_eq!(ground.sweep(1003).await, [upload(1)]);
+    });
+}
+
+#[test]
+fn a_hold_is_asked_for_again_while_nobody_thinks_of_it() {
+    block_on(async {
+        let ground = Ground::new();
+        ground.insert(1).await;
+        ground.delete(1, 601).await;
+        let (looked, looks) = std::sync::mpsc::sync_channel(1000);
+        let seconds = Arc::clone(&ground.seconds);
+        let clock = Clock::new(move || {
+            let _ = looked.try_send(());
+            let stop_at = |now: u64| (now < 1400).then_some(now + 10);
+            let _ = seconds.fetch_update(Ordering::Relaxed, Ordering::Relaxed, stop_at);
+            at(seconds.load(Ordering::Relaxed))
+        });
+        let interval = std::time::Duration::from_millis(1);
+        let hold = Hold::begin(&ground.source().database, "h", (&clock, interval)).unwrap();
+        for _ in 0..50 {
+            looks.recv().unwrap();
+        }
+        // At 1060 or so it would have ended.
+        assert_eq!(ground.sweep(1400).await, []);
+        hold.check().unwrap();
+        drop(hold);
+        assert_eq!(ground.sweep(1400).await, [upload(1)]);
+    });
+}
+
+#[test]
+fn nobody_takes_a_backup_into_one_that_is_read() {
+    block_on(async {
+        let ground = Ground::new();
+        ground.insert(1).await;
+        ground.backup("backup").await.unwrap();
+        let folder = ground.path("backup");
+        let readers = (hold_still(&folder).unwrap(), hold_still(&folder).unwrap());
+        assert!(readers.0.is_some() && readers.1.is_some());
+        let refused = ground.backup("backup").await.unwrap_err().to_string();
+        assert!(refused.contains("reads it"), "{refused}");
+        drop(readers);
+        let taking = fs::File::open(folder.join("backup.lock")).unwrap();
+        taking.lock().unwrap();
+        let refused = restore(&folder, &ground.path("restored")).await;
+        let refused = refused.unwrap_err().to_string();
+        assert!(refused.contains("right now"), "{refused}");
+        drop(taking);
+        ground.backup("backup").await.unwrap();
     });
 }
 
@@ -213,6 +317,57 @@ fn what_is_damaged_is_left_out_and_named() {
         let damaged = restored.unwrap().damaged;
         let named: Vec<&BlobKey> = damaged.iter().map(|(blob, _)| blob).collect();
         assert_eq!(named, [&upload(1), &upload(2), &upload(3)]);
+    });
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_the_disk_cannot_read_is_left_out_and_everything_else_is_looked_at() {
+    block_on(async {
+        let ground = Ground::new();
+        for n in 1..=3 {
+            ground.insert(n).await;
+        }
+        let data = ground.path("data");
+        for n in [1, 2] {
+            let blob = data.join("blobs").join(upload(n).as_str());
+            fs::remove_file(&blob).unwrap();
+            // Reading its first byte is an error of the device.
+            std::os::unix::fs::symlink("/proc/self/mem", blob).unwrap();
+        }
+        let found = errors(&data.join("overnight.db"), &data.join("blobs")).await;
+        assert_eq!(found, 2);
+        let taken = ground.backup("backup").await.unwrap();
+        let named: Vec<&BlobKey> = taken.damaged.iter().map(|(blob, _)| blob).collect();
+        assert_eq!(named, [&upload(1), &upload(2)]);
+        assert_eq!(taken.label.blobs, 1);
+    });
+}
+
+#[test]
+fn an_earlier_copy_that_has_changed_is_made_anew() {
+    block_on(async {
+        let ground = Ground::new();
+        for n in 1..=2 {
+            ground.insert(n).await;
+        }
+        ground.backup("backup").await.unwrap();
+        let kept = content(&ground.path("backup")).join(upload(1).as_str());
+        fs::write(&kept, "the content of file X").unwrap();
+        let taken = ground.backup("backup").await.unwrap();
+        assert_eq!((taken.label.blobs, taken.new_blobs), (2, 1));
+        assert_eq!(taken.damaged, []);
+        let copy = fs::read_to_string(&kept).unwrap();
+        assert_eq!(copy, "the content of file 1");
+
+        // When both are damaged, none is in the backup.
+        fs::write(&kept, "the content of file X").unwrap();
+        let altered = vec!["the content of file Y".into()];
+        ground.blobs.put(&upload(1), altered).await.unwrap();
+        let taken = ground.backup("backup").await.unwrap();
+        let named: Vec<&BlobKey> = taken.damaged.iter().map(|(blob, _)| blob).collect();
+        assert_eq!(named, [&upload(1)]);
+        assert!(!kept.exists());
     });
 }
 

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::io;
 
 use overnight_core::segment::{BlobKey, Extent};
+use rustix::io::Errno;
 use thiserror::Error as ThisError;
 
 use crate::entries::FSYNC_FAILED;
@@ -22,7 +23,7 @@ pub enum BlobError {
     /// asking again may be answered with a false success: end the process.
     #[error("the disk did not keep what was written")]
     NotDurable(#[source] Box<dyn Error + Send + Sync>),
-    /// The blob is not what was written: leave it alone, and tell a person.
+    /// The blob is not what was written, or the disk cannot read it: leave it alone, and tell a person.
     #[error("the blob is damaged")]
     Corrupt(#[source] Box<dyn Error + Send + Sync>),
 }
@@ -64,6 +65,28 @@ pub(super) fn io(source: io::Error) -> BlobError {
     BlobError::Unavailable(Box::new(source))
 }
 
+/// Of a read. What the disk cannot read is damage of that blob alone, and says nothing of what was
+/// written elsewhere.
+pub(super) fn read(source: io::Error) -> BlobError {
+    if is_unreadable(&source) {
+        return BlobError::Corrupt(Box::new(source));
+    }
+    io(source)
+}
+
+/// As [`read`], of what a driver says.
+pub(super) fn read_object(source: object_store::Error) -> BlobError {
+    if is_unreadable(&source) {
+        return BlobError::Corrupt(Box::new(source));
+    }
+    object(source)
+}
+
+/// Of a look at a folder, which is no blob: nothing was written, so nothing was lost.
+pub(super) fn list(source: object_store::Error) -> BlobError {
+    BlobError::Unavailable(Box::new(source))
+}
+
 pub(super) fn not_durable(source: io::Error) -> BlobError {
     BlobError::NotDurable(Box::new(source))
 }
@@ -93,19 +116,32 @@ fn corrupt(text: String) -> BlobError {
     BlobError::Corrupt(Box::new(io::Error::new(io::ErrorKind::InvalidData, text)))
 }
 
+/// What the system says of bytes that are there and cannot be read: an error of the device, or a
+/// checksum or a structure of the file system's own that is wrong.
+#[cfg(target_os = "linux")]
+const UNREADABLE: &[Errno] = &[Errno::IO, Errno::BADMSG, Errno::UCLEAN];
+#[cfg(not(target_os = "linux"))]
+const UNREADABLE: &[Errno] = &[Errno::IO];
+
+fn is_unreadable(error: &(dyn Error + 'static)) -> bool {
+    let mut codes = causes(error).filter_map(code);
+    codes.any(|code| UNREADABLE.iter().any(|known| known.raw_os_error() == code))
+}
+
 /// A failed fsync, or an error of the device itself anywhere below. The driver's type of error is not
 /// public, so its message is looked at.
 fn lost_a_write(error: &(dyn Error + 'static)) -> bool {
-    let device_error = Some(rustix::io::Errno::IO.raw_os_error());
-    let mut cause = Some(error);
-    while let Some(error) = cause {
-        let of_device = error
-            .downcast_ref::<io::Error>()
-            .is_some_and(|error| error.raw_os_error() == device_error);
-        if of_device || error.to_string().starts_with(FSYNC_FAILED) {
-            return true;
-        }
-        cause = error.source();
-    }
-    false
+    let device_error = Some(Errno::IO.raw_os_error());
+    causes(error)
+        .any(|error| code(error) == device_error || error.to_string().starts_with(FSYNC_FAILED))
+}
+
+/// The number that the system gave an error.
+fn code(error: &(dyn Error + 'static)) -> Option<i32> {
+    error.downcast_ref::<io::Error>()?.raw_os_error()
+}
+
+/// An error and everything behind it.
+fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |&error| error.source())
 }

@@ -2,6 +2,9 @@
 //!
 //! An extent that is read from its first byte to its last is compared with its checksum on the way,
 //! and its last piece is handed on only if they agree: whoever gets all of it got what was written.
+//! One of which only a part is wanted is compared as a whole before the first byte of that part is
+//! handed on, unless that was done some minutes ago: parts that are put together are what was written,
+//! too.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -23,6 +26,10 @@ type Reading = Pin<Box<dyn Future<Output = Result<Bytes>> + Send>>;
 struct Piece {
     extent: Extent,
     range: Range<u64>,
+    /// The extent is read from its first byte to its last.
+    is_of_whole: bool,
+    /// It is the first piece of a part, before which the whole extent is compared.
+    begins_part: bool,
 }
 
 /// Reads those bytes of a file that lie in a range, in pieces of at most [`PIECE_BYTES`]. While the
@@ -34,7 +41,10 @@ pub struct ExtentReader {
     wanted: Range<u64>,
     piece_bytes: u64,
     ahead: Option<(Piece, Reading)>,
-    /// Of the bytes of the present extent so far; `None` when its first ones were not wanted.
+    /// The extent that is read now, by its first byte in the file, and whether all of it is wanted.
+    present: Option<(u64, bool)>,
+    compares_parts: bool,
+    /// Of the bytes of the present extent so far; `None` when not all of it is wanted.
     hash: Option<Box<Xxh3>>,
     damaged: Option<Extent>,
 }
@@ -50,6 +60,8 @@ impl ExtentReader {
             wanted: range,
             piece_bytes: PIECE_BYTES,
             ahead: None,
+            present: None,
+            compares_parts: true,
             hash: None,
             damaged: None,
         }
@@ -65,12 +77,23 @@ impl ExtentReader {
         }
     }
 
+    /// The same, but of an extent of which only a part is wanted that part is handed on as it is: for
+    /// whoever has checksums of what is in it.
+    #[must_use]
+    pub fn without_comparing_parts(self) -> Self {
+        Self {
+            compares_parts: false,
+            ..self
+        }
+    }
+
     /// The next piece; `None` behind the last one.
     ///
     /// # Errors
     ///
     /// As [`Blobs::read`], and [`BlobError::Corrupt`] in the place of the last piece of an extent
-    /// that does not have its checksum. What comes after a piece that failed is not told.
+    /// that does not have its checksum, or of the first when only a part of it is wanted. What
+    /// comes after a piece that failed is not told.
     pub async fn next(&mut self) -> Result<Option<Bytes>> {
         let (piece, reading) = match self.ahead.take() {
             Some(ahead) => ahead,
@@ -85,6 +108,7 @@ impl ExtentReader {
             Err(error) => {
                 self.extents.clear();
                 if matches!(error, BlobError::NotFound(_) | BlobError::Corrupt(_)) {
+                    self.blobs.verified.forget(&piece.extent);
                     self.damaged = Some(piece.extent);
                 }
                 return Err(error);
@@ -103,10 +127,11 @@ impl ExtentReader {
 
     /// Takes a piece into the checksum of its extent, and compares that behind the last one.
     fn compare(&mut self, piece: &Piece, bytes: Bytes) -> Result<Bytes> {
-        if piece.range.start == piece.extent.offset {
+        if piece.range.start == piece.extent.offset && piece.is_of_whole {
             self.hash = self.blobs.is_hashed(&piece.extent.blob).then(Box::default);
         }
-        let Some(hash) = &mut self.hash else {
+        let hash = self.hash.as_mut().filter(|_| piece.is_of_whole);
+        let Some(hash) = hash else {
             return Ok(bytes);
         };
         hash.update(&bytes);
@@ -138,8 +163,19 @@ impl ExtentReader {
 
     fn begin(&mut self) -> Option<(Piece, Reading)> {
         let piece = self.piece()?;
-        let (blobs, Piece { extent, range }) = (self.blobs.clone(), piece.clone());
-        let reading = async move { blobs.read(&extent.blob, range).await };
+        let (blobs, compares_parts) = (self.blobs.clone(), self.compares_parts);
+        let Piece {
+            extent,
+            range,
+            begins_part,
+            ..
+        } = piece.clone();
+        let reading = async move {
+            if begins_part && compares_parts {
+                blobs.verify_for_parts(&extent).await?;
+            }
+            blobs.read(&extent.blob, range).await
+        };
         Some((piece, Box::pin(reading)))
     }
 
@@ -156,14 +192,22 @@ impl ExtentReader {
             let until = end
                 .min(self.wanted.end)
                 .min(start.saturating_add(self.piece_bytes));
+            let is_all_wanted = start == placed.at && end <= self.wanted.end;
             self.wanted.start = until;
             if start >= until {
                 return None;
             }
+            let is_first = self.present.is_none_or(|(at, _)| at != placed.at);
+            let (_, is_of_whole) = match self.present {
+                Some(present) if !is_first => present,
+                _ => *self.present.insert((placed.at, is_all_wanted)),
+            };
             let shift = placed.extent.offset;
             return Some(Piece {
                 range: shift + (start - placed.at)..shift + (until - placed.at),
                 extent: placed.extent.clone(),
+                is_of_whole,
+                begins_part: is_first && !is_of_whole,
             });
         }
         None

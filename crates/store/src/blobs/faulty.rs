@@ -270,8 +270,13 @@ impl ObjectStore for Faulty {
     }
 
     async fn get_opts(&self, location: &ObjectPath, options: GetOptions) -> Result<GetResult> {
-        let got = self.0.inner.get_opts(location, options);
-        self.0.call("get", location.as_ref(), got).await
+        let place = &*self.0;
+        place.make_good().await?;
+        let call = place.number("get", location.as_ref());
+        let fault = place.plan.fault(&call);
+        let got = place.inner.get_opts(location, options);
+        let error = if fault == Fault::Lose { lost } else { failed };
+        carry_out(fault, &*place.plan, &call, (error, got)).await
     }
 
     fn delete_stream(

@@ -58,14 +58,14 @@ impl Mount {
         let mount = Arc::clone(self);
         let mut bytes = room(&range)?;
         let work = move || read_at(&mount.file, range.start, &mut bytes).map(|()| bytes);
-        let bytes = blocking.run(work).await.flatten().map_err(error::io)?;
+        let bytes = blocking.run(work).await.flatten().map_err(error::read)?;
         Ok(bytes.into())
     }
 
     pub(super) async fn length(self: &Arc<Self>, blocking: Blocking) -> Result<u64> {
         let mount = Arc::clone(self);
         let work = move || mount.file.metadata().map(|metadata| metadata.len());
-        blocking.run(work).await.flatten().map_err(error::io)
+        blocking.run(work).await.flatten().map_err(error::read)
     }
 
     pub(super) async fn append(
@@ -145,7 +145,7 @@ pub(super) async fn read_file(
 ) -> Result<Bytes> {
     let mut bytes = room(&range)?;
     let work = move || read_at(&File::open(path)?, range.start, &mut bytes).map(|()| bytes);
-    let bytes = blocking.run(work).await.flatten().map_err(error::io)?;
+    let bytes = blocking.run(work).await.flatten().map_err(error::read)?;
     Ok(bytes.into())
 }
 

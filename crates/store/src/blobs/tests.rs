@@ -169,6 +169,31 @@ fn an_error_of_the_device_is_told_from_one_that_passes() {
     ));
 }
 
+/// Reading the first byte of this file is an error of the device: no process has memory there.
+const UNREADABLE: &str = "/proc/self/mem";
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_the_disk_cannot_read_is_damage_of_that_blob_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let blobs = Blobs::folder(folder.path()).unwrap();
+    std::os::unix::fs::symlink(UNREADABLE, folder.path().join("a")).unwrap();
+    let mounted = Blobs::memory()
+        .with_mount(key(), std::path::Path::new(UNREADABLE))
+        .unwrap();
+    let plan = |verb: &str, _| match verb {
+        "get" => crate::faulty::Fault::Lose,
+        _ => crate::faulty::Fault::None,
+    };
+    let faulty = Blobs::memory().with_faults(plan);
+    block_on(async {
+        for (blobs, key) in [(blobs, "a".into()), (mounted, key()), (faulty, key())] {
+            let read = blobs.read(&key, 0..1).await;
+            assert!(matches!(read, Err(BlobError::Corrupt(_))), "{read:?}");
+        }
+    });
+}
+
 #[test]
 fn work_on_the_spot_leaves_the_runtime_alone() {
     let folder = tempfile::tempdir().unwrap();

@@ -251,7 +251,7 @@ pub async fn a_reader_tells_that_a_blob_is_missing(blobs: Blobs) {
 }
 
 /// An extent that is read as a whole is compared with its checksum before its last piece is handed
-/// on; a part of it is what it is.
+/// on, and before the first when only a part of it is wanted; other extents go on.
 pub async fn a_reader_finds_altered_bytes(blobs: Blobs) {
     let sound = blobs.put(&key("a"), vec![bytes(10)]).await.unwrap();
     let mut altered = blobs.put(&key("b"), vec![bytes(600_000)]).await.unwrap();
@@ -270,13 +270,31 @@ pub async fn a_reader_finds_altered_bytes(blobs: Blobs) {
     assert_eq!(reader.damaged(), Some(&altered));
     assert_eq!(reader.next().await.unwrap(), None);
 
-    for part in [11..600_010, 10..600_009] {
+    for (part, sound_bytes) in [
+        (11..600_010, 0),
+        (10..600_009, 0),
+        (300_000..300_001, 0),
+        (600_000..600_015, 0),
+        (3..600_000, 7),
+        (600_011..600_015, 4),
+        (2..9, 7),
+    ] {
         let length = part.end - part.start;
-        let mut reader = ExtentReader::new(blobs.clone(), extents.clone(), part);
-        let mut read = 0;
-        while let Some(piece) = reader.next().await.unwrap() {
-            read += piece.len() as u64;
-        }
-        assert_eq!((read, reader.damaged()), (length, None));
+        let new = || ExtentReader::new(blobs.clone(), extents.clone(), part.clone());
+        let (read, damaged) = read_on(new()).await;
+        let found = (read < length).then_some(&altered);
+        assert_eq!((read, damaged.as_ref()), (sound_bytes, found), "{part:?}");
+        // Whoever compares what is in the part gets it as it is.
+        let all = read_on(new().without_comparing_parts()).await;
+        assert_eq!(all, (length, None), "{part:?}");
     }
+}
+
+/// How many bytes a reader hands on, and the extent that it finds damaged.
+async fn read_on(mut reader: ExtentReader) -> (u64, Option<Extent>) {
+    let mut read = 0;
+    while let Ok(Some(piece)) = reader.next().await {
+        read += piece.len() as u64;
+    }
+    (read, reader.damaged().cloned())
 }

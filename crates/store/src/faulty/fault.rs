@@ -13,7 +13,8 @@ pub enum Fault {
     /// The verb does not happen, and its caller is told to try again.
     Fail,
     /// The verb does not happen, and the disk says that it did not keep what was written: whoever
-    /// wrote must not go on. Of a blob's `put`; elsewhere it is [`Self::Fail`].
+    /// wrote must not go on. Of a blob's `put`; of its `get`, the disk cannot read it. Elsewhere it is
+    /// [`Self::Fail`].
     Lose,
     /// The verb happens, but its answer is lost: its caller is told to try again.
     DoThenFail,

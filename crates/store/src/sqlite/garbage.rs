@@ -28,12 +28,13 @@ const IS_NAMED: &str = "EXISTS (SELECT 1 FROM extents WHERE blob = ?1) \
 const IS_READ: &str =
     "EXISTS (SELECT 1 FROM batches WHERE input_file = files.id AND ended_at IS NULL)";
 /// True when somebody copies blobs at the time `?1`, so that none may be deleted. A hold never
-/// reaches further than [`HOLD_MAX`] (`?2`): one that seems to was made before the clock was set
-/// back, and nobody would end it.
+/// reaches further than [`HOLD_MAX`] from when it was asked for, which may be some time behind `?1`:
+/// whoever tells that time waits for its turn. One that reaches further than twice that (`?2`) was
+/// made before the clock was set back, and nobody would end it.
 const IS_HELD: &str = "EXISTS (SELECT 1 FROM holds WHERE until > ?1 AND until <= ?1 + ?2)";
 
 /// The longest time for which a hold is asked for.
-pub(super) const HOLD_MAX: Duration = Duration::from_mins(1);
+pub(crate) const HOLD_MAX: Duration = Duration::from_mins(1);
 
 /// The former process is dead: what it announced and did not finish is garbage, what it held is
 /// free, and what it said of itself is no longer true.
@@ -152,7 +153,7 @@ pub(super) fn due(db: &Connection, limit: usize, at: Timestamp) -> Result<Vec<Bl
 /// Whether no blob may be deleted at that time.
 fn is_held(db: &Connection, at: Timestamp) -> Result<bool> {
     let sql = format!("SELECT {IS_HELD}");
-    let longest = int(u64::try_from(HOLD_MAX.as_micros()).unwrap_or(u64::MAX));
+    let longest = int(u64::try_from(2 * HOLD_MAX.as_micros()).unwrap_or(u64::MAX));
     Ok(one(db, &sql, params![micros(at), longest], |row| row.get(0))?.unwrap_or(false))
 }
 
