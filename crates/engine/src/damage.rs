@@ -69,7 +69,11 @@ pub(crate) async fn look_again(shared: &Shared) -> Result<(), Box<dyn Error + Se
         match shared.blobs.verify(&found.extent).await {
             Ok(()) => tracing::info!(blob.key = %blob, "a blob is whole again"),
             Err(BlobError::NotFound(_)) if !found.is_named => {}
-            Err(error @ BlobError::Unavailable(_)) => return Err(error.into()),
+            // Those behind it are looked at all the same.
+            Err(error @ BlobError::Unavailable(_)) => {
+                tracing::warn!(blob.key = %blob, %error, "a blob in quarantine was not looked at");
+                continue;
+            }
             Err(BlobError::NotFound(_) | BlobError::Corrupt(_) | BlobError::NotDurable(_)) => {
                 continue;
             }

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
-use overnight_core::batch::{Batch, State, Status};
-use overnight_core::id::BatchId;
-use overnight_core::segment::{BlobKey, ResultFile};
+use overnight_core::batch::{Batch, State, Status, Tally};
+use overnight_core::id::{BatchId, WorkerId};
+use overnight_core::segment::{BlobKey, LineSet, ResultFile, Segment};
+use overnight_core::usage::Usage;
 use overnight_engine::upstream::scripted::{Script, Step, chat_answer};
 use overnight_store::blobs::ExtentReader;
 use overnight_store::store::Content;
@@ -78,6 +79,31 @@ async fn found_ids(house: &House, life: &Life, id: &BatchId, file: ResultFile) -
 }
 
 type IdCounts = BTreeMap<Option<String>, usize>;
+
+/// Records an outcome for a line of a batch that nobody runs.
+async fn record(house: &House, batch: &Batch, line: u32) {
+    let store = house.open();
+    let worker = WorkerId::new(batch.created_at, 7);
+    let claims = store.claim(&worker, 1, batch.created_at).await.unwrap();
+    let lease = claims[0].lease.clone();
+    let mut lines = LineSet::new();
+    lines.insert(line);
+    let segment = Segment {
+        epoch: lease.epoch,
+        seq: 0,
+        output: None,
+        error: None,
+        index: None,
+        lines,
+        tally: Tally {
+            unrun: 1,
+            ..Tally::default()
+        },
+        usage: Usage::default(),
+    };
+    store.record(&lease, &segment).await.unwrap();
+    store.release(&lease).await.unwrap();
+}
 
 /// A batch of which some lines are recorded, and whose engine was killed.
 async fn interrupted(house: &House, count: usize, window: Option<Duration>) -> Batch {
@@ -316,4 +342,49 @@ fn a_damaged_long_line_ends_without_an_id_and_is_never_sent() {
         assert_eq!(quarantined(&life).await, [held]);
         life.stop().await;
     });
+}
+
+#[test]
+fn a_contradictory_batch_stands_still_alone() {
+    let house = House::new();
+    let before = House::live(async || interrupted(&house, 1000, None).await);
+    House::live(async || {
+        // The first line, a second time.
+        record(&house, &before, 1).await;
+        let life = house.start(&upstream(Script::by(|_| Step::Answer(chat_answer("ok")))));
+        assert!(life.end(&before.id, SOON / 2).await.is_none());
+        let why = reason(&life, &before).await.unwrap();
+        assert!(why.contains("it cannot go on"), "{why}");
+        let other = life.create(&lines(10), None).await;
+        let batch = life.end(&other, SOON).await;
+        assert_eq!(ended(batch.as_ref()), Some(Status::Completed));
+        life.stop().await;
+    });
+}
+
+#[test]
+fn a_line_that_was_ended_under_a_free_number_is_counted_once() {
+    for is_stranded in [false, true] {
+        let house = House::new();
+        let spaced: Vec<String> = lines(1000)
+            .into_iter()
+            .map(|line| format!("{line}\n"))
+            .collect();
+        let before = House::live(async || interrupted_of(&house, &spaced, None).await);
+        House::live(async || {
+            // Every second line is blank, so this one is of no request.
+            record(&house, &before, 2).await;
+            let life = house.start(&upstream(slow()));
+            if is_stranded {
+                assert!(life.end(&before.id, SOON / 2).await.is_none());
+                let why = reason(&life, &before).await.unwrap();
+                assert!(why.contains("it cannot go on"), "{why}");
+            }
+            life.cancel(&before.id).await;
+            let batch = life.end(&before.id, SOON * 2).await.unwrap();
+            assert_eq!(batch.state.status(), Status::Cancelled);
+            assert_eq!(batch.tally.ended(), 1000, "every line is counted once");
+            life.stop().await;
+        });
+    }
 }
