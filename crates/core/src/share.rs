@@ -133,6 +133,7 @@ mod tests {
         turns.remove(&"b", 2);
         assert_eq!(take(&mut turns, 4), [1, 3, 1, 3]);
         turns.remove(&"a", 1);
+        assert_eq!(take(&mut turns, 2), [3, 3]);
         turns.remove(&"b", 3);
         assert!(turns.is_empty());
         assert_eq!(turns.serve(Some), None);

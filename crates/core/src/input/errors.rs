@@ -132,6 +132,16 @@ mod tests {
     }
 
     #[test]
+    fn entries_are_counted_with_the_comma_behind_them() {
+        let json = serde_json::to_string(&error(1)).unwrap();
+        assert_eq!(json_bytes(&error(1)), json.len() + 1);
+        let one = fault::more(1).message;
+        assert_eq!(one, "1 more line has an error, which is not listed here.");
+        let two = fault::more(2).message;
+        assert_eq!(two, "2 more lines have errors, which are not listed here.");
+    }
+
+    #[test]
     fn the_list_of_a_batch_has_a_thousand_entries_in_a_mebibyte() {
         let capped = Errors::capped();
         assert_eq!(capped.entries_max, 1_000);

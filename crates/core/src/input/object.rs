@@ -162,6 +162,16 @@ mod tests {
     }
 
     #[test]
+    fn brackets_in_texts_neither_open_nor_close() {
+        let nested = |inner: &str| format!("{}{inner}{}", "[".repeat(4), "]".repeat(4));
+        assert_eq!(depth(nested("").as_bytes()), 4);
+        assert_eq!(depth(nested(r#""[[{{""#).as_bytes()), 4);
+        assert_eq!(depth(nested(r#""]]}\"]", [1]"#).as_bytes()), 5);
+        assert!(is_deeper(&nested(r#""]]}}", [1]"#), 4));
+        assert!(!is_deeper(&nested(r#""[[""#), 4));
+    }
+
+    #[test]
     fn the_last_of_a_repeated_key_wins() {
         assert_eq!(
             picked(r#"{"a":1,"b":2,"\u0061":3}"#),
