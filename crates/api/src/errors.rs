@@ -217,9 +217,10 @@ impl ApiError {
                     .because(error)
             }
             StoreError::Corrupt(_) => Self::fatal(error),
-            StoreError::Illegal(_) | StoreError::Refused(_) | StoreError::Fenced => {
-                Self::internal(error)
-            }
+            StoreError::Illegal(_)
+            | StoreError::Refused(_)
+            | StoreError::Fenced
+            | StoreError::Contradicts(_) => Self::internal(error),
         }
     }
 
@@ -231,6 +232,7 @@ impl ApiError {
             | StoreError::Refused(_)
             | StoreError::Fenced
             | StoreError::Unavailable(_)
+            | StoreError::Contradicts(_)
             | StoreError::Corrupt(_)) => Self::from_store(other, Self::unexplained),
         }
     }

@@ -3,9 +3,11 @@
 
 use std::error::Error;
 
+use overnight_core::plan::PlanEntry;
 use overnight_core::segment::Extent;
 use overnight_store::blobs::BlobError;
 
+use crate::run::Run;
 use crate::shared::{Shared, lock};
 
 /// So many blobs in quarantine are looked at again in one pass of the sweep, and are counted at most.
@@ -33,6 +35,30 @@ impl Shared {
             }
         }
     }
+
+    /// Tells of a line of the input that is lost or not what was validated, and puts the blob in
+    /// quarantine that is to blame.
+    pub(crate) async fn found_damaged_line(&self, run: &Run, entry: &PlanEntry, error: &BlobError) {
+        tracing::error!(
+            batch.id = %run.batch_id(),
+            line.no = entry.line,
+            error = error as &dyn Error,
+            "a line of the input is damaged"
+        );
+        let extents = run
+            .input()
+            .map_or(&[][..], |input| input.extents_of(entry.range()));
+        let is_known = |extent: &Extent| lock(&self.damaged).contains(&extent.blob);
+        if extents.iter().any(|placed| is_known(&placed.extent)) {
+            return;
+        }
+        for placed in extents {
+            // A line may lie in two parts of an upload, one of them whole.
+            if extents.len() == 1 || self.blobs.verify(&placed.extent).await.is_err() {
+                self.found_damage(&placed.extent, error).await;
+            }
+        }
+    }
 }
 
 /// Looks at what is in quarantine again: what somebody has put back is whole, and what is gone and
@@ -43,7 +69,11 @@ pub(crate) async fn look_again(shared: &Shared) -> Result<(), Box<dyn Error + Se
         match shared.blobs.verify(&found.extent).await {
             Ok(()) => tracing::info!(blob.key = %blob, "a blob is whole again"),
             Err(BlobError::NotFound(_)) if !found.is_named => {}
-            Err(error @ BlobError::Unavailable(_)) => return Err(error.into()),
+            // Those behind it are looked at all the same.
+            Err(error @ BlobError::Unavailable(_)) => {
+                tracing::warn!(blob.key = %blob, %error, "a blob in quarantine was not looked at");
+                continue;
+            }
             Err(BlobError::NotFound(_) | BlobError::Corrupt(_) | BlobError::NotDurable(_)) => {
                 continue;
             }

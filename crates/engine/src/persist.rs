@@ -45,6 +45,11 @@ impl Shared {
                     tracing::error!(batch.id = %run.batch_id(), error = %error, "a run broke a rule");
                     return Err(Stop::Broken);
                 }
+                StoreError::Contradicts(_) => {
+                    let error: &dyn std::error::Error = &error;
+                    tracing::error!(batch.id = %run.batch_id(), error, "what is recorded of a batch contradicts itself");
+                    return Err(Stop::Broken);
+                }
                 StoreError::Corrupt(_) => {
                     self.fail(EngineError::DatabaseCorrupt(error));
                     return Err(Stop::Broken);

@@ -3,8 +3,6 @@
 //! Nothing is copied. A result file is the extents of the batch's segments in their order, so what is
 //! left to do is writing the lines of the unrun, and one transaction.
 
-use std::ops::Range;
-
 use bytes::Bytes;
 use overnight_core::batch::{Batch, Status};
 use overnight_core::file::{File, Purpose};
@@ -15,7 +13,8 @@ use overnight_core::segment::ResultFile;
 use overnight_core::usage::Usage;
 use overnight_store::store::Sealing;
 
-use crate::load::NO_ID;
+use crate::input::InputReader;
+use crate::load::{NO_ID, sound_id};
 use crate::planted::is_forgotten;
 use crate::record::{Buffer, LineResult, Outcome, record_now};
 use crate::run::{Run, Stop};
@@ -25,7 +24,7 @@ use crate::shared::Shared;
 /// The entries of so many lines are read at once.
 const ENTRIES_BYTES: u64 = (256 << 10) / PlanEntry::SIZE as u64 * PlanEntry::SIZE as u64;
 
-/// Ids are read in pieces of about this size, as long as the lines are small.
+/// Small lines are read in pieces of about this size; a longer one by itself, bit by bit.
 const INPUT_BYTES: u64 = 256 << 10;
 
 /// Error lines of the unrun are recorded in segments of about this size.
@@ -89,6 +88,9 @@ async fn end_unrun(shared: &Shared, run: &Run, batch: &Batch, why: LineError) ->
         return Ok(());
     };
     let done = run.recorder.done();
+    // A former run may have ended lines under free numbers while nobody knew the plan. As many lines
+    // of the plan have their outcome there, so that every line is counted once.
+    let mut left = usize::try_from(plan.total.saturating_sub(done.len())).unwrap_or(usize::MAX);
     let entries_end = plan.entries.offset + plan.total * PlanEntry::SIZE as u64;
     let mut at = plan.entries.offset;
     let mut buffer = Buffer::default();
@@ -101,7 +103,9 @@ async fn end_unrun(shared: &Shared, run: &Run, batch: &Batch, why: LineError) ->
             .chunks_exact(PlanEntry::SIZE)
             .filter_map(PlanEntry::decode)
             .filter(|entry| !done.contains(entry.line) && !is_forgotten(run.key(), entry.line))
+            .take(left)
             .collect();
+        left -= unrun.len();
         let mut rest = unrun.as_slice();
         while !rest.is_empty() {
             let (piece, behind) = rest.split_at(next_piece(rest));
@@ -115,20 +119,13 @@ async fn end_unrun(shared: &Shared, run: &Run, batch: &Batch, why: LineError) ->
     record_now(shared, run, buffer).await
 }
 
-/// Where the part of a line lies that holds its id.
-fn id_range(entry: &PlanEntry) -> Range<u64> {
-    let start = entry.offset + u64::from(entry.id_start);
-    start..start + u64::from(entry.id_len)
-}
-
-/// How many of the entries have their ids close enough to be read together.
+/// How many of the entries have their lines close enough to be read together.
 fn next_piece(entries: &[PlanEntry]) -> usize {
     let Some(first) = entries.first() else {
         return 0;
     };
-    let end = id_range(first).start + INPUT_BYTES;
-    let start = id_range(first).start;
-    let fits = |entry: &&PlanEntry| id_range(entry).start >= start && id_range(entry).end <= end;
+    let (start, end) = (first.offset, first.offset + INPUT_BYTES);
+    let fits = |entry: &&PlanEntry| entry.offset >= start && entry.range().end <= end;
     entries.iter().take_while(fits).count().max(1)
 }
 
@@ -141,33 +138,51 @@ async fn end_piece(
 ) -> Result<(), Stop> {
     // The plan has the lines of one model behind those of another, so the last entry of a piece
     // need not be the last in the file.
-    let end = piece.iter().map(|entry| id_range(entry).end).max();
+    let end = piece.iter().map(|entry| entry.range().end).max();
     let (Some(first), Some(end)) = (piece.first(), end) else {
         return Ok(());
     };
     let input = run.input().ok_or(Stop::Broken)?;
-    let range = id_range(first).start..end;
-    let bytes = match shared.persist_blob(run, || input.read(range.clone())).await {
-        Ok(bytes) => bytes,
-        // Every line gets its outcome, also one whose id cannot be read any more.
-        Err(Stop::Damaged(error)) => {
-            if let Some(extent) = input.extent_at(range.start) {
-                shared.found_damage(extent, &error).await;
+    let range = first.offset..end;
+    let bytes = if end - first.offset > INPUT_BYTES {
+        Bytes::new()
+    } else {
+        match shared.persist_blob(run, || input.read(range.clone())).await {
+            Ok(bytes) => bytes,
+            // Some of its lines may be whole: each is read by itself.
+            Err(Stop::Damaged(_)) => Bytes::new(),
+            Err(stop @ (Stop::Fenced | Stop::Released | Stop::Broken | Stop::Lost(_))) => {
+                return Err(stop);
             }
-            Bytes::new()
-        }
-        Err(stop @ (Stop::Fenced | Stop::Released | Stop::Broken | Stop::Lost(_))) => {
-            return Err(stop);
         }
     };
     for entry in piece {
-        let id = id_range(entry);
-        let start = usize::try_from(id.start - range.start).unwrap_or(usize::MAX);
-        let custom_id = bytes.get(start..start.saturating_add(entry.id_len as usize));
-        let result = unrun(shared, entry.line, custom_id.unwrap_or(NO_ID));
-        buffer.push(&result, Outcome::Error(why));
+        let start = usize::try_from(entry.offset - first.offset).unwrap_or(usize::MAX);
+        let line = bytes.get(start..start.saturating_add(entry.length as usize));
+        let custom_id = match line.and_then(|line| entry.parts(line)) {
+            Some(parts) => bytes.slice_ref(parts.custom_id),
+            None => id_of(shared, run, input, entry).await?,
+        };
+        buffer.push(&unrun(shared, entry.line, &custom_id), Outcome::Error(why));
     }
     Ok(())
+}
+
+/// The id of one line; none when the line is lost or damaged: every line gets its outcome.
+async fn id_of(
+    shared: &Shared,
+    run: &Run,
+    input: &InputReader,
+    entry: &PlanEntry,
+) -> Result<Bytes, Stop> {
+    match shared.persist_blob(run, || sound_id(input, entry)).await {
+        Ok(custom_id) => Ok(custom_id),
+        Err(Stop::Damaged(error)) => {
+            shared.found_damaged_line(run, entry, &error).await;
+            Ok(Bytes::from_static(NO_ID))
+        }
+        Err(stop @ (Stop::Fenced | Stop::Released | Stop::Broken | Stop::Lost(_))) => Err(stop),
+    }
 }
 
 /// Writes an error line for each line that is not done of a batch whose lines nobody knows any more. How

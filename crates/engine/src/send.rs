@@ -3,7 +3,6 @@
 //! A flight that lands takes the next line itself, so that a freed permit is used at once and
 //! without a new task.
 
-use std::error::Error;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -214,15 +213,7 @@ fn substitute(substitute: Substitute<'_>) -> Outcome {
 async fn unreadable(shared: &Shared, flight: &Flight, error: &BlobError) {
     let run = Arc::clone(&flight.run);
     let entry = flight.line.entry;
-    if let Some(extent) = run.input().and_then(|input| input.extent_at(entry.offset)) {
-        shared.found_damage(extent, error).await;
-    }
-    tracing::error!(
-        batch.id = %run.batch_id(),
-        line.no = entry.line,
-        error = error as &dyn Error,
-        "a line of the input is damaged"
-    );
+    shared.found_damaged_line(&run, &entry, error).await;
     shared.lanes.abandon(flight);
     let why = format!(
         "Line {} of the input file could not be read: it is damaged.",
@@ -254,7 +245,7 @@ pub(crate) async fn refuse_unserved(shared: &Shared) {
 
 /// Ends a line that no upstream has answered.
 async fn end_without_reply(shared: &Shared, run: &Run, line: &Line, reply: Substitute<'_>) {
-    let Some(custom_id) = custom_id(run, line).await else {
+    let Some(custom_id) = custom_id(shared, run, line).await else {
         return;
     };
     let outcome = substitute(reply);

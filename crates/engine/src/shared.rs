@@ -52,7 +52,7 @@ pub(crate) struct Shared {
     pub(crate) tasks: TaskTracker,
     /// The batches that run here, in an order that does not differ from run to run.
     runs: Mutex<BTreeMap<BatchId, Arc<Run>>>,
-    /// Batches that stay held here although nothing runs them, until a person has looked.
+    /// Batches that stay held here although nothing runs them, until they are looked at again.
     stranded: Mutex<BTreeSet<BatchId>>,
     /// Blobs that are known to be in quarantine.
     pub(crate) damaged: Mutex<BTreeSet<BlobKey>>,
@@ -131,9 +131,14 @@ impl Shared {
         lock(&self.runs).len()
     }
 
-    /// A batch is left as it is until the next start.
+    /// A batch is left as it is for a while.
     pub(crate) fn strand(&self, batch: &BatchId) {
         lock(&self.stranded).insert(batch.clone());
+    }
+
+    /// A batch that was left as it is may be claimed again.
+    pub(crate) fn unstrand(&self, batch: &BatchId) {
+        lock(&self.stranded).remove(batch);
     }
 
     pub(crate) fn is_stranded(&self, batch: &BatchId) -> bool {

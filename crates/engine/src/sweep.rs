@@ -58,7 +58,12 @@ async fn pass(shared: &Shared, lists: bool) -> Result<(), Failed> {
         for folder in LISTED {
             sweep_unnamed(shared, folder).await?;
         }
-        look_again(shared).await?;
+        if let Err(error) = look_again(shared).await {
+            tracing::warn!(
+                error = &*error as &dyn std::error::Error,
+                "the quarantine was not looked through"
+            );
+        }
     }
     loop {
         let garbage = store.garbage(STEP, now()).await?;

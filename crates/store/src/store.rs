@@ -38,8 +38,12 @@ pub enum StoreError {
     /// The database did not answer; nothing is known of the outcome: try again.
     #[error("the database is unavailable")]
     Unavailable(#[source] Box<dyn Error + Send + Sync>),
-    /// The database, or what it holds, is damaged, or the disk did not keep what was written, or a
-    /// call contradicts what is recorded: stop, and tell a person.
+    /// What is recorded of one object cannot be read or contradicts itself, or a call contradicts it:
+    /// leave that object as it is, and tell a person. Nothing else is concerned.
+    #[error("what is recorded contradicts itself")]
+    Contradicts(#[source] Box<dyn Error + Send + Sync>),
+    /// The database itself is damaged, or the disk did not keep what was written: stop, and tell a
+    /// person.
     #[error("the database is damaged")]
     Corrupt(#[source] Box<dyn Error + Send + Sync>),
 }
@@ -336,14 +340,14 @@ pub trait Store: Send + Sync + 'static {
     /// [`StoreError::Illegal`]. Answers the batch as it is then. Fenced. An ended batch's lease is
     /// gone, its plan is garbage, and so is a plan that comes too late. The same event again, after
     /// a lost answer, changes nothing (a second [`Event::Validated`] must bring the same plan).
-    /// [`Event::Drained`] is refused as [`StoreError::Corrupt`] while lines of a running batch are
+    /// [`Event::Drained`] is refused as [`StoreError::Contradicts`] while lines of a running batch are
     /// missing.
     async fn advance(&self, lease: &Lease, event: Event, at: Timestamp) -> Result<Batch>;
 
     /// The segment's lines are done and counted, or nothing changed. Fenced. A second call with a
     /// segment of the same epoch and seq changes nothing, so that a commit whose answer was lost
     /// may be repeated. Segments of an epoch are recorded in the order of their seq; gaps are fine.
-    /// [`StoreError::Corrupt`] refuses one that comes behind a later one, one whose tally is not
+    /// [`StoreError::Contradicts`] refuses one that comes behind a later one, one whose tally is not
     /// that of its lines, and one with which the batch would count more lines than its total (a
     /// line that is there twice within the total is found by [`Self::seal`]).
     async fn record(&self, lease: &Lease, segment: &Segment) -> Result<()>;
@@ -374,7 +378,7 @@ pub trait Store: Send + Sync + 'static {
 
     /// Ends the batch: applies [`Event::Drained`] when it is in progress with every line done, then
     /// inserts the file rows and applies [`Event::Sealed`], all or nothing. Refused as
-    /// [`StoreError::Corrupt`] unless the recorded lines are exactly the total, once each (a batch
+    /// [`StoreError::Contradicts`] unless the recorded lines are exactly the total, once each (a batch
     /// cancelled while validating has none). The lease is gone, the plan is garbage. Fenced. An
     /// ended batch is answered as it is.
     async fn seal(&self, lease: &Lease, sealing: &Sealing, at: Timestamp) -> Result<Batch>;
@@ -400,7 +404,7 @@ pub trait Store: Send + Sync + 'static {
 
     /// Puts another plan in the place of one that was lost, and answers the batch as it is then.
     /// The old plan's blob is garbage, unless it is in quarantine. Fenced. A second call with the
-    /// same plan changes nothing. [`StoreError::Corrupt`] refuses a plan of another number of
+    /// same plan changes nothing. [`StoreError::Contradicts`] refuses a plan of another number of
     /// lines; a batch that has ended, or has no plan yet, is answered as it is, and the plan is
     /// garbage.
     async fn replan(&self, lease: &Lease, plan: &Plan, at: Timestamp) -> Result<Batch>;

@@ -95,7 +95,7 @@ impl Checks<'_> {
     fn readable<T>(&mut self, check: Check, about: &str, answer: Result<T>) -> Result<Option<T>> {
         match answer {
             Ok(value) => Ok(Some(value)),
-            Err(StoreError::Corrupt(source)) => {
+            Err(StoreError::Corrupt(source) | StoreError::Contradicts(source)) => {
                 self.tell(Finding::new(check, about, source.to_string()));
                 Ok(None)
             }

@@ -95,6 +95,7 @@ pub(crate) async fn cancel(
         | StoreError::Refused(_)
         | StoreError::Fenced
         | StoreError::Unavailable(_)
+        | StoreError::Contradicts(_)
         | StoreError::Corrupt(_)) => ApiError::from_store(other, || no_batch(id.as_str())),
     })?;
     api.wake.wake();

@@ -15,6 +15,7 @@ pub(super) fn from_store(error: StoreError, id: &UploadId) -> ApiError {
         | StoreError::Fenced
         | StoreError::Illegal(_)
         | StoreError::Unavailable(_)
+        | StoreError::Contradicts(_)
         | StoreError::Corrupt(_)) => ApiError::from_store(other, || no_upload(id)),
     }
 }

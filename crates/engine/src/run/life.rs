@@ -36,6 +36,9 @@ const DEADLINE_RECHECK: Duration = Duration::from_secs(5);
 /// A batch whose files are lost is given back after this pause, and looked at anew.
 const FILES_RECHECK: Duration = Duration::from_mins(1);
 
+/// A batch that could not go on is given back after this pause, and looked at anew.
+const STRANDED_RECHECK: Duration = Duration::from_mins(1);
+
 /// Why a run ends before its batch does.
 #[derive(Debug)]
 pub(crate) enum Stop {
@@ -106,9 +109,25 @@ async fn give_back(shared: &Shared, run: &Run) {
     }
 }
 
-/// Says why a batch does not go on until the next start.
-async fn stranded(shared: &Shared, run: &Run, why: &str) {
+/// Leaves a batch as it is for a while, and says why. It is given back then: what kept it from going
+/// on may have been put right, and a cancel or its deadline may end it where nothing else can.
+async fn stranded(shared: &Arc<Shared>, run: &Arc<Run>, why: &str) {
     shared.strand(run.batch_id());
+    let (waiting, held) = (Arc::clone(shared), Arc::clone(run));
+    shared.tasks.spawn(async move {
+        tokio::select! {
+            biased;
+            () = waiting.stopping.cancelled() => return,
+            () = waiting.fatal_signal.cancelled() => return,
+            () = tokio::time::sleep(STRANDED_RECHECK) => {}
+        }
+        waiting.unstrand(held.batch_id());
+        if let Err(error) = waiting.store.release(held.lease()).await {
+            tracing::warn!(batch.id = %held.batch_id(), %error, "a batch was not given back");
+            waiting.lost_an_answer();
+        }
+        waiting.wake.wake();
+    });
     let progress = BatchProgress {
         batch: run.batch_id().clone(),
         in_flight: 0,

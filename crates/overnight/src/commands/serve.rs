@@ -146,7 +146,7 @@ fn unusable(data: &DataFolder, error: StoreError) -> anyhow::Error {
     let (database, folder) = (data.database(), data.path().display());
     let shown = database.display();
     let advice = match &error {
-        StoreError::Corrupt(_) => format!(
+        StoreError::Corrupt(_) | StoreError::Contradicts(_) => format!(
             "the database {shown} is damaged. Nothing was changed. `overnight verify --data {folder}` \
              says what is wrong; restore the folder from a backup with `overnight restore`"
         ),

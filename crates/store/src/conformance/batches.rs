@@ -5,8 +5,8 @@ use overnight_core::metadata::Metadata;
 
 use super::Subject;
 use super::fixture::{
-    answered, at, batch, batch_id, claimed, completed, extent, file, file_id, garbage, insert_file,
-    is_corrupt, is_illegal, is_missing, plan, project, running, spec, stranger, upload,
+    answered, at, batch, batch_id, claimed, completed, contradicts, extent, file, file_id, garbage,
+    insert_file, is_illegal, is_missing, plan, project, running, spec, stranger, upload,
 };
 
 /// A batch is there as it was given, also one without a deadline; a second insert changes nothing.
@@ -175,7 +175,7 @@ pub async fn drained_is_refused_while_lines_are_missing(subject: Subject) {
         .record(&lease, &answered(&lease, 0, 0..2))
         .await
         .unwrap();
-    is_corrupt(store.advance(&lease, Event::Drained, at(5)).await);
+    contradicts(store.advance(&lease, Event::Drained, at(5)).await);
     store
         .record(&lease, &answered(&lease, 1, 2..3))
         .await

@@ -6,7 +6,7 @@ use overnight_core::time::Timestamp;
 
 use super::Subject;
 use super::fixture::{
-    answered, at, claim, claimed, extent, file_id, garbage, insert_file, is_corrupt, is_fenced,
+    answered, at, claim, claimed, contradicts, extent, file_id, garbage, insert_file, is_fenced,
     plan, project, running, sealing, segment_key, unrun, upload,
 };
 use crate::Store;
@@ -128,7 +128,7 @@ pub async fn a_plan_of_other_lines_is_refused(subject: Subject) {
     let store = &*subject.store;
     let lease = running(store, 1, 3).await;
     let other = another(&plan(&lease, 4), 1);
-    is_corrupt(store.replan(&lease, &other, at(9)).await);
+    contradicts(store.replan(&lease, &other, at(9)).await);
     let batch = store.batch(&project(), &lease.batch).await.unwrap();
     assert_eq!(batch.plan, Some(plan(&lease, 3)));
 }

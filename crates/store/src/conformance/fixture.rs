@@ -350,6 +350,14 @@ pub fn is_refused<T: std::fmt::Debug>(answer: Result<T>, why: &UploadRefusal) {
 }
 
 /// That it would contradict what is recorded.
+pub fn contradicts<T: std::fmt::Debug>(answer: Result<T>) {
+    assert!(
+        matches!(answer, Err(StoreError::Contradicts(_))),
+        "{answer:?}"
+    );
+}
+
+/// That the database itself is damaged.
 pub fn is_corrupt<T: std::fmt::Debug>(answer: Result<T>) {
     assert!(matches!(answer, Err(StoreError::Corrupt(_))), "{answer:?}");
 }

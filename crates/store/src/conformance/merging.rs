@@ -5,8 +5,8 @@ use overnight_core::segment::{Extent, Part, ResultFile, Segment};
 
 use super::Subject;
 use super::fixture::{
-    answered, at, batch_id, extent, extents, garbage, is_corrupt, mixed, project, running, sealing,
-    segment_key,
+    answered, at, batch_id, contradicts, extent, extents, garbage, mixed, project, running,
+    sealing, segment_key,
 };
 use crate::Store;
 use crate::store::Content;
@@ -117,7 +117,7 @@ pub async fn a_merged_segment_still_counts_as_recorded(subject: Subject) {
     assert_eq!(store.segments(&batch_id(1), None, 9).await.unwrap(), [all]);
     let batch = store.batch(&project(), &batch_id(1)).await.unwrap();
     assert_eq!(batch.tally.ended(), 9);
-    is_corrupt(store.record(&lease, &answered(&lease, 5, 5..7)).await);
+    contradicts(store.record(&lease, &answered(&lease, 5, 5..7)).await);
 }
 
 /// A merge that lost a race, or would lose a byte or a line, does not happen.

@@ -29,7 +29,9 @@ pub(super) fn answer<T>(result: &Result<T>) -> Answer {
         Err(StoreError::NotFound) => Answer::NotFound,
         Err(StoreError::Fenced) => Answer::Fenced,
         Err(StoreError::Illegal(_) | StoreError::Refused(_)) => Answer::Illegal,
-        Err(StoreError::Corrupt(_) | StoreError::Unavailable(_)) => Answer::Corrupt,
+        Err(StoreError::Contradicts(_) | StoreError::Corrupt(_) | StoreError::Unavailable(_)) => {
+            Answer::Corrupt
+        }
     }
 }
 

@@ -6,8 +6,8 @@ use overnight_core::segment::ResultFile;
 
 use super::Subject;
 use super::fixture::{
-    answered, at, batch_id, claimed, completed, extents, file, file_id, garbage, insert_file,
-    is_corrupt, is_missing, mixed, plan, project, running, sealing, unrun, upload,
+    answered, at, batch_id, claimed, completed, contradicts, extents, file, file_id, garbage,
+    insert_file, is_missing, mixed, plan, project, running, sealing, unrun, upload,
 };
 use crate::store::{Content, FileQuery, Order};
 
@@ -76,12 +76,12 @@ pub async fn a_batch_with_missing_lines_is_not_sealed(subject: Subject) {
         .record(&lease, &answered(&lease, 0, 0..2))
         .await
         .unwrap();
-    is_corrupt(store.seal(&lease, &sealing(1), at(5)).await);
+    contradicts(store.seal(&lease, &sealing(1), at(5)).await);
     store
         .advance(&lease, Event::DeadlinePassed, at(6))
         .await
         .unwrap();
-    is_corrupt(store.seal(&lease, &sealing(1), at(7)).await);
+    contradicts(store.seal(&lease, &sealing(1), at(7)).await);
     is_missing(store.file(&project(), &file_id(1001), at(7)).await);
     store.record(&lease, &unrun(&lease, 1, 2..3)).await.unwrap();
     assert!(store.seal(&lease, &sealing(1), at(8)).await.is_ok());
@@ -99,7 +99,7 @@ pub async fn a_line_that_was_recorded_twice_is_found(subject: Subject) {
         .record(&lease, &answered(&lease, 1, 1..2))
         .await
         .unwrap();
-    is_corrupt(store.seal(&lease, &sealing(1), at(5)).await);
+    contradicts(store.seal(&lease, &sealing(1), at(5)).await);
     let open = store.batch(&project(), &batch_id(1)).await.unwrap();
     assert_eq!(open.state, State::InProgress);
 }

@@ -6,7 +6,7 @@ use overnight_core::usage::Usage;
 
 use super::Subject;
 use super::fixture::{
-    answered, batch_id, claim, extents, is_corrupt, mixed, project, running, unrun,
+    answered, batch_id, claim, contradicts, extents, mixed, project, running, unrun,
 };
 use crate::store::Content;
 
@@ -70,7 +70,7 @@ pub async fn a_segment_behind_its_time_is_refused(subject: Subject) {
         .record(&lease, &answered(&lease, 4, 0..1))
         .await
         .unwrap();
-    is_corrupt(store.record(&lease, &answered(&lease, 3, 1..2)).await);
+    contradicts(store.record(&lease, &answered(&lease, 3, 1..2)).await);
     store
         .record(&lease, &answered(&lease, 7, 1..2))
         .await
@@ -89,7 +89,7 @@ pub async fn more_lines_than_there_are_are_refused(subject: Subject) {
         .record(&lease, &answered(&lease, 0, 0..2))
         .await
         .unwrap();
-    is_corrupt(store.record(&lease, &answered(&lease, 1, 1..3)).await);
+    contradicts(store.record(&lease, &answered(&lease, 1, 1..3)).await);
     assert_eq!(
         store.segments(&batch_id(1), None, 9).await.unwrap().len(),
         1
@@ -108,7 +108,7 @@ pub async fn a_tally_that_is_not_that_of_its_lines_is_refused(subject: Subject) 
     let lease = running(store, 1, 10).await;
     let mut segment = answered(&lease, 0, 0..2);
     segment.tally.failed = 1;
-    is_corrupt(store.record(&lease, &segment).await);
+    contradicts(store.record(&lease, &segment).await);
     assert_eq!(store.segments(&batch_id(1), None, 9).await.unwrap(), []);
 }
 

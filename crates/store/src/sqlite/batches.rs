@@ -87,8 +87,17 @@ pub(super) fn cancel(
 }
 
 pub(super) fn claim(db: &Connection, worker: &WorkerId, limit: usize) -> Result<Vec<Claim>> {
-    let sql = select("WHERE ended_at IS NULL AND worker IS NULL ORDER BY expires_at, id LIMIT ?1");
-    let found = all(db, &sql, [rows(limit)], BatchRow::read)?;
+    let sql = select("WHERE ended_at IS NULL AND worker IS NULL ORDER BY expires_at, id");
+    let mut statement = db.prepare_cached(&sql)?;
+    let mut rows = statement.query([])?;
+    let mut found = Vec::new();
+    while found.len() < limit
+        && let Some(row) = rows.next()?
+    {
+        // One that cannot be read is passed by: it must not keep the others from being run.
+        found.extend(BatchRow::read(row).ok());
+    }
+    drop(rows);
     let mut claims = Vec::with_capacity(found.len());
     for row in found {
         let epoch = row.epoch + 1;

@@ -9,8 +9,10 @@ use crate::store::StoreError;
 
 impl From<rusqlite::Error> for StoreError {
     fn from(source: rusqlite::Error) -> Self {
-        if is_damage(&source) || is_unreadable(&source) {
+        if is_damage(&source) {
             Self::Corrupt(Box::new(source))
+        } else if is_unreadable(&source) {
+            Self::Contradicts(Box::new(source))
         } else if source.sqlite_error_code() == Some(ErrorCode::DiskFull) {
             Self::Unavailable(Box::new(io::Error::new(io::ErrorKind::StorageFull, source)))
         } else {
@@ -45,5 +47,5 @@ fn is_unreadable(error: &rusqlite::Error) -> bool {
 
 /// A row, or what a caller wants to make of it, that contradicts itself.
 pub(super) fn corrupt(text: impl Into<String>) -> StoreError {
-    StoreError::Corrupt(text.into().into())
+    StoreError::Contradicts(text.into().into())
 }

@@ -19,8 +19,8 @@ use super::{Sqlite, batches, files, migrate, past, prepared};
 use crate::blocking::Blocking;
 use crate::conformance::block_on;
 use crate::conformance::fixture::{
-    at, batch, batch_id, claim, completion, extent, file, first, insert_part, is_corrupt, mixed,
-    pending, project, running, sealing, upload, upload_id, worker,
+    at, batch, batch_id, claim, completion, contradicts, extent, file, first, insert_part,
+    is_corrupt, mixed, pending, project, running, sealing, upload, upload_id, worker,
 };
 use crate::status::BatchProgress;
 use crate::store::{Content, FileQuery, NewObject, Order, Store, StoreError};
@@ -154,8 +154,8 @@ fn a_commit_that_fails_is_told_to_everyone_in_it() {
         };
         let (slow, (innocent, guilty, ())) = futures_util::join!(slow, behind);
         slow.unwrap();
-        is_corrupt(innocent);
-        is_corrupt(guilty);
+        contradicts(innocent);
+        contradicts(guilty);
         assert_eq!(store.newest().await.unwrap(), None);
         store.announce(&upload(1), at(1)).await.unwrap();
     });
@@ -262,9 +262,27 @@ fn a_value_that_contradicts_its_row_is_refused_and_does_not_stop_the_store() {
         let store = Sqlite::memory(Blocking::Inline).unwrap();
         store.insert_batch(&batch(1)).await.unwrap();
         let sql = "UPDATE batches SET status = 'completed'";
-        is_corrupt(store.write(move |db| Ok(db.execute(sql, [])?)).await);
+        contradicts(store.write(move |db| Ok(db.execute(sql, [])?)).await);
         store.ping().await.unwrap();
         store.batch(&project(), &batch_id(1)).await.unwrap();
+    });
+}
+
+#[test]
+fn a_batch_whose_row_cannot_be_read_keeps_no_other_from_being_run() {
+    block_on(async {
+        let store = Sqlite::memory(Blocking::Inline).unwrap();
+        for n in [1, 2] {
+            store.insert_batch(&batch(n)).await.unwrap();
+        }
+        let sql = "UPDATE batches SET spec = '{' WHERE id = ?1";
+        let broken = batch_id(1);
+        let change = move |db: &Connection| Ok(db.execute(sql, [broken.as_str()])?);
+        store.write(change).await.unwrap();
+        contradicts(store.batch(&project(), &batch_id(1)).await);
+        let claims = store.claim(&worker("w"), 1, at(1)).await.unwrap();
+        assert_eq!(claims.len(), 1);
+        assert_eq!(claims[0].batch.id, batch_id(2));
     });
 }
 

@@ -168,6 +168,7 @@ fn transact(connection: &mut Connection, jobs: &mut [Box<dyn Job>]) -> rusqlite:
 /// The same error once more, for everyone whose verb was in the transaction.
 fn again(error: &StoreError) -> StoreError {
     match error {
+        StoreError::Contradicts(source) => StoreError::Contradicts(source.to_string().into()),
         StoreError::Corrupt(source) => StoreError::Corrupt(source.to_string().into()),
         StoreError::Unavailable(source) => StoreError::Unavailable(source.to_string().into()),
         StoreError::NotFound
