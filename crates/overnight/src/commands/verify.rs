@@ -7,7 +7,7 @@ use anyhow::{Context as _, bail};
 use overnight_store::backup::{self, Label};
 use overnight_store::folder::DataFolder;
 use overnight_store::sqlite::inspect::Inspector;
-use overnight_store::verify::{self, Finding, Severity};
+use overnight_store::verify::{self, Finding, Severity, Summary};
 use overnight_store::{Blobs, StoreError};
 use serde_json::json;
 
@@ -49,19 +49,24 @@ pub(super) async fn verify(data: PathBuf, args: VerifyArgs) -> anyhow::Result<Ex
         Ok(rows) => verify::verify(&rows, &blobs, &mut tell).await,
         Err(error) => Err(error),
     };
-    let summary = match looked {
-        Ok(summary) => summary,
-        Err(error @ StoreError::Corrupt(_)) => {
-            return Err(error).with_context(|| {
-                format!(
-                    "{} is damaged; restore the folder from a backup",
-                    database.display()
-                )
-            });
-        }
-        Err(error) => return Err(error).context("not everything could be looked at"),
-    };
+    let summary = looked.map_err(|error| unfinished(error, &database))?;
     told?;
+    conclude(&data, &summary, is_json)
+}
+
+/// Why not everything was looked at.
+fn unfinished(error: StoreError, database: &Path) -> anyhow::Error {
+    let context = if matches!(error, StoreError::Corrupt(_)) {
+        let shown = database.display();
+        format!("{shown} is damaged; restore the folder from a backup")
+    } else {
+        "not everything could be looked at".to_owned()
+    };
+    anyhow::Error::new(error).context(context)
+}
+
+/// Prints what it comes to, and answers with the exit code.
+fn conclude(data: &Path, summary: &Summary, is_json: bool) -> anyhow::Result<ExitCode> {
     if is_json {
         print_json(&json!({
             "summary": {
@@ -73,15 +78,10 @@ pub(super) async fn verify(data: PathBuf, args: VerifyArgs) -> anyhow::Result<Ex
             },
         }))?;
     }
-    let verdict = if summary.errors == 0 {
-        "is sound".to_owned()
-    } else {
-        let wrong = if summary.errors == 1 {
-            "thing is"
-        } else {
-            "things are"
-        };
-        format!("is not sound: {} {wrong} wrong", summary.errors)
+    let verdict = match summary.errors {
+        0 => "is sound".to_owned(),
+        1 => "is not sound: 1 thing is wrong".to_owned(),
+        errors => format!("is not sound: {errors} things are wrong"),
     };
     say(&format!(
         "{} {verdict}; looked at {} batches, {} files, {}",
