@@ -374,6 +374,8 @@ impl Case {
         println!("kills: {kills}, at: {:?}", self.kills);
         assert!(kills >= kills_min);
         self.look_for("the end", |batches| !batches.iter().any(Submitted::is_open));
+        // Without its upstream it would find fault with that.
+        assert_eq!(self.process.as_ref().unwrap().stderr(), "");
         self.sim.process().signal("TERM");
         self.sim.process().wait();
         let log = Log::read(&self.folder.path().join("sim.log"), &self.received);
@@ -394,7 +396,6 @@ impl Case {
             assert_eq!(status_of(&batch.last), expected);
             log.check(batch, &ended.output, sent_again_max(self.in_flight));
         }
-        assert_eq!(self.process.as_ref().unwrap().stderr(), "");
     }
 }
 
