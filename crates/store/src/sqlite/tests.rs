@@ -275,7 +275,7 @@ fn a_batch_whose_row_cannot_be_read_keeps_no_other_from_being_run() {
         for n in [1, 2] {
             store.insert_batch(&batch(n)).await.unwrap();
         }
-        let sql = "UPDATE batches SET spec = '{' WHERE id = ?1";
+        let sql = "UPDATE batches SET spec = '{}' WHERE id = ?1";
         let broken = batch_id(1);
         let change = move |db: &Connection| Ok(db.execute(sql, [broken.as_str()])?);
         store.write(change).await.unwrap();
