@@ -19,6 +19,18 @@ fn answered(status: u16) -> Reply {
     }
 }
 
+/// Another line is answered, then the upstream is lost while this one is in flight.
+fn lose(standing: &mut Standing, trial: &mut Trial) {
+    let warm = standing.send();
+    standing.answered(warm);
+    standing.send();
+    let suspicion = standing.failed(true, false, 1);
+    let reset = Reply::NoAnswer(NoAnswer::Reset);
+    trial.suspect(0, suspicion, Blame::of(&reset));
+    standing.unreachable(false);
+    trial.settle(|_| Some(standing));
+}
+
 /// Fails a line with `reply` until it is final, a later line being answered after each failure.
 fn attempts_until_final(reply: &Reply) -> u32 {
     let (mut standing, mut trial) = (Standing::default(), Trial::default());
@@ -140,13 +152,7 @@ fn a_line_that_kills_its_upstream_runs_alone_and_ends_at_the_third_loss() {
     let reset = Reply::NoAnswer(NoAnswer::Reset);
     let (mut standing, mut trial) = (Standing::default(), Trial::default());
     for _ in 0..2 {
-        let warm = standing.send();
-        standing.answered(warm);
-        standing.send();
-        let suspicion = standing.failed(true, false, 1);
-        trial.suspect(0, suspicion, Blame::of(&reset));
-        standing.unreachable(false);
-        trial.settle(|_| Some(&standing));
+        lose(&mut standing, &mut trial);
     }
     assert!(trial.is_suspect());
     let mut alone = Circumstances {
@@ -225,17 +231,10 @@ fn attempts_are_counted_whatever_came_of_them() {
 
 #[test]
 fn a_line_that_was_near_two_losses_is_a_suspect_until_another_is_found_to_blame() {
-    let reset = Reply::NoAnswer(NoAnswer::Reset);
     let (mut standing, mut trial) = (Standing::default(), Trial::default());
     for losses in 1..=2 {
         assert!(!trial.is_suspect(), "after fewer than {losses}");
-        let warm = standing.send();
-        standing.answered(warm);
-        standing.send();
-        let suspicion = standing.failed(true, false, 1);
-        trial.suspect(0, suspicion, Blame::of(&reset));
-        standing.unreachable(false);
-        trial.settle(|_| Some(&standing));
+        lose(&mut standing, &mut trial);
     }
     assert!(trial.is_suspect());
     trial.acquit();

@@ -48,16 +48,19 @@ fn until_concerned(client: &Client) {
     });
 }
 
+/// A machine whose clock is right so far, and its folder.
+fn on_time(sim: &Sim) -> (Machine, PathBuf) {
+    let upstream = format!("[[upstreams]]\nurl = \"{}\"\nlimit = 8\n", sim.url());
+    let machine = Machine::new(&upstream).started_by(with_clock);
+    let folder = machine.folder.path().to_owned();
+    set_clock(&folder, "+0d");
+    (machine, folder)
+}
+
 #[test]
 fn no_batch_expires_by_a_clock_that_jumps() {
     let sim = Sim::start(20, &["--slots", "8"]);
-    let mut machine = Machine::new(&format!(
-        "[[upstreams]]\nurl = \"{}\"\nlimit = 8\n",
-        sim.url()
-    ))
-    .started_by(with_clock);
-    let folder = machine.folder.path().to_owned();
-    set_clock(&folder, "+0d");
+    let (mut machine, folder) = on_time(&sim);
     let client = machine.start();
     assert_eq!(client.get("/ready").status, 200);
     for (name, offset) in [("ahead", "+3d"), ("back", "-3d")] {
@@ -76,13 +79,7 @@ fn no_batch_expires_by_a_clock_that_jumps() {
 #[test]
 fn a_start_with_a_clock_that_is_behind_expires_nothing_and_goes_on() {
     let sim = Sim::start(20, &["--slots", "8"]);
-    let mut machine = Machine::new(&format!(
-        "[[upstreams]]\nurl = \"{}\"\nlimit = 8\n",
-        sim.url()
-    ))
-    .started_by(with_clock);
-    let folder = machine.folder.path().to_owned();
-    set_clock(&folder, "+0d");
+    let (mut machine, folder) = on_time(&sim);
     let client = machine.start();
     let lines = Lines::new("line", 600);
     let id = client.submit(&lines.bytes());
