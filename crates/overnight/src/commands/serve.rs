@@ -11,6 +11,7 @@ use overnight_api::{Api, metrics_router, router};
 use overnight_engine::{
     Engine, EngineError, EngineMetrics, EngineParts, EngineSettings, ResultTarget, Space,
 };
+use overnight_store::backup::is_backup;
 use overnight_store::blocking::Blocking;
 use overnight_store::folder::{DataFolder, FolderError};
 use overnight_store::{Blobs, Sqlite, StoreError, Wake};
@@ -73,6 +74,7 @@ pub(super) async fn serve(
     upstreams::require(&settings)?;
     let stop = Stop::on_signals()?;
     let listeners = Listeners::bind(&settings).await?;
+    refuse_backup(&settings.data)?;
     let data = Arc::new(lock(&settings.data)?);
     refuse_orphaned(&data)?;
     let path = data.database();
@@ -123,6 +125,18 @@ fn conclude(
     ended.context("the engine panicked; this is a bug")??;
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)
+}
+
+/// Refuses a backup: a server would begin an empty database beside it.
+fn refuse_backup(folder: &Path) -> anyhow::Result<()> {
+    if !is_backup(folder) {
+        return Ok(());
+    }
+    let shown = folder.display();
+    bail!(
+        "{shown} is a backup. Bring it back with `overnight restore --from {shown} --data FOLDER`, \
+         and serve that folder"
+    )
 }
 
 /// Refuses a folder with blobs and without the database that names them: to an empty database they

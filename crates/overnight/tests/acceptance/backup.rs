@@ -86,6 +86,13 @@ fn a_backup_of_a_working_server_is_brought_back_and_goes_on() {
     server.kill9();
     fs::rename(folder.join("data"), folder.join("lost")).unwrap();
 
+    let address = ["--listen", "127.0.0.1:0", "--upstream", "sim"];
+    let served = run(
+        &folder,
+        &[&["serve", "--data", "backup"][..], &address].concat(),
+    );
+    check_code(&served, 1);
+    assert!(String::from_utf8_lossy(&served.stderr).contains("backup is a backup"));
     check_code(&run(&folder, &["verify", "--data", "backup"]), 0);
     check_code(
         &run(&folder, &["restore", "--from", "backup", "--data", "data"]),
