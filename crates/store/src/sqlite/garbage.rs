@@ -178,7 +178,8 @@ pub(super) fn unnamed(db: &Connection, blobs: &[BlobKey]) -> Result<Vec<BlobKey>
 
 /// Whether nobody can name the blob any more, by the batch and the epoch that its key tells.
 fn is_past(db: &Connection, blob: &BlobKey) -> Result<bool> {
-    let mut parts = blob.as_str().split('/');
+    // Versions up to the third of the data folder gave each batch and each epoch a folder.
+    let mut parts = blob.as_str().split(['/', '-']);
     let (Some("plans" | "segments"), Some(batch), Some(epoch)) =
         (parts.next(), parts.next(), parts.next())
     else {
