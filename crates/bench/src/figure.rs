@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What a figure should be.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Target {
     /// It is there to be read beside others.
@@ -16,8 +16,17 @@ pub(crate) enum Target {
     AtLeast(f64),
 }
 
+/// A count as a number to divide by: exact up to 2^53.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "what is counted here is far below 2^53"
+)]
+pub(crate) const fn real(count: u64) -> f64 {
+    count as f64
+}
+
 /// Values of one kind, measured one after another.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Figure {
     name: String,
     median: f64,

@@ -3,9 +3,13 @@
 //!
 //! ```text
 //! overnight-bench run [NAME...]      measures, prints a table, and notes it in a history
-//! overnight-bench upstream           an instant inference server
+//! overnight-bench document           puts the newest figures into the document
+//! overnight-bench upstream           an inference server that costs next to nothing
 //! overnight-bench bare               the yardstick of a whole batch
+//! overnight-bench sendfile           the yardstick of a download
 //! ```
+//!
+//! Begin with `measures`; `yardstick` is what they compare with.
 
 #![expect(
     clippy::disallowed_methods,
@@ -16,24 +20,28 @@
     reason = "answers are read by name; what is not there is null"
 )]
 
-mod bare;
+mod bench;
+mod client;
 mod figure;
+mod history;
 mod input;
+mod measures;
 mod process;
 mod server;
-mod throughput;
+mod strace;
 mod upstream;
+mod yardstick;
 
-use std::fs::OpenOptions;
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
-use serde_json::json;
 use tokio::runtime::Builder;
 
-use self::figure::Figure;
+use self::bench::Bench;
+use self::history::Entry;
+use self::measures::MEASURES;
+use self::upstream::Shape;
+use self::yardstick::{bare, sendfile};
 
 /// The product's allocator, so that the yardstick is no worse off.
 #[global_allocator]
@@ -48,30 +56,28 @@ struct Args {
 #[derive(Subcommand)]
 enum Command {
     /// Measures.
-    Run {
-        /// What to measure; everything, if nothing is named.
-        names: Vec<String>,
-        /// The binary.
-        #[arg(long, default_value = "target/release/overnight")]
-        overnight: PathBuf,
-        /// How many pairs of runs a figure is the median of.
-        #[arg(long, default_value_t = 7)]
-        pairs: usize,
-        /// A part of the work, for a first look: 0.1 is a tenth.
-        #[arg(long, default_value_t = 1.0)]
-        scale: f64,
-        /// A file that each run adds a line of JSON to.
-        #[arg(long)]
-        history: Option<PathBuf>,
+    Run(RunArgs),
+    /// Puts the newest figures of a history into a document.
+    Document {
+        #[arg(long, default_value = "docs/benchmarks/history.jsonl")]
+        history: PathBuf,
+        #[arg(long, default_value = "docs/benchmarks.md")]
+        into: PathBuf,
     },
-    /// Serves instant answers.
+    /// Serves the same answer again and again.
     Upstream {
         /// The time before each answer.
-        #[arg(long, default_value_t = 0)]
+        #[arg(long)]
         latency_ms: u64,
+        /// How many requests are worked on at a time; 0 for no bound.
+        #[arg(long)]
+        places: usize,
         /// The bytes of each answer's body.
-        #[arg(long, default_value_t = 400)]
+        #[arg(long)]
         answer_bytes: usize,
+        /// Shows who is worked on and who waits.
+        #[arg(long)]
+        has_gauges: bool,
     },
     /// Runs a file as barely as can be.
     Bare {
@@ -88,73 +94,54 @@ enum Command {
         #[arg(long)]
         in_flight: usize,
     },
+    /// Serves one file with `sendfile`.
+    Sendfile {
+        /// The file.
+        #[arg(long)]
+        path: PathBuf,
+    },
 }
 
-/// What every measurement needs.
-pub(crate) struct Bench {
-    /// The product.
-    pub(crate) overnight: PathBuf,
-    /// This binary.
-    pub(crate) own: PathBuf,
-    /// How many pairs of runs.
-    pub(crate) pairs: usize,
+#[derive(clap::Args)]
+struct RunArgs {
+    /// What to measure; everything, if nothing is named.
+    names: Vec<String>,
+    /// The binary.
+    #[arg(long, default_value = "target/release/overnight")]
+    overnight: PathBuf,
+    /// Where files are kept meanwhile.
+    #[arg(long, default_value = "target/bench")]
+    folder: PathBuf,
+    /// How many pairs of runs a figure is the median of.
+    #[arg(long, default_value_t = 7)]
+    pairs: usize,
+    /// A part of the work, for a first look: 0.1 is a tenth.
+    #[arg(long, default_value_t = 1.0)]
     scale: f64,
+    /// A file that each measure adds a line of JSON to.
+    #[arg(long)]
+    history: Option<PathBuf>,
 }
-
-impl Bench {
-    /// A count, as large as this run wants it.
-    pub(crate) fn scaled(&self, count: u32) -> usize {
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "a count times a small positive number"
-        )]
-        let scaled = (f64::from(count) * self.scale) as usize;
-        scaled.max(1)
-    }
-
-    /// Tells how it is going.
-    #[expect(
-        clippy::print_stderr,
-        reason = "this is a command that somebody watches"
-    )]
-    pub(crate) fn say(text: &str) {
-        eprintln!("{text}");
-    }
-}
-
-type Measure = fn(&Bench) -> anyhow::Result<Vec<Figure>>;
-
-/// Everything that can be measured.
-const MEASURES: [(&str, Measure); 1] = [("throughput", throughput::measure)];
 
 fn main() -> anyhow::Result<()> {
     match Args::parse().command {
-        Command::Run {
-            names,
-            overnight,
-            pairs,
-            scale,
-            history,
-        } => {
-            let bench = Bench {
-                overnight: overnight.canonicalize()?,
-                own: std::env::current_exe()?,
-                pairs,
-                scale,
-            };
-            run(&bench, &names, history.as_deref())
-        }
+        Command::Run(arguments) => run(&arguments),
+        Command::Document { history, into } => history::document(&history, &into),
         Command::Upstream {
             latency_ms,
+            places,
             answer_bytes,
+            has_gauges,
         } => {
-            let latency = Duration::from_millis(latency_ms);
-            let runtime = Builder::new_multi_thread()
-                .worker_threads(1)
-                .enable_all()
-                .build()?;
-            runtime.block_on(upstream::serve(latency, answer_bytes))
+            let shape = Shape {
+                latency_ms,
+                places,
+                answer_bytes,
+                has_gauges,
+            };
+            let mut runtime = Builder::new_multi_thread();
+            let runtime = runtime.worker_threads(1).enable_all().build()?;
+            runtime.block_on(upstream::quick::serve(shape))
         }
         Command::Bare {
             url,
@@ -165,25 +152,38 @@ fn main() -> anyhow::Result<()> {
             let runtime = Builder::new_multi_thread().enable_all().build()?;
             runtime.block_on(bare::run(&url, &input, &output, in_flight))
         }
+        Command::Sendfile { path } => sendfile::serve(&path),
     }
 }
 
-fn run(bench: &Bench, names: &[String], history: Option<&Path>) -> anyhow::Result<()> {
-    let chosen = MEASURES
+#[expect(clippy::print_stdout, reason = "the table is what the command is for")]
+fn run(arguments: &RunArgs) -> anyhow::Result<()> {
+    let names = &arguments.names;
+    if let Some(unknown) = names
         .iter()
-        .filter(|(name, _)| names.is_empty() || names.iter().any(|wanted| wanted == name));
-    for (name, measure) in chosen {
-        Bench::say(name);
-        let figures = measure(bench)?;
-        #[expect(clippy::print_stdout, reason = "the table is what the command is for")]
-        for figure in &figures {
-            println!("{figure}");
+        .find(|name| !MEASURES.iter().any(|(known, _)| known == *name))
+    {
+        let known = MEASURES.map(|(name, _)| name).join(", ");
+        anyhow::bail!("there is no measure {unknown}; there are {known}");
+    }
+    let bench = Bench {
+        overnight: arguments.overnight.canonicalize()?,
+        own: std::env::current_exe()?,
+        folder: arguments.folder.clone(),
+        pairs: arguments.pairs.max(1),
+        scale: arguments.scale,
+    };
+    print!("{}", history::HEAD);
+    for (name, measure) in MEASURES {
+        if !names.is_empty() && !names.iter().any(|wanted| wanted == name) {
+            continue;
         }
-        let Some(history) = history else { continue };
-        let at = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
-        let entry = json!({ "at": at, "name": name, "scale": bench.scale, "figures": figures });
-        let mut file = OpenOptions::new().append(true).create(true).open(history)?;
-        writeln!(file, "{entry}")?;
+        Bench::say(format_args!("{name} ..."));
+        let entry = Entry::new(&bench, name, measure(&bench)?)?;
+        print!("{}", entry.rows());
+        if let Some(history) = &arguments.history {
+            entry.append(history)?;
+        }
     }
     Ok(())
 }

@@ -3,12 +3,20 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 
+use crate::figure::real;
+
 /// How many ticks of the processor's time the system counts a second: the same on every Linux.
 const TICKS_PER_SECOND: f64 = 100.0;
+
+/// The pause between two looks at a process's memory.
+const MEMORY_LOOK: Duration = Duration::from_millis(50);
 
 /// A process that ends with this value.
 pub(crate) struct Process {
@@ -29,33 +37,79 @@ impl Process {
         Ok((Self { child }, line.trim().to_owned()))
     }
 
+    /// Its number.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The processor time that it has used so far, all threads together.
     pub(crate) fn cpu(&self) -> anyhow::Result<Duration> {
-        cpu_of(self.child.id())
+        let fields = stat_fields(&format!("/proc/{}/stat", self.id()))?;
+        ticks(&fields, 11)
+    }
+
+    /// Ends it at once.
+    pub(crate) fn kill(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// Watches its memory from here on.
+    pub(crate) fn watch_memory(&self) -> MemoryWatch {
+        let (id, stop) = (self.id(), Arc::new(AtomicBool::new(false)));
+        let stopped = Arc::clone(&stop);
+        let thread = std::thread::spawn(move || {
+            let mut most = 0;
+            while !stopped.load(Ordering::Relaxed) {
+                most = most.max(own_memory(id).unwrap_or_default());
+                std::thread::sleep(MEMORY_LOOK);
+            }
+            most
+        });
+        MemoryWatch { stop, thread }
     }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.kill();
+    }
+}
+
+/// A look at a process's memory, some times a second.
+pub(crate) struct MemoryWatch {
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<u64>,
+}
+
+impl MemoryWatch {
+    /// The most bytes of memory of its own that it was seen to have.
+    pub(crate) fn most(self) -> anyhow::Result<u64> {
+        self.stop.store(true, Ordering::Relaxed);
+        let most = self.thread.join();
+        most.map_err(|_| anyhow::anyhow!("the watch broke down"))
     }
 }
 
 /// Runs a command to its end: how long it took, and the processor time that it used.
 pub(crate) fn run(command: &mut Command) -> anyhow::Result<(Duration, Duration)> {
     let before = children_cpu()?;
-    let began = std::time::Instant::now();
+    let began = Instant::now();
     let status = command.status()?;
     let took = began.elapsed();
     anyhow::ensure!(status.success(), "{command:?}: {status}");
     Ok((took, children_cpu()?.saturating_sub(before)))
 }
 
-fn cpu_of(pid: u32) -> anyhow::Result<Duration> {
-    let fields = stat_fields(&format!("/proc/{pid}/stat"))?;
-    ticks(&fields, 11)
+/// The number of the process that traces another; 0 when none does.
+pub(crate) fn tracer(id: u32) -> anyhow::Result<u64> {
+    status(id, "TracerPid:")
+}
+
+/// The bytes of memory of its own that a process has.
+fn own_memory(id: u32) -> anyhow::Result<u64> {
+    Ok(status(id, "RssAnon:")? << 10)
 }
 
 /// The processor time of the children of this process that have ended.
@@ -81,6 +135,13 @@ fn ticks(fields: &[u64], at: usize) -> anyhow::Result<Duration> {
         .context("too few fields")?
         .iter()
         .sum();
-    #[expect(clippy::cast_precision_loss, reason = "ticks of one run are few")]
-    Ok(Duration::from_secs_f64(sum as f64 / TICKS_PER_SECOND))
+    Ok(Duration::from_secs_f64(real(sum) / TICKS_PER_SECOND))
+}
+
+/// A number from a process's `status`, without its unit.
+fn status(id: u32, name: &str) -> anyhow::Result<u64> {
+    let text = fs::read_to_string(format!("/proc/{id}/status"))?;
+    let value = text.lines().find_map(|line| line.strip_prefix(name));
+    let number = value.and_then(|value| value.split_whitespace().next());
+    Ok(number.context("no such field")?.parse()?)
 }
