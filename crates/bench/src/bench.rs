@@ -14,6 +14,8 @@ pub(crate) struct Bench {
     pub(crate) own: PathBuf,
     /// Where files are kept while something is measured; the disk that counts is this folder's.
     pub(crate) folder: PathBuf,
+    /// Where the servers' profiles go, if they are sampled.
+    pub(crate) profiles: Option<PathBuf>,
     /// How many pairs of runs a figure is the median of.
     pub(crate) pairs: usize,
     /// The part of the work that is done; 1 is all of it.

@@ -28,7 +28,7 @@ mod input;
 mod measures;
 mod process;
 mod server;
-mod strace;
+mod trace;
 mod upstream;
 mod yardstick;
 
@@ -112,6 +112,9 @@ struct RunArgs {
     /// Where files are kept meanwhile.
     #[arg(long, default_value = "target/bench")]
     folder: PathBuf,
+    /// A folder: each server is sampled by `perf`, and its profile goes there.
+    #[arg(long)]
+    profiles: Option<PathBuf>,
     /// How many pairs of runs a figure is the median of.
     #[arg(long, default_value_t = 7)]
     pairs: usize,
@@ -170,6 +173,7 @@ fn run(arguments: &RunArgs) -> anyhow::Result<()> {
         overnight: arguments.overnight.canonicalize()?,
         own: std::env::current_exe()?,
         folder: arguments.folder.clone(),
+        profiles: arguments.profiles.clone(),
         pairs: arguments.pairs.max(1),
         scale: arguments.scale,
     };

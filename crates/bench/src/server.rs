@@ -13,6 +13,7 @@ use crate::bench::Bench;
 use crate::client::Client;
 use crate::input::Lines;
 use crate::process::Process;
+use crate::trace::Perf;
 
 /// The pause between two looks at a batch, where the moment does not matter much.
 pub(crate) const LOOK: Duration = Duration::from_millis(5);
@@ -32,6 +33,8 @@ const FORM: (&str, &str) = (
 
 /// A running server.
 pub(crate) struct Server {
+    /// Ends before the process does.
+    _perf: Option<Perf>,
     pub(crate) process: Process,
     pub(crate) address: String,
     folder: TempDir,
@@ -49,7 +52,12 @@ impl Server {
         );
         std::fs::write(folder.path().join("overnight.toml"), text)?;
         let (process, address) = serve(&bench.overnight, folder.path())?;
+        let perf = match &bench.profiles {
+            Some(profiles) => Some(Perf::attach(profiles, process.id())?),
+            None => None,
+        };
         Ok(Self {
+            _perf: perf,
             process,
             address,
             folder,

@@ -13,7 +13,7 @@ use crate::bench::Bench;
 use crate::figure::{Figure, Target, real};
 use crate::input::Lines;
 use crate::server::{CLOSE_LOOK, LOOK, Server};
-use crate::strace::Strace;
+use crate::trace::Strace;
 use crate::upstream::held::Held;
 use crate::upstream::{Shape, Upstream, section};
 use crate::yardstick::disk;

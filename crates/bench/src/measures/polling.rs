@@ -16,9 +16,10 @@ use crate::input::Lines;
 use crate::server::{CLOSE_LOOK, LOOK, Server};
 use crate::upstream::{Shape, Upstream};
 
-/// How many connections look, each every 4 ms.
-const POLLERS: u64 = 4;
-const PAUSE: Duration = Duration::from_millis(4);
+/// How many connections look, each every 32 ms: enough for a thousand looks a second also when one
+/// takes that long because the processor is busy.
+const POLLERS: u64 = 32;
+const PAUSE: Duration = Duration::from_millis(32);
 
 /// How long a window with or without looks is.
 const WINDOW: Duration = Duration::from_secs(3);
