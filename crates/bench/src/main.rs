@@ -4,6 +4,7 @@
 //! ```text
 //! overnight-bench run [NAME...]      measures, prints a table, and notes it in a history
 //! overnight-bench document           puts the newest figures into the document
+//! overnight-bench instructions       counts those of the hot path (feature `counted`)
 //! overnight-bench upstream           an inference server that costs next to nothing
 //! overnight-bench bare               the yardstick of a whole batch
 //! overnight-bench sendfile           the yardstick of a download
@@ -22,9 +23,13 @@
 
 mod bench;
 mod client;
+#[cfg(feature = "counted")]
+mod counted;
 mod figure;
 mod history;
 mod input;
+#[cfg(feature = "counted")]
+mod instructions;
 mod measures;
 mod process;
 mod server;
@@ -63,6 +68,23 @@ enum Command {
         history: PathBuf,
         #[arg(long, default_value = "docs/benchmarks.md")]
         into: PathBuf,
+    },
+    /// Counts the instructions of the hot path, and holds them against the budget.
+    #[cfg(feature = "counted")]
+    Instructions {
+        #[arg(long, default_value = "docs/benchmarks/instructions.json")]
+        budget: PathBuf,
+        /// Writes what is counted as the new budget.
+        #[arg(long)]
+        record: bool,
+    },
+    /// Runs one case whose instructions are counted.
+    #[cfg(feature = "counted")]
+    Counted {
+        /// Its name.
+        name: String,
+        /// How many lines.
+        lines: u64,
     },
     /// Serves the same answer again and again.
     Upstream {
@@ -130,6 +152,12 @@ fn main() -> anyhow::Result<()> {
     match Args::parse().command {
         Command::Run(arguments) => run(&arguments),
         Command::Document { history, into } => history::document(&history, &into),
+        #[cfg(feature = "counted")]
+        Command::Instructions { budget, record } => {
+            instructions::run(&std::env::current_exe()?, &budget, record)
+        }
+        #[cfg(feature = "counted")]
+        Command::Counted { name, lines } => counted::run(&name, lines),
         Command::Upstream {
             latency_ms,
             places,
@@ -144,7 +172,7 @@ fn main() -> anyhow::Result<()> {
             };
             let mut runtime = Builder::new_multi_thread();
             let runtime = runtime.worker_threads(1).enable_all().build()?;
-            runtime.block_on(upstream::quick::serve(shape))
+            runtime.block_on(upstream::quick::announce_and_serve(shape))
         }
         Command::Bare {
             url,

@@ -29,13 +29,23 @@ struct Engine {
     waiting: AtomicU64,
 }
 
+/// A free port of loopback.
+pub(crate) async fn listen() -> anyhow::Result<TcpListener> {
+    Ok(TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await?)
+}
+
 /// Serves until the process ends; prints its address first.
-pub(crate) async fn serve(shape: Shape) -> anyhow::Result<()> {
-    let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
+pub(crate) async fn announce_and_serve(shape: Shape) -> anyhow::Result<()> {
+    let listener = listen().await?;
     #[expect(clippy::print_stdout, reason = "whoever started it reads the address")]
     {
         println!("http://{}", listener.local_addr()?);
     }
+    serve(listener, shape).await
+}
+
+/// Serves for ever.
+pub(crate) async fn serve(listener: TcpListener, shape: Shape) -> anyhow::Result<()> {
     let places = match shape.places {
         0 => Semaphore::MAX_PERMITS,
         places => places,

@@ -113,7 +113,7 @@ const KEPT: [(&str, &[&str], &str); 17] = [
     ),
     (
         "prometheus-client",
-        &["engine", "overnight"],
+        &["bench", "engine", "overnight"],
         "the surface is given the text",
     ),
 ];
