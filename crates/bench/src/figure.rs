@@ -67,9 +67,9 @@ impl Figure {
     }
 }
 
-impl fmt::Display for Figure {
-    /// A row of a table in Markdown.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Figure {
+    /// A row of a table in Markdown. Only the whole size of a measure tells whether a target is met.
+    pub(crate) fn row(&self, is_whole: bool) -> String {
         let Self {
             name,
             median,
@@ -85,14 +85,12 @@ impl fmt::Display for Figure {
         };
         let met = match self.is_met() {
             None => "",
+            Some(_) if !is_whole => "not told",
             Some(true) => "met",
             Some(false) => "**missed**",
         };
         let (median, least, most) = (Short(*median), Short(*least), Short(*most));
-        write!(
-            f,
-            "| {name} | {median} | {least} to {most} ({count}) | {target} | {met} |"
-        )
+        format!("| {name} | {median} | {least} to {most} ({count}) | {target} | {met} |")
     }
 }
 
@@ -119,13 +117,17 @@ mod tests {
         let figure = |values: &[f64], target| Figure::new("it", values.to_vec(), target);
         let odd = figure(&[3.0, 1.0, 200.0], Target::AtMost(3.0));
         assert_eq!(
-            odd.to_string(),
+            odd.row(true),
             "| it | 3.00 | 1.00 to 200 (3) | at most 3.00 | met |"
         );
         let even = figure(&[10.0, 20.0], Target::AtLeast(15.5));
         assert_eq!(
-            even.to_string(),
+            even.row(true),
             "| it | 15.0 | 10.0 to 20.0 (2) | at least 15.5 | **missed** |"
+        );
+        assert_eq!(
+            even.row(false),
+            "| it | 15.0 | 10.0 to 20.0 (2) | at least 15.5 | not told |"
         );
         assert_eq!(figure(&[1.0], Target::None).is_met(), None);
     }

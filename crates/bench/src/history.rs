@@ -53,13 +53,16 @@ impl Entry {
     /// Its rows of a table.
     pub(crate) fn rows(&self) -> String {
         let mut rows = String::new();
-        let measure = match self.scale {
-            whole if (whole - 1.0).abs() < f64::EPSILON => self.measure.clone(),
-            part => format!("{} (at {part} of its size)", self.measure),
+        let is_whole = (self.scale - 1.0).abs() < f64::EPSILON;
+        let measure = if is_whole {
+            self.measure.clone()
+        } else {
+            format!("{} (at {} of its size)", self.measure, self.scale)
         };
         for figure in &self.figures {
+            let row = figure.row(is_whole);
             // A string takes everything.
-            let _ = writeln!(rows, "| {measure} {figure}");
+            let _ = writeln!(rows, "| {measure} {row}");
         }
         rows
     }

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use super::each;
 use crate::bench::Bench;
 use crate::client::Client;
 use crate::figure::{Figure, Target, real};
@@ -29,14 +30,19 @@ const PACE: u64 = 2_560;
 
 pub(super) fn measure(bench: &Bench) -> anyhow::Result<Vec<Figure>> {
     let costs = costs(bench)?;
-    let slowdowns = slowdowns(bench)?;
+    let runs = slowdowns(bench)?;
     Ok(vec![
         Figure::new("CPU a look (us)", costs, Target::AtMost(40.0)),
         Figure::new(
             "a batch that is looked at takes, times the same without",
-            slowdowns,
+            each(&runs, |(slowdown, _)| *slowdown),
             // A thousand looks of 40 us each are so much of a core.
             Target::AtMost(1.04),
+        ),
+        Figure::new(
+            "looks a second that were answered meanwhile, of a thousand",
+            each(&runs, |(_, looks)| *looks),
+            Target::None,
         ),
     ])
 }
@@ -77,8 +83,8 @@ fn costs(bench: &Bench) -> anyhow::Result<Vec<f64>> {
     Ok(costs)
 }
 
-/// The time of a batch that is looked at, as a multiple of one that is not.
-fn slowdowns(bench: &Bench) -> anyhow::Result<Vec<f64>> {
+/// The time of a batch that is looked at, as a multiple of one that is not, and looks a second.
+fn slowdowns(bench: &Bench) -> anyhow::Result<Vec<(f64, f64)>> {
     let upstream = Upstream::start(bench, Shape::INSTANT)?;
     let server = Server::start(bench, &upstream.section(Some(256)))?;
     let file = server.upload_lines(Lines {
@@ -98,7 +104,7 @@ fn slowdowns(bench: &Bench) -> anyhow::Result<Vec<f64>> {
         Bench::say(format_args!("{slowdown:.3} at {looks:.0} looks a second"));
         // The first pair warms everything up.
         if pair > 0 {
-            slowdowns.push(slowdown);
+            slowdowns.push((slowdown, looks));
         }
     }
     Ok(slowdowns)
