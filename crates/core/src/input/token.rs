@@ -5,6 +5,8 @@ use std::fmt;
 
 use serde::de::{Deserializer as _, Visitor};
 
+use super::fault::Fault;
+
 /// The bytes of one well-formed JSON value, without whitespace around it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Token<'a>(pub(super) &'a str);
@@ -47,6 +49,19 @@ impl<'a> Token<'a> {
             Some(_) if self.0.contains(['.', 'e', 'E']) => Kind::Decimal,
             Some(_) => Kind::Integer,
         }
+    }
+
+    /// That it is of that kind, which the wire's parameter of that name has to be.
+    pub(super) fn expect(self, expected: Kind, param: &'static str) -> Result<(), Fault<'a>> {
+        let got = self.kind();
+        if got == expected {
+            return Ok(());
+        }
+        Err(Fault::WrongType {
+            param,
+            expected,
+            got,
+        })
     }
 
     /// The decoded text of a string, without loss: an unpaired surrogate, which only an escape can
