@@ -88,15 +88,15 @@ impl<'a> Found<'a> {
         let mut walk = Walk::new(line);
         let mut found = Self::default();
         walk.members(Walk::text_with_controls, |walk, key| {
-            let slot = match place(key, ["custom_id", "method", "url", "body"]) {
-                Some(0) => &mut found.custom_id,
-                Some(1) => &mut found.method,
-                Some(2) => &mut found.url,
-                Some(_) => {
+            let slot = match &*Token(key).text() {
+                b"custom_id" => &mut found.custom_id,
+                b"method" => &mut found.method,
+                b"url" => &mut found.url,
+                b"body" => {
                     found.body = Some(Body::read(walk, content_key)?);
                     return Ok(());
                 }
-                None => return walk.value().map(|_| ()),
+                _ => return walk.value().map(|_| ()),
             };
             *slot = Some(Token(walk.value()?.text));
             Ok(())
@@ -117,11 +117,11 @@ impl<'a> Body<'a> {
         walk.members(Walk::text, |walk, key| {
             let value = walk.value()?;
             body.depth = body.depth.max(value.depth + 1);
-            match place(key, ["model", "stream", content_key]) {
-                Some(0) => body.model = Some(Token(value.text)),
-                Some(1) => body.stream = Some(Token(value.text)),
-                Some(_) => body.content = Some(Content(value)),
-                None => {}
+            match &*Token(key).text() {
+                b"model" => body.model = Some(Token(value.text)),
+                b"stream" => body.stream = Some(Token(value.text)),
+                key if key == content_key.as_bytes() => body.content = Some(Content(value)),
+                _ => {}
             }
             Ok(())
         })?;
@@ -138,17 +138,6 @@ impl<'a> Body<'a> {
             content: None,
         }
     }
-}
-
-/// The place of a key among the names, which its token may write with escapes.
-fn place<const N: usize>(token: &str, names: [&str; N]) -> Option<usize> {
-    let key = token.get(1..token.len().saturating_sub(1))?;
-    let place = names.iter().position(|name| *name == key);
-    if place.is_some() || !key.contains('\\') {
-        return place;
-    }
-    let key = Token(token).text();
-    names.iter().position(|name| name.as_bytes() == &*key)
 }
 
 #[cfg(test)]

@@ -67,22 +67,26 @@ impl<'a> Token<'a> {
     /// The decoded text of a string, without loss: an unpaired surrogate, which only an escape can
     /// write, becomes the three bytes of WTF-8. Borrowed when there is no escape.
     pub(super) fn text(self) -> Cow<'a, [u8]> {
-        let bytes = self.0.as_bytes();
-        let content = bytes
-            .strip_prefix(b"\"")
-            .and_then(|rest| rest.strip_suffix(b"\""));
-        match content {
-            Some(content) if memchr::memchr(b'\\', content).is_none() => Cow::Borrowed(content),
-            Some(_) | None => Cow::Owned(unescaped(self.0)),
+        match self.plain() {
+            Some(plain) => Cow::Borrowed(plain.as_bytes()),
+            None => Cow::Owned(unescaped(self.0)),
         }
     }
 
     /// The decoded text of a string, for people and for names: an unpaired surrogate is replaced.
     pub(super) fn text_lossy(self) -> Cow<'a, str> {
-        match self.text() {
-            Cow::Borrowed(bytes) => String::from_utf8_lossy(bytes),
-            Cow::Owned(bytes) => Cow::Owned(String::from_utf8_lossy(&bytes).into_owned()),
+        match self.plain() {
+            Some(plain) => Cow::Borrowed(plain),
+            None => Cow::Owned(String::from_utf8_lossy(&unescaped(self.0)).into_owned()),
         }
+    }
+
+    /// The content of a string that has no escape.
+    fn plain(self) -> Option<&'a str> {
+        let content = self.0.strip_prefix('"')?.strip_suffix('"')?;
+        memchr::memchr(b'\\', content.as_bytes())
+            .is_none()
+            .then_some(content)
     }
 }
 

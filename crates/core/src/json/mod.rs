@@ -5,7 +5,7 @@
 //! UTF-8 to whoever made the text a `str`.
 
 mod levels;
-mod plain;
+mod marks;
 mod walk;
 
 pub(crate) use self::walk::{NotJson, Value, Walk};

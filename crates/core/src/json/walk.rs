@@ -1,7 +1,7 @@
 //! The walk itself.
 
 use super::levels::Levels;
-use super::plain::plain_length;
+use super::marks::Marks;
 
 /// The text is not JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,11 +23,16 @@ pub(crate) struct Value<'a> {
 pub(crate) struct Walk<'a> {
     text: &'a str,
     at: usize,
+    marks: Marks,
 }
 
 impl<'a> Walk<'a> {
     pub(crate) const fn new(text: &'a str) -> Self {
-        Self { text, at: 0 }
+        Self {
+            text,
+            at: 0,
+            marks: Marks::new(),
+        }
     }
 
     /// Takes the rest of the text, which must be whitespace.
@@ -172,16 +177,27 @@ impl<'a> Walk<'a> {
     /// Takes a string behind its opening quote. What it fails at comes next then.
     #[inline]
     pub(crate) fn text(&mut self) -> Result<(), NotJson> {
+        self.at = self.marks.next(self.text.as_bytes(), self.at);
+        if self.byte() == Some(b'"') {
+            self.at += 1;
+            return Ok(());
+        }
+        self.text_with_escapes()
+    }
+
+    /// Takes the rest of a string from its first escape on.
+    #[inline(never)]
+    fn text_with_escapes(&mut self) -> Result<(), NotJson> {
         loop {
-            self.at += plain_length(self.rest());
             match self.byte() {
+                Some(b'\\') => self.escape()?,
                 Some(b'"') => {
                     self.at += 1;
                     return Ok(());
                 }
-                Some(b'\\') => self.escape()?,
                 Some(_) | None => return Err(NotJson),
             }
+            self.at = self.marks.next(self.text.as_bytes(), self.at);
         }
     }
 
@@ -196,19 +212,18 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
+    /// Takes an escape. Which one it is cannot be guessed, so there is hardly a branch in this.
     #[inline]
     fn escape(&mut self) -> Result<(), NotJson> {
-        match self.rest() {
-            [
-                _,
-                b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't',
-                ..,
-            ] => self.at += 2,
-            [_, b'u', a, b, c, d, ..] if [a, b, c, d].iter().all(|hex| hex.is_ascii_hexdigit()) => {
-                self.at += 6;
-            }
-            _ => return Err(NotJson),
+        let (length, is_right) = match self.rest() {
+            [_, b'u', digits @ ..] => (6, are_hex(digits)),
+            [_, letter, ..] => (2, is_in(ESCAPED, *letter)),
+            _ => (0, false),
+        };
+        if !is_right {
+            return Err(NotJson);
         }
+        self.at += length;
         Ok(())
     }
 
@@ -282,6 +297,32 @@ impl<'a> Walk<'a> {
     fn rest(&self) -> &'a [u8] {
         self.text.as_bytes().get(self.at..).unwrap_or_default()
     }
+}
+
+/// The bytes that may follow a backslash, but for `u`.
+const ESCAPED: u128 = set(br#""\/bfnrt"#);
+
+const HEX: u128 = set(b"0123456789abcdefABCDEF");
+
+/// A few bytes of ASCII, as one bit each.
+const fn set(mut bytes: &[u8]) -> u128 {
+    let mut set = 0;
+    while let [first, rest @ ..] = bytes {
+        set |= 1 << *first;
+        bytes = rest;
+    }
+    set
+}
+
+const fn is_in(set: u128, byte: u8) -> bool {
+    byte < 128 && set >> byte & 1 == 1
+}
+
+/// Whether these begin with four hexadecimal digits.
+fn are_hex(digits: &[u8]) -> bool {
+    digits.first_chunk().is_some_and(|[a, b, c, d]| {
+        is_in(HEX, *a) & is_in(HEX, *b) & is_in(HEX, *c) & is_in(HEX, *d)
+    })
 }
 
 /// Whether an array has nothing in it but whitespace.
