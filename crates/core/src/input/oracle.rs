@@ -361,8 +361,8 @@ proptest! {
     #[test]
     fn symbols_in_any_order_are_read_as_by_serde_json(
         symbols in prop::collection::vec(prop::sample::select(vec![
-            "{", "}", "[", "]", ":", ",", " ", "\"", "\"\"", "\"url\":", "\"body\":{", "1", "-", ".", "e",
-            "true", "null", "\\", "\\u00e4", "\r", "\u{1}", "\u{e4}",
+            "{", "}", "[", "]", ":", ",", " ", "\"", "\"\"", "\"url\":", "\"body\":{", "1", "-",
+            ".", "e", "true", "null", "\\", "\\u00e4", "\r", "\u{1}", "\u{e4}",
         ]), 0..24),
         in_body in any::<bool>(),
     ) {

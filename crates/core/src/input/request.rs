@@ -60,8 +60,8 @@ impl<'a> Content<'a> {
         Token(self.0.text)
     }
 
-    /// How many inputs the `input` of an embeddings request holds: a text or a list of token numbers
-    /// is one, a list of those is as many as it has elements.
+    /// How many inputs the `input` of an embeddings request holds: a text or a list of token
+    /// numbers is one, a list of those is as many as it has elements.
     pub(super) fn inputs(self) -> u64 {
         if self.token().kind() != Kind::Array {
             return 1;

@@ -1,8 +1,8 @@
 //! Finds what is special in strings: every byte of an input file goes through here.
 //!
 //! Strings are short, and where one ends cannot be guessed: a processor that looks byte by byte, or
-//! word by word, goes wrong at the end of nearly each of them. So 64 bytes at a time are reduced to 64
-//! bits, without a branch, and the next end is counted off from those.
+//! word by word, goes wrong at the end of nearly each of them. So 64 bytes at a time are reduced to
+//! 64 bits, without a branch, and the next end is counted off from those.
 
 use fearless_simd::prelude::*;
 use fearless_simd::{Level, dispatch, u8x64};

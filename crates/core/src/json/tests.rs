@@ -1,3 +1,5 @@
+//! What the walk takes, what it refuses, and what it says of a value.
+
 use super::*;
 
 /// The values of the keys `a` and `b` of an object, the last of each.
