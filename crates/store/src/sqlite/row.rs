@@ -2,39 +2,20 @@
 
 use std::time::Duration;
 
-use overnight_core::batch::{Batch, Ending, Results, State, Status, Tally};
+use overnight_core::batch::{Batch, Results, State, Status, Tally};
 use overnight_core::file::{File, Purpose};
-use overnight_core::id::{FileId, WorkerId};
+use overnight_core::id::FileId;
 use overnight_core::segment::{BlobKey, Extent, LineSet, Segment};
 use overnight_core::time::Timestamp;
 use overnight_core::upload::{Upload, UploadPart, UploadState, UploadStatus};
 use overnight_core::usage::Usage;
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Params, Row};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::error::corrupt;
+use crate::rows::{BatchRow, ERROR, FileRow, INDEX, OUTPUT, OWN, SegmentRow};
+use crate::rules::ending;
 use crate::store::Result;
-
-/// SQLite's integers are signed. A larger number than they hold (a deadline at the end of time,
-/// say) becomes the largest one.
-pub(super) fn int(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
-}
-
-pub(super) fn micros(at: Timestamp) -> i64 {
-    int(at.micros())
-}
-
-/// A page's size as a number of rows.
-pub(super) fn rows(limit: usize) -> i64 {
-    i64::try_from(limit).unwrap_or(i64::MAX)
-}
-
-pub(super) fn to_json<T: Serialize>(value: &T) -> Result<String> {
-    serde_json::to_string(value).map_err(|error| corrupt(error.to_string()))
-}
 
 /// The first row of a query whose statement is kept prepared, if there is one.
 pub(super) fn one<T>(
@@ -63,190 +44,105 @@ pub(super) fn change(db: &Connection, sql: &str, params: impl Params) -> Result<
     Ok(db.prepare_cached(sql)?.execute(params)?)
 }
 
-/// The columns of an extent in each table that has some: blob, start, length, checksum.
-pub(super) const OWN: [&str; 4] = ["blob", "start", "length", "checksum"];
-pub(super) const OUTPUT: [&str; 4] = [
-    "output_blob",
-    "output_start",
-    "output_length",
-    "output_checksum",
-];
-pub(super) const ERROR: [&str; 4] = [
-    "error_blob",
-    "error_start",
-    "error_length",
-    "error_checksum",
-];
-pub(super) const INDEX: [&str; 4] = [
-    "index_blob",
-    "index_start",
-    "index_length",
-    "index_checksum",
-];
-
-/// A batch's row: the batch, and what only the store knows of it.
-#[derive(Debug)]
-pub(super) struct BatchRow {
-    pub(super) batch: Batch,
-    pub(super) epoch: u64,
-    pub(super) worker: Option<WorkerId>,
-    pub(super) output_bytes: u64,
-    pub(super) error_bytes: u64,
+/// A row of the columns [`BatchRow::COLUMNS`].
+pub(super) fn batch(row: &Row<'_>) -> rusqlite::Result<BatchRow> {
+    Ok(BatchRow {
+        batch: Batch {
+            id: text(row, "id")?,
+            project: text(row, "project")?,
+            spec: json(row, "spec")?,
+            created_at: time(row, "created_at")?,
+            expires_at: time(row, "expires_at")?,
+            state: state(row)?,
+            history: json(row, "history")?,
+            plan: json_if_any(row, "plan")?,
+            tally: tally(row)?,
+            usage: usage(row)?,
+            revision: row.get("revision")?,
+        },
+        epoch: row.get("epoch")?,
+        worker: text_if_any(row, "worker")?,
+        output_bytes: row.get("output_bytes")?,
+        error_bytes: row.get("error_bytes")?,
+    })
 }
 
-impl BatchRow {
-    pub(super) const COLUMNS: &str = "id, project, spec, created_at, expires_at, status, ending, \
-         errors, output_file, error_file, history, plan, revision, completed, failed, unrun, \
-         input_tokens, cached_tokens, output_tokens, reasoning_tokens, total_tokens, epoch, \
-         worker, output_bytes, error_bytes";
-
-    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
-        Ok(Self {
-            batch: Batch {
-                id: text(row, "id")?,
-                project: text(row, "project")?,
-                spec: json(row, "spec")?,
-                created_at: time(row, "created_at")?,
-                expires_at: time(row, "expires_at")?,
-                state: state(row)?,
-                history: json(row, "history")?,
-                plan: json_if_any(row, "plan")?,
-                tally: tally(row)?,
-                usage: usage(row)?,
-                revision: row.get("revision")?,
-            },
-            epoch: row.get("epoch")?,
-            worker: text_if_any(row, "worker")?,
-            output_bytes: row.get("output_bytes")?,
-            error_bytes: row.get("error_bytes")?,
-        })
-    }
-}
-
-/// A file's row: the file, and what only the store knows of it.
-#[derive(Debug)]
-pub(super) struct FileRow {
-    pub(super) file: File,
-    pub(super) deleted_at: Option<Timestamp>,
-    /// The batch, when this is one of its result files, and which: `output` or `error`.
-    pub(super) results_of: Option<(String, String)>,
-}
-
-impl FileRow {
-    pub(super) const COLUMNS: &str = "id, project, purpose, filename, bytes, created_at, \
-         expires_at, deleted_at, results_of, part";
-
-    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
-        let batch: Option<String> = row.get("results_of")?;
-        let part: Option<String> = row.get("part")?;
-        Ok(Self {
-            file: File {
-                id: text(row, "id")?,
-                project: text(row, "project")?,
-                purpose: word(row, "purpose", Purpose::parse)?,
-                filename: row.get("filename")?,
-                bytes: row.get("bytes")?,
-                created_at: time(row, "created_at")?,
-                expires_at: time_if_any(row, "expires_at")?,
-            },
-            deleted_at: time_if_any(row, "deleted_at")?,
-            results_of: batch.zip(part),
-        })
-    }
-}
-
-/// An upload's row.
-#[derive(Debug)]
-pub(super) struct UploadRow(pub(super) Upload);
-
-impl UploadRow {
-    pub(super) const COLUMNS: &str = "id, project, purpose, filename, bytes, created_at, \
-         expires_at, file_expires_after, part_count, part_bytes, status, file, completed_at, \
-         part_order";
-
-    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
-        let after: Option<u64> = row.get("file_expires_after")?;
-        Ok(Self(Upload {
+/// A row of the columns [`FileRow::COLUMNS`].
+pub(super) fn file(row: &Row<'_>) -> rusqlite::Result<FileRow> {
+    let batch: Option<String> = row.get("results_of")?;
+    let part: Option<String> = row.get("part")?;
+    Ok(FileRow {
+        file: File {
             id: text(row, "id")?,
             project: text(row, "project")?,
             purpose: word(row, "purpose", Purpose::parse)?,
             filename: row.get("filename")?,
             bytes: row.get("bytes")?,
             created_at: time(row, "created_at")?,
-            expires_at: time(row, "expires_at")?,
-            file_expires_after: after.map(Duration::from_micros),
-            parts: row.get("part_count")?,
-            part_bytes: row.get("part_bytes")?,
-            state: match word(row, "status", UploadStatus::parse)? {
-                UploadStatus::Pending => UploadState::Pending,
-                UploadStatus::Cancelled => UploadState::Cancelled,
-                UploadStatus::Expired => UploadState::Expired,
-                UploadStatus::Completed => UploadState::Completed {
-                    file: text(row, "file")?,
-                    at: time(row, "completed_at")?,
-                    order: json(row, "part_order")?,
-                },
+            expires_at: time_if_any(row, "expires_at")?,
+        },
+        deleted_at: time_if_any(row, "deleted_at")?,
+        results_of: batch.zip(part),
+    })
+}
+
+/// A row of the columns [`UPLOAD_COLUMNS`].
+pub(super) fn upload(row: &Row<'_>) -> rusqlite::Result<Upload> {
+    let after: Option<u64> = row.get("file_expires_after")?;
+    Ok(Upload {
+        id: text(row, "id")?,
+        project: text(row, "project")?,
+        purpose: word(row, "purpose", Purpose::parse)?,
+        filename: row.get("filename")?,
+        bytes: row.get("bytes")?,
+        created_at: time(row, "created_at")?,
+        expires_at: time(row, "expires_at")?,
+        file_expires_after: after.map(Duration::from_micros),
+        parts: row.get("part_count")?,
+        part_bytes: row.get("part_bytes")?,
+        state: match word(row, "status", UploadStatus::parse)? {
+            UploadStatus::Pending => UploadState::Pending,
+            UploadStatus::Cancelled => UploadState::Cancelled,
+            UploadStatus::Expired => UploadState::Expired,
+            UploadStatus::Completed => UploadState::Completed {
+                file: text(row, "file")?,
+                at: time(row, "completed_at")?,
+                order: json(row, "part_order")?,
             },
-        }))
-    }
+        },
+    })
 }
 
-/// The row of a part of an upload.
-#[derive(Debug)]
-pub(super) struct PartRow(pub(super) UploadPart);
-
-impl PartRow {
-    pub(super) const COLUMNS: &str = "id, upload, created_at, blob, start, length, checksum";
-
-    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
-        Ok(Self(UploadPart {
-            id: text(row, "id")?,
-            upload: text(row, "upload")?,
-            created_at: time(row, "created_at")?,
-            extent: extent_if_any(row, OWN)?.ok_or_else(|| unreadable("blob", Type::Null))?,
-        }))
-    }
+/// A row of the columns [`PART_COLUMNS`].
+pub(super) fn part(row: &Row<'_>) -> rusqlite::Result<UploadPart> {
+    Ok(UploadPart {
+        id: text(row, "id")?,
+        upload: text(row, "upload")?,
+        created_at: time(row, "created_at")?,
+        extent: extent_if_any(row, OWN)?.ok_or_else(|| unreadable("blob", Type::Null))?,
+    })
 }
 
-/// A segment's row.
-#[derive(Debug)]
-pub(super) struct SegmentRow {
-    pub(super) segment: Segment,
-    /// Where its lines begin in the output file.
-    pub(super) output_at: Option<u64>,
-    /// Where its lines begin in the error file.
-    pub(super) error_at: Option<u64>,
-    /// The last of the segments that were merged into it.
-    pub(super) last: (u64, u64),
-}
-
-impl SegmentRow {
-    pub(super) const COLUMNS: &str = "epoch, seq, last_epoch, last_seq, output_blob, \
-         output_start, output_length, output_checksum, output_at, error_blob, error_start, \
-         error_length, error_checksum, error_at, index_blob, index_start, index_length, \
-         index_checksum, lines, completed, failed, unrun, input_tokens, cached_tokens, \
-         output_tokens, reasoning_tokens, total_tokens";
-
-    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
-        let lines = LineSet::from_bytes(row.get_ref("lines")?.as_blob()?)
-            .ok_or_else(|| unreadable("lines", Type::Blob))?;
-        let segment = Segment {
-            epoch: row.get("epoch")?,
-            seq: row.get("seq")?,
-            output: extent_if_any(row, OUTPUT)?,
-            error: extent_if_any(row, ERROR)?,
-            index: extent_if_any(row, INDEX)?,
-            lines,
-            tally: tally(row)?,
-            usage: usage(row)?,
-        };
-        Ok(Self {
-            segment,
-            output_at: row.get("output_at")?,
-            error_at: row.get("error_at")?,
-            last: (row.get("last_epoch")?, row.get("last_seq")?),
-        })
-    }
+/// A segment's row, of the columns [`SegmentRow::COLUMNS`].
+pub(super) fn segment(row: &Row<'_>) -> rusqlite::Result<SegmentRow> {
+    let lines = LineSet::from_bytes(row.get_ref("lines")?.as_blob()?)
+        .ok_or_else(|| unreadable("lines", Type::Blob))?;
+    let segment = Segment {
+        epoch: row.get("epoch")?,
+        seq: row.get("seq")?,
+        output: extent_if_any(row, OUTPUT)?,
+        error: extent_if_any(row, ERROR)?,
+        index: extent_if_any(row, INDEX)?,
+        lines,
+        tally: tally(row)?,
+        usage: usage(row)?,
+    };
+    Ok(SegmentRow {
+        segment,
+        output_at: row.get("output_at")?,
+        error_at: row.get("error_at")?,
+        last: (row.get("last_epoch")?, row.get("last_seq")?),
+    })
 }
 
 /// The extent in four columns: blob, start, length, checksum.
@@ -341,20 +237,6 @@ fn state(row: &Row<'_>) -> rusqlite::Result<State> {
         Status::Expired => State::Expired(results()?),
         Status::Cancelled => State::Cancelled(results()?),
     })
-}
-
-fn ending(word: &str) -> Option<Ending> {
-    [Ending::Drained, Ending::DeadlinePassed]
-        .into_iter()
-        .find(|ending| ending_word(*ending) == word)
-}
-
-/// The word for an ending in its column.
-pub(super) const fn ending_word(ending: Ending) -> &'static str {
-    match ending {
-        Ending::Drained => "drained",
-        Ending::DeadlinePassed => "deadline_passed",
-    }
 }
 
 fn unreadable(column: &str, found: Type) -> rusqlite::Error {
