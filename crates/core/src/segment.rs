@@ -34,7 +34,7 @@ impl BlobKey {
     /// The plan of a batch, written by the holder of that epoch.
     #[must_use]
     pub fn plan(batch: &BatchId, epoch: u64, random: u128) -> Self {
-        format!("plans/{batch}/{epoch}/{:08x}", random >> 96).into()
+        format!("plans/{batch}-{epoch}-{:08x}", random >> 96).into()
     }
 
     /// A blob of a segment, written by the holder of that epoch.
@@ -42,7 +42,7 @@ impl BlobKey {
     pub fn segment(batch: &BatchId, epoch: u64, seq: u64, part: Part, random: u128) -> Self {
         let part = part.as_str();
         format!(
-            "segments/{batch}/{epoch}/{seq:010}-{part}-{:08x}",
+            "segments/{batch}-{epoch}-{seq:010}-{part}-{:08x}",
             random >> 96
         )
         .into()

@@ -183,7 +183,8 @@ impl Recorder {
             || state.buffer.is_full(in_flight)
             || due <= Instant::now();
         if is_time {
-            Step::Flush(Box::new(std::mem::take(&mut state.buffer)))
+            let next = Buffer::like(&state.buffer);
+            Step::Flush(Box::new(std::mem::replace(&mut state.buffer, next)))
         } else {
             Step::Until(due)
         }

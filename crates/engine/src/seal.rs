@@ -3,13 +3,15 @@
 //! Nothing is copied. A result file is the extents of the batch's segments in their order, so what is
 //! left to do is writing the lines of the unrun, and one transaction.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 use overnight_core::batch::{Batch, Status};
 use overnight_core::file::{File, Purpose};
 use overnight_core::id::FileId;
 use overnight_core::outcome::LineError;
 use overnight_core::plan::PlanEntry;
-use overnight_core::segment::ResultFile;
+use overnight_core::segment::{BlobKey, LineSet, ResultFile};
 use overnight_core::usage::Usage;
 use overnight_store::store::Sealing;
 
@@ -28,7 +30,7 @@ const ENTRIES_BYTES: u64 = (256 << 10) / PlanEntry::SIZE as u64 * PlanEntry::SIZ
 const INPUT_BYTES: u64 = 256 << 10;
 
 /// Error lines of the unrun are recorded in segments of about this size.
-const SEGMENT_BYTES: u64 = 4 << 20;
+const SEGMENT_BYTES: u64 = 8 << 20;
 
 /// Seals a batch in which nothing is in flight and everything that came is recorded.
 ///
@@ -87,36 +89,94 @@ async fn end_unrun(shared: &Shared, run: &Run, batch: &Batch, why: LineError) ->
     let Some(plan) = &batch.plan else {
         return Ok(());
     };
+    let input = run.input().ok_or(Stop::Broken)?;
     let done = run.recorder.done();
-    // A former run may have ended lines under free numbers while nobody knew the plan. As many lines
-    // of the plan have their outcome there, so that every line is counted once.
-    let mut left = usize::try_from(plan.total.saturating_sub(done.len())).unwrap_or(usize::MAX);
-    let entries_end = plan.entries.offset + plan.total * PlanEntry::SIZE as u64;
-    let mut at = plan.entries.offset;
-    let mut buffer = Buffer::default();
-    while at < entries_end {
-        let range = at..entries_end.min(at + ENTRIES_BYTES);
-        at = range.end;
-        let read = || shared.blobs.read(&plan.entries.blob, range.clone());
-        let bytes = shared.persist_blob(run, read).await?;
-        let unrun: Vec<PlanEntry> = bytes
-            .chunks_exact(PlanEntry::SIZE)
-            .filter_map(PlanEntry::decode)
-            .filter(|entry| !done.contains(entry.line) && !is_forgotten(run.key(), entry.line))
-            .take(left)
-            .collect();
-        left -= unrun.len();
-        let mut rest = unrun.as_slice();
-        while !rest.is_empty() {
-            let (piece, behind) = rest.split_at(next_piece(rest));
-            end_piece(shared, run, piece, why, &mut buffer).await?;
-            if buffer.bytes() >= SEGMENT_BYTES {
-                record_now(shared, run, std::mem::take(&mut buffer)).await?;
-            }
-            rest = behind;
-        }
+    let mut unrun = Unrun {
+        shared,
+        run,
+        input,
+        plan: &plan.entries.blob,
+        entries: plan.entries.offset..plan.entries.offset + plan.total * PlanEntry::SIZE as u64,
+        // A former run may have ended lines under free numbers while nobody knew the plan. As many lines
+        // of the plan have their outcome there, so that every line is counted once.
+        left: usize::try_from(plan.total.saturating_sub(done.len())).unwrap_or(usize::MAX),
+        done,
+        waiting: Vec::new(),
+        looked_at: 0,
+        why,
+    };
+    let mut full = unrun.next().await?;
+    while !full.is_empty() {
+        // The next segment is made while this one is written.
+        let (recorded, next) = tokio::join!(record_now(shared, run, full), unrun.next());
+        recorded?;
+        full = next?;
     }
-    record_now(shared, run, buffer).await
+    Ok(())
+}
+
+/// The lines that are not done, on their way to their error lines.
+struct Unrun<'a> {
+    shared: &'a Shared,
+    run: &'a Run,
+    input: &'a InputReader,
+    plan: &'a BlobKey,
+    /// Where the entries that were not looked at yet lie in the plan.
+    entries: Range<u64>,
+    /// How many more lines may be ended.
+    left: usize,
+    done: LineSet,
+    /// Lines that are not done, and how many of them, the first ones, have their error line.
+    waiting: Vec<PlanEntry>,
+    looked_at: usize,
+    why: LineError,
+}
+
+impl Unrun<'_> {
+    /// The error lines of about one segment more; none when every line has its outcome.
+    async fn next(&mut self) -> Result<Buffer, Stop> {
+        let mut buffer = Buffer::default();
+        while buffer.bytes() < SEGMENT_BYTES {
+            let Some(waiting @ [_, ..]) = self.waiting.get(self.looked_at..) else {
+                if self.read_entries().await? {
+                    continue;
+                }
+                break;
+            };
+            let (piece, _) = waiting.split_at(next_piece(waiting));
+            self.looked_at += piece.len();
+            end_piece(
+                self.shared,
+                (self.run, self.input),
+                piece,
+                self.why,
+                &mut buffer,
+            )
+            .await?;
+        }
+        Ok(buffer)
+    }
+
+    /// Reads more entries of the plan; false when there are none.
+    async fn read_entries(&mut self) -> Result<bool, Stop> {
+        let until = self.entries.end.min(self.entries.start + ENTRIES_BYTES);
+        let range = self.entries.start..until;
+        if range.is_empty() {
+            return Ok(false);
+        }
+        self.entries.start = until;
+        let read = || self.shared.blobs.read(self.plan, range.clone());
+        let bytes = self.shared.persist_blob(self.run, read).await?;
+        let is_unrun = |entry: &PlanEntry| {
+            !self.done.contains(entry.line) && !is_forgotten(self.run.key(), entry.line)
+        };
+        let entries = bytes.chunks_exact(PlanEntry::SIZE);
+        let unrun = entries.filter_map(PlanEntry::decode).filter(is_unrun);
+        self.waiting = unrun.take(self.left).collect();
+        self.left -= self.waiting.len();
+        self.looked_at = 0;
+        Ok(true)
+    }
 }
 
 /// How many of the entries have their lines close enough to be read together.
@@ -131,7 +191,7 @@ fn next_piece(entries: &[PlanEntry]) -> usize {
 
 async fn end_piece(
     shared: &Shared,
-    run: &Run,
+    (run, input): (&Run, &InputReader),
     piece: &[PlanEntry],
     why: LineError,
     buffer: &mut Buffer,
@@ -142,7 +202,6 @@ async fn end_piece(
     let (Some(first), Some(end)) = (piece.first(), end) else {
         return Ok(());
     };
-    let input = run.input().ok_or(Stop::Broken)?;
     let range = first.offset..end;
     let bytes = if end - first.offset > INPUT_BYTES {
         Bytes::new()

@@ -25,7 +25,7 @@ use crate::shared::Shared;
 use crate::upstream::{AnswerBody, Call, Received};
 
 /// Starts flights.
-pub(crate) fn launch(shared: &Arc<Shared>, flights: Vec<Flight>) {
+pub(crate) fn launch(shared: &Arc<Shared>, flights: impl IntoIterator<Item = Flight>) {
     for flight in flights {
         shared.tasks.spawn(fly(Arc::clone(shared), flight));
     }
@@ -33,6 +33,7 @@ pub(crate) fn launch(shared: &Arc<Shared>, flights: Vec<Flight>) {
 
 async fn fly(shared: Arc<Shared>, flight: Flight) {
     let mut next = Some(flight);
+    let mut more = Vec::new();
     while let Some(flight) = next {
         let place = flight.place;
         let run = Arc::clone(&flight.run);
@@ -44,9 +45,9 @@ async fn fly(shared: Arc<Shared>, flight: Flight) {
             None
         });
         run.landed();
-        let mut more = shared.lanes.refill(place, kept);
+        shared.lanes.refill(place, kept, &mut more);
         next = more.pop();
-        launch(&shared, more);
+        launch(&shared, more.drain(..));
     }
 }
 

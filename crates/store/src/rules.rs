@@ -77,7 +77,8 @@ pub(crate) fn from_byte(
 
 /// The epoch that the key of a run's blob tells, with the batch; `None` for blobs of clients.
 pub(crate) fn written_under(blob: &BlobKey) -> Option<(&str, u64)> {
-    let mut parts = blob.as_str().split('/');
+    // Versions up to the third of the data folder gave each batch and each epoch a folder.
+    let mut parts = blob.as_str().split(['/', '-']);
     let (Some("plans" | "segments"), Some(batch), Some(epoch)) =
         (parts.next(), parts.next(), parts.next())
     else {

@@ -43,7 +43,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use self::damage::Damage;
 use self::readers::Readers;
-use self::writer::Writer;
+use self::writer::{Kept, Writer};
 use crate::blocking::Blocking;
 use crate::store::{Result, StoreError};
 
@@ -117,7 +117,17 @@ impl Sqlite {
         &self,
         verb: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        self.damage.heed(self.writer.write(verb).await)
+        self.damage
+            .heed(self.writer.write(Kept::ForGood, verb).await)
+    }
+
+    /// The same for changes that nobody relies on after a power failure: it does not wait for the disk.
+    async fn note<T: Send + 'static>(
+        &self,
+        verb: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.damage
+            .heed(self.writer.write(Kept::ForNow, verb).await)
     }
 
     /// Runs a verb that only reads, on one state of the database.

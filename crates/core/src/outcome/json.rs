@@ -98,6 +98,15 @@ struct Key {
 }
 
 impl Key {
+    const fn clear(&mut self) {
+        self.length = 0;
+        self.is_other = false;
+    }
+
+    const fn is_empty(&self) -> bool {
+        self.length == 0 && !self.is_other
+    }
+
     fn extend(&mut self, piece: &[u8]) {
         let end = self.length.saturating_add(piece.len());
         match self.bytes.get_mut(self.length..end) {
@@ -169,24 +178,21 @@ impl Scanner {
                     self.hex(text, missing, byte)?;
                     rest
                 }
-                State::Word(missing) => {
-                    self.word(missing, byte)?;
-                    rest
-                }
+                State::Word(missing) => self.word(missing, bytes)?,
                 State::Value
                 | State::ElementOrEnd
                 | State::KeyOrEnd
                 | State::Key
                 | State::Colon
                 | State::CommaOrEnd
-                | State::End => {
-                    match byte {
-                        b' ' | b'\t' => {}
-                        b'\n' | b'\r' => self.has_newlines = true,
-                        _ => self.structure(byte)?,
+                | State::End => match byte {
+                    b' ' | b'\t' => rest,
+                    b'\n' | b'\r' => {
+                        self.has_newlines = true;
+                        rest
                     }
-                    rest
-                }
+                    _ => self.structure(byte, rest)?,
+                },
             };
         }
         Ok(())
@@ -208,19 +214,16 @@ impl Scanner {
         })
     }
 
-    /// A byte between tokens, or the first of one.
-    fn structure(&mut self, byte: u8) -> Result<(), NotJson> {
+    /// A byte between tokens, or the first of one. Strings, which most of an answer is, are read on at
+    /// once. Gives back what follows.
+    fn structure<'a>(&mut self, byte: u8, rest: &'a [u8]) -> Result<&'a [u8], NotJson> {
         match (self.state, byte) {
-            (State::Value | State::ElementOrEnd, b'{') => self.open(State::KeyOrEnd)?,
-            (State::Value | State::ElementOrEnd, b'[') => self.open(State::ElementOrEnd)?,
-            (State::Value | State::ElementOrEnd, b'"') => self.state = State::Text(Text::Value),
-            (State::Value | State::ElementOrEnd, b't') => self.state = State::Word(b"rue"),
-            (State::Value | State::ElementOrEnd, b'f') => self.state = State::Word(b"alse"),
-            (State::Value | State::ElementOrEnd, b'n') => self.state = State::Word(b"ull"),
-            (State::Value | State::ElementOrEnd, b'-' | b'0'..=b'9') => self.number_began(byte),
+            (State::ElementOrEnd, b']') | (State::KeyOrEnd, b'}') => self.close(),
+            (State::Value | State::ElementOrEnd, _) => return self.value(byte, rest),
             (State::KeyOrEnd | State::Key, b'"') => {
-                self.key = Key::default();
+                self.key.clear();
                 self.state = State::Text(Text::Key);
+                return self.text(Text::Key, rest);
             }
             (State::Colon, b':') => self.state = State::Value,
             (State::CommaOrEnd, b',') => {
@@ -230,12 +233,28 @@ impl Scanner {
                     State::Value
                 };
             }
-            (State::ElementOrEnd, b']') | (State::KeyOrEnd, b'}') => self.close(),
-            (State::CommaOrEnd, b']') if !self.in_object() => self.close(),
-            (State::CommaOrEnd, b'}') if self.in_object() => self.close(),
+            (State::CommaOrEnd, _) if byte == self.closing() => self.close(),
             _ => return Err(NotJson::Malformed),
         }
-        Ok(())
+        Ok(rest)
+    }
+
+    /// The first byte of a value. Gives back what follows what was read of it.
+    fn value<'a>(&mut self, byte: u8, rest: &'a [u8]) -> Result<&'a [u8], NotJson> {
+        match byte {
+            b'"' => {
+                self.state = State::Text(Text::Value);
+                return self.text(Text::Value, rest);
+            }
+            b'{' => self.open(State::KeyOrEnd)?,
+            b'[' => self.open(State::ElementOrEnd)?,
+            b't' => self.state = State::Word(b"rue"),
+            b'f' => self.state = State::Word(b"alse"),
+            b'n' => self.state = State::Word(b"ull"),
+            b'-' | b'0'..=b'9' => self.number_began(byte),
+            _ => return Err(NotJson::Malformed),
+        }
+        Ok(rest)
     }
 
     /// An array or object begins, as the state after it says.
@@ -272,6 +291,11 @@ impl Scanner {
             .is_some_and(|bits| bits >> (level % 64) & 1 == 1)
     }
 
+    /// What closes the innermost open level.
+    fn closing(&self) -> u8 {
+        if self.in_object() { b'}' } else { b']' }
+    }
+
     const fn value_ended(&mut self) {
         self.state = if self.depth == 0 {
             State::End
@@ -285,19 +309,23 @@ impl Scanner {
         let (plain, rest) = bytes
             .split_at_checked(plain_length(bytes))
             .unwrap_or((bytes, &[]));
+        let ends_here = rest.first() == Some(&b'"');
         if text == Text::Key && self.depth <= WATCHED_DEPTH_MAX {
-            self.key.extend(plain);
+            if ends_here && self.key.is_empty() {
+                // All of it is at hand: nothing is copied.
+                self.tokens.key(self.depth, plain);
+            } else {
+                self.key.extend(plain);
+                if ends_here {
+                    self.tokens.key(self.depth, self.key.as_bytes());
+                }
+            }
         }
         let Some((byte, rest)) = rest.split_first() else {
             return Ok(rest);
         };
         match (byte, text) {
-            (b'"', Text::Key) => {
-                if self.depth <= WATCHED_DEPTH_MAX {
-                    self.tokens.key(self.depth, self.key.as_bytes());
-                }
-                self.state = State::Colon;
-            }
+            (b'"', Text::Key) => self.state = State::Colon,
             (b'"', Text::Value) => self.value_ended(),
             (b'\\', _) => {
                 self.key.is_other = true;
@@ -329,13 +357,15 @@ impl Scanner {
         Ok(())
     }
 
-    fn word(&mut self, missing: &'static [u8], byte: u8) -> Result<(), NotJson> {
-        match missing.split_first() {
-            Some((expected, [])) if *expected == byte => self.value_ended(),
-            Some((expected, rest)) if *expected == byte => self.state = State::Word(rest),
-            Some(_) | None => return Err(NotJson::Malformed),
+    /// Reads on in a word; gives back what follows it.
+    fn word<'a>(&mut self, missing: &'static [u8], bytes: &'a [u8]) -> Result<&'a [u8], NotJson> {
+        if let Some(rest) = bytes.strip_prefix(missing) {
+            self.value_ended();
+            return Ok(rest);
         }
-        Ok(())
+        let missing = missing.strip_prefix(bytes).ok_or(NotJson::Malformed)?;
+        self.state = State::Word(missing);
+        Ok(&[])
     }
 
     fn number_began(&mut self, byte: u8) {

@@ -100,9 +100,11 @@ fn write_names(out: &mut Vec<u8>, ids: LineIds, custom_id: &[u8]) {
 /// Appends 32 hexadecimal digits.
 fn write_hex(out: &mut Vec<u8>, number: u128) {
     let digit = |nibble: u8| HEX.get(usize::from(nibble)).copied().unwrap_or(b'0');
-    for byte in number.to_be_bytes() {
-        out.extend_from_slice(&[digit(byte >> 4), digit(byte & 0xf)]);
+    let mut digits = [[0; 2]; 16];
+    for (pair, byte) in digits.iter_mut().zip(number.to_be_bytes()) {
+        *pair = [digit(byte >> 4), digit(byte & 0xf)];
     }
+    out.extend_from_slice(digits.as_flattened());
 }
 
 /// Appends a number in decimal digits.

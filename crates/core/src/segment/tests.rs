@@ -22,14 +22,14 @@ fn keys_name_their_batch_epoch_and_place() {
     let upload = BlobKey::upload(random);
     assert_eq!(upload.as_str(), "files/0123456789abcdef0123456789abcdef");
     let plan = BlobKey::plan(&batch, 4, random);
-    assert_eq!(plan.to_string(), "plans/batch_1/4/01234567");
+    assert_eq!(plan.to_string(), "plans/batch_1-4-01234567");
     for (part, word) in [
         (Part::Output, "output"),
         (Part::Error, "error"),
         (Part::Index, "index"),
     ] {
         let segment = BlobKey::segment(&batch, 4, 25, part, random);
-        let expected = format!("segments/batch_1/4/0000000025-{word}-01234567");
+        let expected = format!("segments/batch_1-4-0000000025-{word}-01234567");
         assert_eq!(segment.as_str(), expected);
         assert_eq!(format!("{segment:?}"), format!("{expected:?}"));
     }

@@ -200,7 +200,9 @@ impl Lanes {
         };
         queue.feed(lines);
         lane.update_turn(key);
-        state.fill_lane(index, now)
+        let mut flights = Vec::new();
+        state.fill_lane(index, now, &mut flights);
+        flights
     }
 
     /// Whether the queue has enough lines for now.
@@ -252,13 +254,15 @@ impl Lanes {
         state.put_back(flight.lane, &flight.run, (flight.line, now + pause), now);
     }
 
-    /// What may start after a flight came back from a place: there, and for its line anywhere, if that was kept.
-    pub(crate) fn refill(&self, place: usize, kept: Option<usize>) -> Vec<Flight> {
+    /// Adds what may start after a flight came back from a place: there, and for its line anywhere, if that
+    /// was kept.
+    pub(crate) fn refill(&self, place: usize, kept: Option<usize>, flights: &mut Vec<Flight>) {
         let now = self.now();
         let mut state = lock(&self.state);
-        let mut flights = kept.map_or_else(Vec::new, |lane| state.fill_lane(lane, now));
-        flights.extend(state.fill_place(place, now));
-        flights
+        if let Some(lane) = kept {
+            state.fill_lane(lane, now, flights);
+        }
+        state.fill_place(place, now, flights);
     }
 
     /// Lets everything happen that is due by now. Answers what may start, and when to come again.
@@ -277,7 +281,7 @@ impl Lanes {
         }
         let mut flights = Vec::new();
         for lane in 0..state.lanes.len() {
-            flights.extend(state.fill_lane(lane, now));
+            state.fill_lane(lane, now, &mut flights);
         }
         let next = state.next_due(now);
         state.alarm.set(next);
@@ -348,7 +352,9 @@ impl Lanes {
             place.set_models(list, now);
         }
         state.update_serving(now);
-        state.fill_place(place, now)
+        let mut flights = Vec::new();
+        state.fill_place(place, now, &mut flights);
+        flights
     }
 
     /// Whether an upstream's health and list are fine.
@@ -366,7 +372,9 @@ impl Lanes {
             let Gauges { running, waiting } = gauges;
             place.limiter.gauges(running, waiting, place.in_flight);
         }
-        state.fill_place(place, now)
+        let mut flights = Vec::new();
+        state.fill_place(place, now, &mut flights);
+        flights
     }
 
     /// The upstreams, each with its number.

@@ -15,8 +15,7 @@ const BYTES_PER_TOKEN: f64 = 4.0;
 
 impl State {
     /// Sends what a lane has to the least loaded of its places, until nothing more may go out.
-    pub(super) fn fill_lane(&mut self, lane: usize, now: Duration) -> Vec<Flight> {
-        let mut flights = Vec::new();
+    pub(super) fn fill_lane(&mut self, lane: usize, now: Duration, flights: &mut Vec<Flight>) {
         loop {
             let open = |(index, place): (usize, &mut super::Place)| {
                 let serves = place.lanes.contains(&lane);
@@ -42,14 +41,12 @@ impl State {
         for place in 0..self.places.len() {
             self.set_alarm(place, now);
         }
-        flights
     }
 
     /// Sends to a place until nothing more may go out.
-    pub(super) fn fill_place(&mut self, place: usize, now: Duration) -> Vec<Flight> {
-        let flights = std::iter::from_fn(|| self.pick(place, now)).collect();
+    pub(super) fn fill_place(&mut self, place: usize, now: Duration, flights: &mut Vec<Flight>) {
+        flights.extend(std::iter::from_fn(|| self.pick(place, now)));
         self.set_alarm(place, now);
-        flights
     }
 
     /// Makes the timer come when lines wait for a place that only time opens. A full place is looked

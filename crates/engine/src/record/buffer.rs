@@ -23,6 +23,9 @@ pub(crate) const FLUSH_BYTES: u64 = 4 << 20;
 /// Small lines are gathered in pieces of about this size, so that none is moved when it grows.
 const PIECE_BYTES: usize = 1 << 20;
 
+/// Memory for lines that are expected comes in multiples of this.
+const ROOM_STEP_BYTES: usize = 64 << 10;
+
 /// Which line ended, and what it took.
 pub(crate) struct LineResult<'a> {
     /// Its number.
@@ -76,9 +79,20 @@ pub(crate) struct Lines {
     length: u64,
     /// For each large answer among the parts, in order: its entry in the index.
     large: Vec<usize>,
+    /// The room that contiguous memory is given when the first line comes.
+    room: usize,
 }
 
 impl Lines {
+    /// None yet, but about as many bytes of them are expected as the others have in one piece.
+    fn like(others: &Self) -> Self {
+        let room = others.tail.len().next_multiple_of(ROOM_STEP_BYTES);
+        Self {
+            room: room.min(PIECE_BYTES + ROOM_STEP_BYTES),
+            ..Self::default()
+        }
+    }
+
     /// Everything that waits, in order.
     pub(crate) fn take_parts(&mut self) -> Vec<Part> {
         self.cut();
@@ -89,6 +103,9 @@ impl Lines {
     fn append(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> usize {
         if self.tail.len() >= PIECE_BYTES {
             self.cut();
+        }
+        if self.tail.capacity() == 0 {
+            self.tail.reserve(self.room);
         }
         let start = self.tail.len();
         write(&mut self.tail);
@@ -117,6 +134,15 @@ pub(crate) struct Buffer {
 }
 
 impl Buffer {
+    /// An empty one that expects about what the other holds. It takes no memory before a line comes.
+    pub(crate) fn like(other: &Self) -> Self {
+        Self {
+            output: Lines::like(&other.output),
+            error: Lines::like(&other.error),
+            ..Self::default()
+        }
+    }
+
     pub(crate) const fn is_empty(&self) -> bool {
         self.oldest.is_none()
     }

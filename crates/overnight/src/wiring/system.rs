@@ -1,5 +1,6 @@
 //! The system's clock and entropy, as values.
 
+use std::cell::RefCell;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use overnight_core::id::Entropy;
@@ -36,10 +37,43 @@ pub(crate) fn entropy() -> anyhow::Result<Entropy> {
     }))
 }
 
+/// So many bytes are asked of the system at a time: every line needs two draws, and a call costs more
+/// than the rest of what makes an id.
+const POOL_BYTES: usize = 4 << 10;
+
+/// One draw.
+const DRAW_BYTES: usize = size_of::<u128>();
+
+thread_local! {
+    /// What this thread was given and has not used yet.
+    static POOL: RefCell<Pool> = const { RefCell::new(Pool { bytes: [0; POOL_BYTES], left: 0 }) };
+}
+
+struct Pool {
+    bytes: [u8; POOL_BYTES],
+    /// How many of the bytes, the first ones, were not used yet.
+    left: usize,
+}
+
+impl Pool {
+    fn draw(&mut self) -> Result<u128, getrandom::Error> {
+        if self.left == 0 {
+            getrandom::fill(&mut self.bytes)?;
+            self.left = POOL_BYTES;
+        }
+        self.left -= DRAW_BYTES;
+        let mut drawn = [0; DRAW_BYTES];
+        if let Some(bytes) = self.bytes.get_mut(self.left..self.left + DRAW_BYTES) {
+            drawn.copy_from_slice(bytes);
+            // What was used is nowhere to be found again.
+            bytes.fill(0);
+        }
+        Ok(u128::from_ne_bytes(drawn))
+    }
+}
+
 fn draw() -> Result<u128, getrandom::Error> {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes)?;
-    Ok(u128::from_ne_bytes(bytes))
+    POOL.with_borrow_mut(Pool::draw)
 }
 
 /// The command line of this process, quoted where a shell needs it.
@@ -66,6 +100,13 @@ fn shell_word(word: String) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_two_draws_are_the_same() {
+        let draws: std::collections::BTreeSet<u128> = (0..2_000).map(|_| draw().unwrap()).collect();
+        assert_eq!(draws.len(), 2_000);
+        assert!(!draws.contains(&0));
+    }
 
     #[test]
     fn words_are_quoted_when_a_shell_would_split_them() {

@@ -10,10 +10,10 @@ use overnight_core::time::Timestamp;
 use overnight_core::upload::{Upload, UploadPart, UploadState, UploadStatus};
 use overnight_core::usage::Usage;
 use rusqlite::types::Type;
-use rusqlite::{Connection, OptionalExtension, Params, Row};
+use rusqlite::{Connection, OptionalExtension, Params, Row, RowIndex};
 use serde::de::DeserializeOwned;
 
-use crate::rows::{BatchRow, ERROR, FileRow, INDEX, OUTPUT, OWN, SegmentRow};
+use crate::rows::{BatchRow, FileRow, OWN, PART_COLUMNS, SegmentRow, UPLOAD_COLUMNS, place_in};
 use crate::rules::ending;
 use crate::store::Result;
 
@@ -48,66 +48,74 @@ pub(super) fn change(db: &Connection, sql: &str, params: impl Params) -> Result<
 pub(super) fn batch(row: &Row<'_>) -> rusqlite::Result<BatchRow> {
     Ok(BatchRow {
         batch: Batch {
-            id: text(row, "id")?,
-            project: text(row, "project")?,
-            spec: json(row, "spec")?,
-            created_at: time(row, "created_at")?,
-            expires_at: time(row, "expires_at")?,
+            id: text(row, const { BatchRow::place("id") })?,
+            project: text(row, const { BatchRow::place("project") })?,
+            spec: json(row, const { BatchRow::place("spec") })?,
+            created_at: time(row, const { BatchRow::place("created_at") })?,
+            expires_at: time(row, const { BatchRow::place("expires_at") })?,
             state: state(row)?,
-            history: json(row, "history")?,
-            plan: json_if_any(row, "plan")?,
-            tally: tally(row)?,
-            usage: usage(row)?,
-            revision: row.get("revision")?,
+            history: json(row, const { BatchRow::place("history") })?,
+            plan: json_if_any(row, const { BatchRow::place("plan") })?,
+            tally: tally(row, const { BatchRow::place("completed") })?,
+            usage: usage(row, const { BatchRow::place("input_tokens") })?,
+            revision: row.get(const { BatchRow::place("revision") })?,
         },
-        epoch: row.get("epoch")?,
-        worker: text_if_any(row, "worker")?,
-        output_bytes: row.get("output_bytes")?,
-        error_bytes: row.get("error_bytes")?,
+        epoch: row.get(const { BatchRow::place("epoch") })?,
+        worker: text_if_any(row, const { BatchRow::place("worker") })?,
+        output_bytes: row.get(const { BatchRow::place("output_bytes") })?,
+        error_bytes: row.get(const { BatchRow::place("error_bytes") })?,
     })
 }
 
 /// A row of the columns [`FileRow::COLUMNS`].
 pub(super) fn file(row: &Row<'_>) -> rusqlite::Result<FileRow> {
-    let batch: Option<String> = row.get("results_of")?;
-    let part: Option<String> = row.get("part")?;
+    let batch: Option<String> = row.get(const { FileRow::place("results_of") })?;
+    let part: Option<String> = row.get(const { FileRow::place("part") })?;
     Ok(FileRow {
         file: File {
-            id: text(row, "id")?,
-            project: text(row, "project")?,
-            purpose: word(row, "purpose", Purpose::parse)?,
-            filename: row.get("filename")?,
-            bytes: row.get("bytes")?,
-            created_at: time(row, "created_at")?,
-            expires_at: time_if_any(row, "expires_at")?,
+            id: text(row, const { FileRow::place("id") })?,
+            project: text(row, const { FileRow::place("project") })?,
+            purpose: word(row, const { FileRow::place("purpose") }, Purpose::parse)?,
+            filename: row.get(const { FileRow::place("filename") })?,
+            bytes: row.get(const { FileRow::place("bytes") })?,
+            created_at: time(row, const { FileRow::place("created_at") })?,
+            expires_at: time_if_any(row, const { FileRow::place("expires_at") })?,
         },
-        deleted_at: time_if_any(row, "deleted_at")?,
+        deleted_at: time_if_any(row, const { FileRow::place("deleted_at") })?,
         results_of: batch.zip(part),
     })
 }
 
 /// A row of the columns [`UPLOAD_COLUMNS`].
 pub(super) fn upload(row: &Row<'_>) -> rusqlite::Result<Upload> {
-    let after: Option<u64> = row.get("file_expires_after")?;
+    let after: Option<u64> = row.get(const { place_in(UPLOAD_COLUMNS, "file_expires_after") })?;
     Ok(Upload {
-        id: text(row, "id")?,
-        project: text(row, "project")?,
-        purpose: word(row, "purpose", Purpose::parse)?,
-        filename: row.get("filename")?,
-        bytes: row.get("bytes")?,
-        created_at: time(row, "created_at")?,
-        expires_at: time(row, "expires_at")?,
+        id: text(row, const { place_in(UPLOAD_COLUMNS, "id") })?,
+        project: text(row, const { place_in(UPLOAD_COLUMNS, "project") })?,
+        purpose: word(
+            row,
+            const { place_in(UPLOAD_COLUMNS, "purpose") },
+            Purpose::parse,
+        )?,
+        filename: row.get(const { place_in(UPLOAD_COLUMNS, "filename") })?,
+        bytes: row.get(const { place_in(UPLOAD_COLUMNS, "bytes") })?,
+        created_at: time(row, const { place_in(UPLOAD_COLUMNS, "created_at") })?,
+        expires_at: time(row, const { place_in(UPLOAD_COLUMNS, "expires_at") })?,
         file_expires_after: after.map(Duration::from_micros),
-        parts: row.get("part_count")?,
-        part_bytes: row.get("part_bytes")?,
-        state: match word(row, "status", UploadStatus::parse)? {
+        parts: row.get(const { place_in(UPLOAD_COLUMNS, "part_count") })?,
+        part_bytes: row.get(const { place_in(UPLOAD_COLUMNS, "part_bytes") })?,
+        state: match word(
+            row,
+            const { place_in(UPLOAD_COLUMNS, "status") },
+            UploadStatus::parse,
+        )? {
             UploadStatus::Pending => UploadState::Pending,
             UploadStatus::Cancelled => UploadState::Cancelled,
             UploadStatus::Expired => UploadState::Expired,
             UploadStatus::Completed => UploadState::Completed {
-                file: text(row, "file")?,
-                at: time(row, "completed_at")?,
-                order: json(row, "part_order")?,
+                file: text(row, const { place_in(UPLOAD_COLUMNS, "file") })?,
+                at: time(row, const { place_in(UPLOAD_COLUMNS, "completed_at") })?,
+                order: json(row, const { place_in(UPLOAD_COLUMNS, "part_order") })?,
             },
         },
     })
@@ -116,39 +124,57 @@ pub(super) fn upload(row: &Row<'_>) -> rusqlite::Result<Upload> {
 /// A row of the columns [`PART_COLUMNS`].
 pub(super) fn part(row: &Row<'_>) -> rusqlite::Result<UploadPart> {
     Ok(UploadPart {
-        id: text(row, "id")?,
-        upload: text(row, "upload")?,
-        created_at: time(row, "created_at")?,
-        extent: extent_if_any(row, OWN)?.ok_or_else(|| unreadable("blob", Type::Null))?,
+        id: text(row, const { place_in(PART_COLUMNS, "id") })?,
+        upload: text(row, const { place_in(PART_COLUMNS, "upload") })?,
+        created_at: time(row, const { place_in(PART_COLUMNS, "created_at") })?,
+        extent: extent_if_any(row, OWN)?.ok_or_else(|| unreadable(row, "blob", Type::Null))?,
     })
 }
 
-/// A segment's row, of the columns [`SegmentRow::COLUMNS`].
+/// A row of the columns [`SegmentRow::COLUMNS`].
 pub(super) fn segment(row: &Row<'_>) -> rusqlite::Result<SegmentRow> {
-    let lines = LineSet::from_bytes(row.get_ref("lines")?.as_blob()?)
-        .ok_or_else(|| unreadable("lines", Type::Blob))?;
+    let lines = LineSet::from_bytes(
+        row.get_ref(const { SegmentRow::place("lines") })?
+            .as_blob()?,
+    )
+    .ok_or_else(|| unreadable(row, "lines", Type::Blob))?;
     let segment = Segment {
-        epoch: row.get("epoch")?,
-        seq: row.get("seq")?,
-        output: extent_if_any(row, OUTPUT)?,
-        error: extent_if_any(row, ERROR)?,
-        index: extent_if_any(row, INDEX)?,
+        epoch: row.get(const { SegmentRow::place("epoch") })?,
+        seq: row.get(const { SegmentRow::place("seq") })?,
+        output: extent_from(row, const { SegmentRow::place("output_blob") })?,
+        error: extent_from(row, const { SegmentRow::place("error_blob") })?,
+        index: extent_from(row, const { SegmentRow::place("index_blob") })?,
         lines,
-        tally: tally(row)?,
-        usage: usage(row)?,
+        tally: tally(row, const { SegmentRow::place("completed") })?,
+        usage: usage(row, const { SegmentRow::place("input_tokens") })?,
     };
     Ok(SegmentRow {
         segment,
-        output_at: row.get("output_at")?,
-        error_at: row.get("error_at")?,
-        last: (row.get("last_epoch")?, row.get("last_seq")?),
+        output_at: row.get(const { SegmentRow::place("output_at") })?,
+        error_at: row.get(const { SegmentRow::place("error_at") })?,
+        last: (
+            row.get(const { SegmentRow::place("last_epoch") })?,
+            row.get(const { SegmentRow::place("last_seq") })?,
+        ),
     })
 }
 
-/// The extent in four columns: blob, start, length, checksum.
+/// The extent in these columns: blob, start, length, checksum.
 pub(super) fn extent_if_any(
     row: &Row<'_>,
     [blob, start, length, checksum]: [&str; 4],
+) -> rusqlite::Result<Option<Extent>> {
+    extent(row, (blob, start, length, checksum))
+}
+
+/// The extent in the four columns from that one on.
+fn extent_from(row: &Row<'_>, first: usize) -> rusqlite::Result<Option<Extent>> {
+    extent(row, (first, first + 1, first + 2, first + 3))
+}
+
+fn extent<I: RowIndex>(
+    row: &Row<'_>,
+    (blob, start, length, checksum): (I, I, I, I),
 ) -> rusqlite::Result<Option<Extent>> {
     let Some(blob) = text_if_any::<BlobKey>(row, blob)? else {
         return Ok(None);
@@ -162,84 +188,102 @@ pub(super) fn extent_if_any(
     }))
 }
 
-pub(super) fn text<T: From<String>>(row: &Row<'_>, column: &str) -> rusqlite::Result<T> {
+pub(super) fn text<T: From<String>>(row: &Row<'_>, column: impl RowIndex) -> rusqlite::Result<T> {
     row.get::<_, String>(column).map(T::from)
 }
 
 pub(super) fn text_if_any<T: From<String>>(
     row: &Row<'_>,
-    column: &str,
+    column: impl RowIndex,
 ) -> rusqlite::Result<Option<T>> {
     Ok(row.get::<_, Option<String>>(column)?.map(T::from))
 }
 
-pub(super) fn json<T: DeserializeOwned>(row: &Row<'_>, column: &str) -> rusqlite::Result<T> {
-    json_if_any(row, column)?.ok_or_else(|| unreadable(column, Type::Null))
+pub(super) fn json<T: DeserializeOwned>(
+    row: &Row<'_>,
+    column: impl RowIndex,
+) -> rusqlite::Result<T> {
+    json_if_any(row, column)?.ok_or_else(|| unreadable(row, column, Type::Null))
 }
 
-fn json_if_any<T: DeserializeOwned>(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<T>> {
-    let text: Option<String> = row.get(column)?;
-    text.map(|text| serde_json::from_str(&text))
+fn json_if_any<T: DeserializeOwned>(
+    row: &Row<'_>,
+    column: impl RowIndex,
+) -> rusqlite::Result<Option<T>> {
+    let text = row.get_ref(column)?.as_str_or_null()?;
+    text.map(serde_json::from_str)
         .transpose()
-        .map_err(|_| unreadable(column, Type::Text))
+        .map_err(|_| unreadable(row, column, Type::Text))
 }
 
 pub(super) fn word<T>(
     row: &Row<'_>,
-    column: &str,
+    column: impl RowIndex,
     parse: impl FnOnce(&str) -> Option<T>,
 ) -> rusqlite::Result<T> {
-    parse(row.get_ref(column)?.as_str()?).ok_or_else(|| unreadable(column, Type::Text))
+    parse(row.get_ref(column)?.as_str()?).ok_or_else(|| unreadable(row, column, Type::Text))
 }
 
-pub(super) fn time(row: &Row<'_>, column: &str) -> rusqlite::Result<Timestamp> {
+pub(super) fn time(row: &Row<'_>, column: impl RowIndex) -> rusqlite::Result<Timestamp> {
     row.get(column).map(Timestamp::from_micros)
 }
 
-pub(super) fn time_if_any(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<Timestamp>> {
+pub(super) fn time_if_any(
+    row: &Row<'_>,
+    column: impl RowIndex,
+) -> rusqlite::Result<Option<Timestamp>> {
     Ok(row
         .get::<_, Option<u64>>(column)?
         .map(Timestamp::from_micros))
 }
 
-fn tally(row: &Row<'_>) -> rusqlite::Result<Tally> {
+/// The three counts from that column on.
+fn tally(row: &Row<'_>, first: usize) -> rusqlite::Result<Tally> {
     Ok(Tally {
-        completed: row.get("completed")?,
-        failed: row.get("failed")?,
-        unrun: row.get("unrun")?,
+        completed: row.get(first)?,
+        failed: row.get(first + 1)?,
+        unrun: row.get(first + 2)?,
     })
 }
 
-fn usage(row: &Row<'_>) -> rusqlite::Result<Usage> {
+/// The five counts from that column on.
+fn usage(row: &Row<'_>, first: usize) -> rusqlite::Result<Usage> {
     Ok(Usage {
-        input_tokens: row.get("input_tokens")?,
-        cached_tokens: row.get("cached_tokens")?,
-        output_tokens: row.get("output_tokens")?,
-        reasoning_tokens: row.get("reasoning_tokens")?,
-        total_tokens: row.get("total_tokens")?,
+        input_tokens: row.get(first)?,
+        cached_tokens: row.get(first + 1)?,
+        output_tokens: row.get(first + 2)?,
+        reasoning_tokens: row.get(first + 3)?,
+        total_tokens: row.get(first + 4)?,
     })
 }
 
+/// The state, of which only what belongs to the status is read.
 fn state(row: &Row<'_>) -> rusqlite::Result<State> {
     let results = || {
         Ok::<_, rusqlite::Error>(Results {
-            output_file: text_if_any::<FileId>(row, "output_file")?,
-            error_file: text_if_any::<FileId>(row, "error_file")?,
+            output_file: text_if_any::<FileId>(row, const { BatchRow::place("output_file") })?,
+            error_file: text_if_any::<FileId>(row, const { BatchRow::place("error_file") })?,
         })
     };
-    Ok(match word(row, "status", Status::parse)? {
-        Status::Validating => State::Validating,
-        Status::InProgress => State::InProgress,
-        Status::Cancelling => State::Cancelling,
-        Status::Finalizing => State::Finalizing(word(row, "ending", ending)?),
-        Status::Failed => State::Failed(json(row, "errors")?),
-        Status::Completed => State::Completed(results()?),
-        Status::Expired => State::Expired(results()?),
-        Status::Cancelled => State::Cancelled(results()?),
-    })
+    Ok(
+        match word(row, const { BatchRow::place("status") }, Status::parse)? {
+            Status::Validating => State::Validating,
+            Status::InProgress => State::InProgress,
+            Status::Cancelling => State::Cancelling,
+            Status::Finalizing => {
+                State::Finalizing(word(row, const { BatchRow::place("ending") }, ending)?)
+            }
+            Status::Failed => State::Failed(json(row, const { BatchRow::place("errors") })?),
+            Status::Completed => State::Completed(results()?),
+            Status::Expired => State::Expired(results()?),
+            Status::Cancelled => State::Cancelled(results()?),
+        },
+    )
 }
 
-fn unreadable(column: &str, found: Type) -> rusqlite::Error {
-    let text = format!("the column {column} does not hold what it must");
-    rusqlite::Error::FromSqlConversionFailure(0, found, text.into())
+fn unreadable(row: &Row<'_>, column: impl RowIndex, found: Type) -> rusqlite::Error {
+    let index = column.idx(row.as_ref()).unwrap_or_default();
+    let name = row.as_ref().column_name(index).unwrap_or("?");
+    let text = format!("the column {name} does not hold what it must");
+    rusqlite::Error::FromSqlConversionFailure(index, found, text.into())
 }

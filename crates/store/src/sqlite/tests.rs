@@ -78,16 +78,16 @@ fn verbs_that_wait_share_a_transaction() {
 #[test]
 fn a_verb_that_fails_or_panics_fails_alone() {
     block_on(async {
-        let writer = Sqlite::memory(Blocking::Pool).unwrap().writer;
-        let lost = writer.write(|db| {
+        let store = Sqlite::memory(Blocking::Pool).unwrap();
+        let lost = store.write(|db| {
             files::announce(db, &upload(1), at(1))?;
             Err::<(), _>(StoreError::NotFound)
         });
-        let panicked = writer.write::<()>(|db| {
+        let panicked = store.write::<()>(|db| {
             files::announce(db, &upload(2), at(1))?;
             panic!("on purpose")
         });
-        let kept = writer.write(|db| files::announce(db, &upload(3), at(1)));
+        let kept = store.write(|db| files::announce(db, &upload(3), at(1)));
         let (lost, panicked, kept) = futures_util::join!(lost, panicked, kept);
         assert!(matches!(lost, Err(StoreError::NotFound)), "{lost:?}");
         assert!(
@@ -99,8 +99,31 @@ fn a_verb_that_fails_or_panics_fails_alone() {
             let count = "SELECT count(*), max(blob) FROM announcements";
             Ok(db.query_row(count, [], |row| Ok((row.get(0)?, row.get(1)?)))?)
         };
-        let found: (u64, String) = writer.write(announced).await.unwrap();
+        let found: (u64, String) = store.write(announced).await.unwrap();
         assert_eq!(found, (1, upload(3).as_str().to_owned()));
+    });
+}
+
+#[test]
+fn what_nobody_relies_on_does_not_wait_for_the_disk_unless_others_do() {
+    // Two is to wait for the disk at each commit, one is not to.
+    let level = |db: &Connection| -> crate::store::Result<u8> {
+        Ok(db.query_row("PRAGMA synchronous", [], |row| row.get(0))?)
+    };
+    let folder = tempfile::tempdir().unwrap();
+    block_on(async {
+        let store = Sqlite::open(&folder.path().join("db"), Blocking::Pool).unwrap();
+        assert_eq!(store.write(level).await.unwrap(), 2);
+        assert_eq!(store.note(level).await.unwrap(), 1);
+        let slow = store.write(|_| {
+            std::thread::sleep(Duration::from_millis(50));
+            Ok(())
+        });
+        // What comes meanwhile shares a commit.
+        let (slow, noted, written) =
+            futures_util::join!(slow, store.note(level), store.write(level));
+        slow.unwrap();
+        assert_eq!((noted.unwrap(), written.unwrap()), (2, 2));
     });
 }
 

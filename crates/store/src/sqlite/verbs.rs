@@ -190,7 +190,9 @@ impl Store for Sqlite {
 
     async fn claim(&self, worker: &WorkerId, limit: usize, _at: Timestamp) -> Result<Vec<Claim>> {
         let worker = worker.clone();
-        self.write(move |db| batches::claim(db, &worker, limit))
+        // After a power failure nobody holds anything, whether the claim was kept or not; what is recorded
+        // under it keeps it too.
+        self.note(move |db| batches::claim(db, &worker, limit))
             .await
     }
 
@@ -284,7 +286,7 @@ impl Store for Sqlite {
 
     async fn save_progress(&self, progress: &[BatchProgress]) -> Result<()> {
         let progress = progress.to_vec();
-        self.write(move |db| running::save_progress(db, &progress))
+        self.note(move |db| running::save_progress(db, &progress))
             .await
     }
 
@@ -298,7 +300,7 @@ impl Store for Sqlite {
     async fn save_upstreams(&self, worker: &WorkerId, upstreams: &[UpstreamStatus]) -> Result<()> {
         let worker = worker.clone();
         let upstreams = upstreams.to_vec();
-        self.write(move |db| running::save_upstreams(db, &worker, &upstreams))
+        self.note(move |db| running::save_upstreams(db, &worker, &upstreams))
             .await
     }
 

@@ -25,37 +25,72 @@ const GROUP_MAX: usize = 256;
 
 pub(super) struct Writer {
     queue: Mutex<Queue>,
-    connection: Mutex<Connection>,
+    connection: Mutex<Keeping>,
     blocking: Blocking,
     damage: Damage,
+}
+
+/// What has to be true of a verb's changes when it is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kept {
+    /// They are there after a power failure.
+    ForGood,
+    /// Nobody relies on them after a power failure. They are there for good with the next that are.
+    ForNow,
+}
+
+/// The connection that writes, and what it promises of a commit.
+struct Keeping {
+    connection: Connection,
+    kept: Kept,
+}
+
+impl Keeping {
+    /// Lets the next commits wait for the disk, or not.
+    fn promise(&mut self, kept: Kept) -> rusqlite::Result<()> {
+        if self.kept != kept {
+            let level = match kept {
+                Kept::ForGood => "full",
+                Kept::ForNow => "normal",
+            };
+            self.connection.pragma_update(None, "synchronous", level)?;
+            self.kept = kept;
+        }
+        Ok(())
+    }
 }
 
 /// Each waiting verb has a caller, so there are never more than requests and runs under way.
 #[derive(Default)]
 struct Queue {
-    waiting: VecDeque<Box<dyn Job>>,
+    waiting: VecDeque<(Box<dyn Job>, Kept)>,
     led: bool,
 }
 
 impl Writer {
+    /// A writer on a connection whose commits wait for the disk.
     pub(super) fn new(connection: Connection, blocking: Blocking, damage: Damage) -> Arc<Self> {
         let queue = Mutex::default();
         Arc::new(Self {
             queue,
-            connection: Mutex::new(connection),
+            connection: Mutex::new(Keeping {
+                connection,
+                kept: Kept::ForGood,
+            }),
             blocking,
             damage,
         })
     }
 
-    /// Runs the verb in the next transaction, and answers when that is there for good. The verb is
-    /// run also when the caller stops waiting.
+    /// Runs the verb in the next transaction, and answers when that is kept. The verb is run also when the
+    /// caller stops waiting.
     pub(super) async fn write<T: Send + 'static>(
         self: &Arc<Self>,
+        kept: Kept,
         verb: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let (answer, answered) = oneshot::channel();
-        if self.enqueue(Box::new(Verb::new(verb, answer))) {
+        if self.enqueue(Box::new(Verb::new(verb, answer)), kept) {
             let leader = Leader {
                 writer: Arc::clone(self),
                 done: false,
@@ -69,9 +104,9 @@ impl Writer {
     }
 
     /// True when the caller is to start a leader.
-    fn enqueue(&self, job: Box<dyn Job>) -> bool {
+    fn enqueue(&self, job: Box<dyn Job>, kept: Kept) -> bool {
         let mut queue = self.queue();
-        queue.waiting.push_back(job);
+        queue.waiting.push_back((job, kept));
         !std::mem::replace(&mut queue.led, true)
     }
 
@@ -80,15 +115,17 @@ impl Writer {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn commit(&self, mut jobs: Vec<Box<dyn Job>>) {
+    fn commit(&self, mut jobs: Vec<Box<dyn Job>>, kept: Kept) {
         let committed = {
             // A transaction that a panic interrupted was rolled back when it was dropped.
-            let mut connection = self
+            let mut keeping = self
                 .connection
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner);
             self.damage.refuse().and_then(|()| {
-                transact(&mut connection, &mut jobs).map_err(|failure| {
+                let promised = keeping.promise(kept);
+                let done = promised.and_then(|()| transact(&mut keeping.connection, &mut jobs));
+                done.map_err(|failure| {
                     self.damage.note(&failure);
                     StoreError::from(failure)
                 })
@@ -112,13 +149,14 @@ struct Leader {
 
 impl Leader {
     fn lead(mut self) {
-        while let Some(jobs) = self.next() {
-            self.writer.commit(jobs);
+        while let Some((jobs, kept)) = self.next() {
+            self.writer.commit(jobs, kept);
         }
     }
 
-    /// The verbs of the next transaction; `None` when nobody waits, and whoever comes next leads.
-    fn next(&mut self) -> Option<Vec<Box<dyn Job>>> {
+    /// The verbs of the next transaction, and how it is to be kept; `None` when nobody waits, and whoever
+    /// comes next leads.
+    fn next(&mut self) -> Option<(Vec<Box<dyn Job>>, Kept)> {
         let mut queue = self.writer.queue();
         if queue.waiting.is_empty() {
             queue.led = false;
@@ -126,7 +164,13 @@ impl Leader {
             return None;
         }
         let group = queue.waiting.len().min(GROUP_MAX);
-        Some(queue.waiting.drain(..group).collect())
+        let (jobs, each): (Vec<_>, Vec<_>) = queue.waiting.drain(..group).unzip();
+        let kept = if each.contains(&Kept::ForGood) {
+            Kept::ForGood
+        } else {
+            Kept::ForNow
+        };
+        Some((jobs, kept))
     }
 }
 

@@ -6,11 +6,11 @@ use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use hyper::body::Incoming;
 use overnight_core::attempt::NoAnswer;
 use tokio::time::Instant;
 
 use super::body::RequestBody;
+use super::client::ReplyBody;
 use super::{HttpUpstream, failure, gauges, models};
 use crate::upstream::{Gauges, ModelList};
 
@@ -108,7 +108,6 @@ impl HttpUpstream {
             Ok(_) | Err(_) => first,
         };
         let response = response.map_err(|(why, detail)| format!("{why}: {detail}"))?;
-        self.count_answer(response.extensions());
         let status = response.status();
         let body = Limited::new(response.into_body(), question.bytes_max);
         match body.collect().await {
@@ -127,7 +126,7 @@ impl HttpUpstream {
     async fn get_head(
         &self,
         question: &Question,
-    ) -> Result<Response<Incoming>, (NoAnswer, String)> {
+    ) -> Result<Response<ReplyBody>, (NoAnswer, String)> {
         let mut request = Request::new(RequestBody::Empty);
         *request.method_mut() = Method::GET;
         *request.uri_mut() = self.target.uri(question.path);

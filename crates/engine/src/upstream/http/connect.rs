@@ -1,8 +1,8 @@
 //! Connects to an upstream: over TCP, through a proxy, or to a socket; plain or with TLS.
 //!
-//! Every connection carries a count of the answers it has brought. A connection that has brought
-//! one and is lost before the next was idle in between: that, and nothing else, tells a stale
-//! connection from an upstream that dies of a line.
+//! Every connection knows whether it has brought an answer. One that has, and is lost before the next, was
+//! idle in between: that, and nothing else, tells a stale connection from an upstream that dies of a
+//! line.
 
 use std::future::Future;
 use std::io;
@@ -27,7 +27,7 @@ use tower_service::Service;
 /// take an hour to begin, so a dead peer must not be waited for.
 const KEEPALIVE: Duration = Duration::from_secs(30);
 
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
+pub(super) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 type Connecting<T> = Pin<Box<dyn Future<Output = Result<T, BoxError>> + Send>>;
 
 /// A proxy to go through.
@@ -37,7 +37,7 @@ pub(super) struct Proxy {
     pub(super) authorization: Option<HeaderValue>,
 }
 
-/// How many answers a connection has brought.
+/// How many answers an encrypted connection has brought.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Answers(Arc<AtomicU32>);
 
@@ -127,6 +127,29 @@ impl Service<Uri> for Dial {
     }
 }
 
+impl Dial {
+    /// Opens a plain connection within a time: name, proxy and TCP together.
+    pub(super) async fn open(
+        &self,
+        destination: Uri,
+        timeout: Duration,
+    ) -> Result<Stream, BoxError> {
+        let opening = self.clone().call(destination);
+        within(timeout, opening).await
+    }
+}
+
+async fn within<T>(
+    timeout: Duration,
+    opening: impl Future<Output = Result<T, BoxError>>,
+) -> Result<T, BoxError> {
+    let opened = tokio::time::timeout(timeout, opening).await;
+    opened.unwrap_or_else(|_| {
+        let text = "no connection within the time for it";
+        Err(io::Error::new(io::ErrorKind::TimedOut, text).into())
+    })
+}
+
 /// Opens connections within a time: name, proxy, TCP and TLS together.
 #[derive(Clone, Debug)]
 pub(super) struct Connector {
@@ -155,13 +178,7 @@ impl Service<Uri> for Connector {
     }
 
     fn call(&mut self, destination: Uri) -> Self::Future {
-        let connecting = tokio::time::timeout(self.timeout, self.dial.call(destination));
-        Box::pin(async move {
-            connecting.await.unwrap_or_else(|_| {
-                let text = "no connection within the time for it";
-                Err(io::Error::new(io::ErrorKind::TimedOut, text).into())
-            })
-        })
+        Box::pin(within(self.timeout, self.dial.call(destination)))
     }
 }
 

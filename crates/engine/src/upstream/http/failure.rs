@@ -4,10 +4,11 @@ use std::error::Error as _;
 use std::time::Duration;
 
 use http::Extensions;
-use hyper_util::client::legacy::Error;
+use hyper_util::client::legacy;
 use overnight_core::attempt::NoAnswer;
+use thiserror::Error;
 
-use super::connect::Answers;
+use super::connect::{Answers, BoxError};
 
 /// How soon after a request an idle connection that was closed meanwhile says so: a round trip, with
 /// room for a slow network. Later, the upstream had the request and was lost over it.
@@ -16,14 +17,40 @@ const STALE_WINDOW: Duration = Duration::from_secs(1);
 /// The most characters of a detail.
 const DETAIL_CHARS_MAX: usize = 300;
 
+/// Why no head of an answer came.
+#[derive(Debug, Error)]
+pub(super) enum Lost {
+    /// There is no connection.
+    #[error("no connection")]
+    Connect(#[source] BoxError),
+    /// A plain connection was lost, or what it brought is not HTTP.
+    #[error("{error}")]
+    Connection {
+        #[source]
+        error: hyper::Error,
+        /// Whether it had brought an answer before.
+        had_answered: bool,
+    },
+    /// Something was the matter with an encrypted one.
+    #[error(transparent)]
+    Tls(legacy::Error),
+}
+
 /// Why there was no head of an answer, `after` the request began.
-pub(super) fn of_head(error: &Error, after: Duration) -> NoAnswer {
-    if error.is_connect() {
-        return NoAnswer::Refused;
-    }
-    let cause = error
-        .source()
-        .and_then(|source| source.downcast_ref::<hyper::Error>());
+pub(super) fn of_head(lost: &Lost, after: Duration) -> NoAnswer {
+    let (cause, was_reused) = match lost {
+        Lost::Connect(_) => return NoAnswer::Refused,
+        Lost::Connection {
+            error,
+            had_answered,
+        } => (Some(error), *had_answered),
+        Lost::Tls(error) if error.is_connect() => return NoAnswer::Refused,
+        Lost::Tls(error) => {
+            let source = error.source();
+            let cause = source.and_then(|source| source.downcast_ref::<hyper::Error>());
+            (cause, was_reused(error))
+        }
+    };
     if cause.is_some_and(hyper::Error::is_user) {
         // The body of the request could not be read.
         return NoAnswer::Ours;
@@ -31,14 +58,14 @@ pub(super) fn of_head(error: &Error, after: Duration) -> NoAnswer {
     if cause.is_some_and(hyper::Error::is_parse) {
         return NoAnswer::NotHttp;
     }
-    if after <= STALE_WINDOW && was_reused(error) {
+    if after <= STALE_WINDOW && was_reused {
         NoAnswer::StaleConnection
     } else {
         NoAnswer::Reset
     }
 }
 
-fn was_reused(error: &Error) -> bool {
+fn was_reused(error: &legacy::Error) -> bool {
     let mut known = Extensions::new();
     if let Some(connection) = error.connect_info() {
         connection.get_extras(&mut known);

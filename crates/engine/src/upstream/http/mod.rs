@@ -12,12 +12,15 @@
 mod alias;
 mod ask;
 mod body;
+mod client;
 mod connect;
 mod error;
 mod failure;
 mod gauges;
 mod headers;
+mod link;
 mod models;
+mod pool;
 #[cfg(test)]
 mod properties;
 mod send;
@@ -30,13 +33,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::{Extensions, HeaderMap};
-use hyper_util::client::legacy::Client;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use http::HeaderMap;
 use rustls::ClientConfig;
 
-use self::body::RequestBody;
-use self::connect::{Answers, Connector, Dial, Proxy};
+use self::client::Client;
+use self::connect::{Dial, Proxy};
 use self::error::Problem;
 pub use self::error::UpstreamSetupError;
 use self::target::Target;
@@ -62,7 +63,7 @@ pub struct HttpUpstream {
     /// The upstream's own names of models as JSON strings, by the names that lines use.
     own_names: HashMap<String, Bytes>,
     headers: HeaderMap,
-    client: Client<Connector, RequestBody>,
+    client: Client,
     timeouts: Timeouts,
     budget: AnswerBudget,
 }
@@ -84,8 +85,9 @@ impl Ready {
     }
 
     fn read(settings: &UpstreamSettings) -> Result<Self, Problem> {
-        let target = Target::parse(&settings.url)?;
+        let mut target = Target::parse(&settings.url)?;
         let proxy = proxy(settings, &target)?;
+        target.send_whole_uris(target.is_tls() || proxy.is_some());
         let tls = tls::config(target.is_tls(), settings.ca.as_deref())?;
         let headers = headers::build(settings, &target, proxy.as_ref())?;
         let own_names = own_names(settings)?;
@@ -135,14 +137,7 @@ impl HttpUpstream {
             Some(path) => Dial::socket(path),
             None => Dial::tcp(proxy.as_ref(), target.is_tls()),
         };
-        let client = Client::builder(TokioExecutor::new())
-            .timer(TokioTimer::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(IDLE_MAX)
-            .http2_keep_alive_interval(PING_INTERVAL)
-            .http2_adaptive_window(true)
-            .http1_max_buf_size(HEAD_BYTES_MAX)
-            .build(Connector::new(dial, tls, timeouts.connect));
+        let client = Client::new(dial, &target, tls, timeouts.connect);
         let name = settings.name.clone().unwrap_or_else(|| target.name.clone());
         Ok(Self {
             name,
@@ -172,14 +167,6 @@ impl HttpUpstream {
     #[must_use]
     pub const fn settings(&self) -> &UpstreamSettings {
         &self.settings
-    }
-
-    /// A connection brought the head of an answer.
-    #[expect(clippy::unused_self, reason = "reads as what the upstream does")]
-    fn count_answer(&self, extensions: &Extensions) {
-        if let Some(answers) = extensions.get::<Answers>() {
-            answers.add();
-        }
     }
 }
 

@@ -1,15 +1,20 @@
 //! Sends one request and gathers its answer.
 
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::Poll;
+
 use bytes::Bytes;
 use http::{Method, Request, Response};
+use http_body::{Body as _, Frame};
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
-use hyper_util::client::legacy::ResponseFuture;
 use overnight_core::attempt::NoAnswer;
 use tokio::time::Instant;
 
 use super::alias::ModelSplice;
 use super::body::{Progress, RequestBody};
+use super::client::ReplyBody;
+use super::failure::Lost;
 use super::{HttpUpstream, failure};
 use crate::upstream::answer::{GatherError, Gathering};
 use crate::upstream::receive::{Receiving, no_answer};
@@ -25,7 +30,6 @@ impl HttpUpstream {
         *request.uri_mut() = self.target.uri(&call.path);
         *request.headers_mut() = self.headers.clone();
         let response = self.head(self.client.request(request), progress).await?;
-        self.count_answer(response.extensions());
         let (head, body) = response.into_parts();
         self.receive(
             Receiving::new(head.status, head.headers, &self.budget),
@@ -37,9 +41,9 @@ impl HttpUpstream {
     /// Waits for the head of the answer.
     async fn head(
         &self,
-        response: ResponseFuture,
+        response: impl Future<Output = Result<Response<ReplyBody>, Lost>>,
         progress: Option<Progress>,
-    ) -> Result<Response<Incoming>, Received> {
+    ) -> Result<Response<ReplyBody>, Received> {
         let began = Instant::now();
         let mut left = self.timeouts.head;
         tokio::pin!(response);
@@ -65,7 +69,7 @@ impl HttpUpstream {
     async fn receive(
         &self,
         receiving: Receiving,
-        mut body: Incoming,
+        mut body: ReplyBody,
     ) -> Result<Received, Received> {
         let is_too_large = |length| length > self.budget.limits().answer_bytes_max;
         let length = http_body::Body::size_hint(&body).exact();
@@ -73,22 +77,31 @@ impl HttpUpstream {
             return Err(no_answer(NoAnswer::TooLarge, None));
         }
         let mut receiving = receiving.expecting(length);
-        let mut last_byte = Instant::now();
+        let mut silent_since = None;
         loop {
-            let left = self.timeouts.idle.saturating_sub(last_byte.elapsed());
-            let frame = match tokio::time::timeout(left, body.frame()).await {
-                Ok(Some(Ok(frame))) => frame,
-                Ok(Some(Err(error))) => {
+            // Most bodies come together with their head: then no clock is asked.
+            let frame = if let Some(frame) = ready_frame(&mut body).await {
+                frame
+            } else {
+                let since = *silent_since.get_or_insert_with(Instant::now);
+                let frame = tokio::time::timeout_at(since + self.timeouts.idle, body.frame());
+                frame
+                    .await
+                    .map_err(|_| no_answer(NoAnswer::IdleTimeout, None))?
+            };
+            match frame {
+                Some(Ok(frame)) => {
+                    if let Ok(bytes) = frame.into_data()
+                        && !bytes.is_empty()
+                    {
+                        receiving.push(bytes).await?;
+                        silent_since = None;
+                    }
+                }
+                Some(Err(error)) => {
                     return Err(no_answer(NoAnswer::CutBody, Some(failure::detail(&error))));
                 }
-                Ok(None) => return Ok(receiving.finish().await),
-                Err(_) => return Err(no_answer(NoAnswer::IdleTimeout, None)),
-            };
-            if let Ok(bytes) = frame.into_data()
-                && !bytes.is_empty()
-            {
-                receiving.push(bytes).await?;
-                last_byte = Instant::now();
+                None => return Ok(receiving.finish().await),
             }
         }
     }
@@ -141,6 +154,15 @@ impl HttpUpstream {
         let body = gathering.finish().await.map_err(|error| unread(&error))?;
         Ok(RequestBody::streamed(body.len(), body.into_pieces()))
     }
+}
+
+/// What comes next of a body, if it is there already.
+async fn ready_frame(body: &mut ReplyBody) -> Option<Option<hyper::Result<Frame<Bytes>>>> {
+    poll_fn(|context| match Pin::new(&mut *body).poll_frame(context) {
+        Poll::Ready(frame) => Poll::Ready(Some(frame)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
 }
 
 /// The body of the request could not be had, so nothing was sent.

@@ -1,6 +1,5 @@
 //! Where an upstream is: its URL, taken apart once.
 
-use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{PoisonError, RwLock};
 
@@ -29,7 +28,10 @@ pub(super) struct Target {
     pub(super) name: String,
     /// The URL without credentials and without `/v1`.
     pub(super) shown: String,
-    paths: RwLock<HashMap<Box<str>, Uri>>,
+    /// Whether a request names scheme and host besides the path.
+    sends_whole_uris: bool,
+    /// The paths that were asked for, ready to be sent. There are few, so they are looked through.
+    paths: RwLock<Vec<(Box<str>, Uri)>>,
 }
 
 impl Target {
@@ -57,6 +59,7 @@ impl Target {
             authorization: None,
             name: path.to_owned(),
             shown: format!("unix:{path}"),
+            sends_whole_uris: false,
             paths: RwLock::default(),
         })
     }
@@ -83,6 +86,7 @@ impl Target {
             name: format!("{host}:{port}"),
             shown: format!("{}{path}", origin.to_string().trim_end_matches('/')),
             origin,
+            sends_whole_uris: true,
             paths: RwLock::default(),
         })
     }
@@ -92,19 +96,26 @@ impl Target {
         is_tls(&self.origin)
     }
 
+    /// Whether requests name scheme and host besides the path: a proxy wants that, and whoever has to find
+    /// out which protocol to speak.
+    pub(super) fn send_whole_uris(&mut self, whole: bool) {
+        self.sends_whole_uris = whole;
+    }
+
     /// The URI of a path as lines write it (`/v1/...`), below what the URL has before its `/v1`.
     pub(super) fn uri(&self, path: &str) -> Uri {
         let known = self
             .paths
             .read()
             .unwrap_or_else(PoisonError::into_inner)
-            .get(path)
-            .cloned();
+            .iter()
+            .find(|(known, _)| **known == *path)
+            .map(|(_, uri)| uri.clone());
         known.unwrap_or_else(|| {
             let uri = self.build(path);
             let mut paths = self.paths.write().unwrap_or_else(PoisonError::into_inner);
             if paths.len() < PATHS_MAX {
-                paths.insert(path.into(), uri.clone());
+                paths.push((path.into(), uri.clone()));
             }
             uri
         })
@@ -113,7 +124,11 @@ impl Target {
     fn build(&self, path: &str) -> Uri {
         let slash = if path.starts_with('/') { "" } else { "/" };
         let text = format!("{}{slash}{}", self.prefix, escaped(path));
-        let mut parts = self.origin.clone().into_parts();
+        let mut parts = if self.sends_whole_uris {
+            self.origin.clone().into_parts()
+        } else {
+            Uri::from_static("/").into_parts()
+        };
         // Only a path beyond 64 KiB fails here; the server then answers for its root.
         parts.path_and_query = text.parse().ok().or(parts.path_and_query);
         Uri::from_parts(parts).unwrap_or_else(|_| self.origin.clone())
@@ -241,7 +256,7 @@ mod tests {
 
     #[test]
     fn a_socket_is_a_path() {
-        let local = "http://localhost/v1/chat";
+        let local = "/v1/chat";
         check(
             "unix:/run/vllm.sock",
             "/run/vllm.sock",
