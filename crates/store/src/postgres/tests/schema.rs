@@ -1,6 +1,10 @@
 //! Whose schema it is, and what every connection begins with.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
+
 use futures_util::future::join_all;
+use overnight_testkit::postgres::{Own, Version};
 
 use super::{Place, ask, block_on, run};
 use crate::Store as _;
@@ -92,5 +96,53 @@ fn a_database_that_is_not_there_is_named() {
         let url = url.replacen("//nowhere@", "//postgres@", 1);
         let text = refusal(PostgresSettings::from_url(&url).unwrap()).await;
         assert!(text.contains("db error"), "{text}");
+    });
+}
+
+/// The certificate in use is for `localhost` and signs itself, so it is its own authority.
+fn certificate(name: &str) -> String {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../testkit/tests/tls/");
+    format!("{folder}{name}")
+}
+
+#[test]
+fn a_server_is_spoken_to_with_tls_when_its_certificate_is_good() {
+    let server = Own::start(Version::Oldest).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let key = folder.path().join("key.pem");
+    std::fs::copy(certificate("key.pem"), &key).unwrap();
+    // PostgreSQL refuses a key that others could read.
+    std::fs::set_permissions(&key, Permissions::from_mode(0o600)).unwrap();
+    block_on(async {
+        let settings = PostgresSettings::from_url(&server.url()).unwrap();
+        let plain = Postgres::open(settings).await.unwrap();
+        for set in [
+            format!("ssl_cert_file = '{}'", certificate("certificate.pem")),
+            format!("ssl_key_file = '{}'", key.display()),
+            "ssl = on".to_owned(),
+        ] {
+            run(&plain, &format!("ALTER SYSTEM SET {set}")).await;
+        }
+        run(&plain, "SELECT pg_reload_conf()").await;
+        while ask(&plain, "SHOW ssl").await != "on" {
+            tokio::task::yield_now().await;
+        }
+        let at = |host: &str, more: &str| {
+            let port = server.address().port();
+            let url = format!("postgres://postgres@{host}:{port}/postgres?sslmode=verify-full");
+            let mut settings = PostgresSettings::from_url(&format!("{url}{more}")).unwrap();
+            settings.patience = std::time::Duration::ZERO;
+            settings
+        };
+        let known = format!("&sslrootcert={}", certificate("certificate.pem"));
+        let store = Postgres::open(at("localhost", &known)).await.unwrap();
+        let sql = "SELECT ssl::TEXT FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
+        assert_eq!(ask(&store, sql).await, "true");
+        assert_eq!(ask(&plain, sql).await, "false");
+        // Nobody vouches for it, or it is another one's.
+        refusal(at("localhost", "")).await;
+        let other = format!("&sslrootcert={}", certificate("ca.pem"));
+        refusal(at("localhost", &other)).await;
+        refusal(at("localhost", "&sslrootcert=/nowhere.pem")).await;
     });
 }
