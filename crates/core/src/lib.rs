@@ -15,6 +15,7 @@ pub mod endpoint;
 pub mod file;
 pub mod id;
 pub mod input;
+mod json;
 pub mod limit;
 pub mod metadata;
 pub mod outcome;

@@ -8,6 +8,7 @@ use overnight_core::id::FileId;
 use overnight_core::input::{Catalog, Checker, InputLimits, Rejection, Rules, Summary, too_large};
 use overnight_core::segment::BlobKey;
 use overnight_store::StoreError;
+use overnight_store::blobs::LARGE_PIECE_BYTES;
 use overnight_store::store::Input;
 
 use crate::input::InputReader;
@@ -146,7 +147,9 @@ async fn check(
     let mut checker = Checker::new(rules, seed);
     let mut plan = Vec::new();
     let mut blob = shared.blobs.upload(&key);
-    let mut pieces = input.stream(0..input.length());
+    // At most `checks` files are read at a time, and each piece is handed from thread to thread.
+    let pieces = input.stream(0..input.length());
+    let mut pieces = pieces.in_pieces_of(LARGE_PIECE_BYTES);
     loop {
         let read = pieces.next().await;
         if let (Err(error), Some(extent)) = (&read, pieces.damaged()) {

@@ -45,6 +45,9 @@ use crate::entries;
 /// How many bytes one read of a long run of bytes asks for.
 pub const PIECE_BYTES: u64 = 256 * 1024;
 
+/// The most that one asks for where few runs are read at a time.
+pub const LARGE_PIECE_BYTES: u64 = 1024 * 1024;
+
 /// What a verb on blobs answers.
 pub type Result<T> = std::result::Result<T, BlobError>;
 

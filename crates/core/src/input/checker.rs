@@ -7,18 +7,24 @@ use super::custom_ids::CustomIds;
 use super::errors::Errors;
 use super::fault::{self, Fault};
 use super::models::{Models, UnknownModels};
-use super::object::{count_inputs, is_deeper, pick};
+use super::request::{Body, Content, Request};
 use super::splitter::{Line, LineSplitter};
 use super::token::{Kind, Token};
-use super::{DEPTH_MAX, Rejection, Rules, Summary};
+use super::{Rejection, Rules, Summary};
 use crate::batch::InputError;
 use crate::endpoint::Required;
+use crate::json::Walk;
 use crate::plan::{PlanEntry, PlanWriter};
 
 /// Whether a line is a JSON object in UTF-8: what an upload's first line has to be.
 #[must_use]
 pub fn is_json_object(line: &[u8]) -> bool {
-    simdutf8::basic::from_utf8(line).is_ok_and(|text| pick(text, []).is_ok())
+    let Ok(text) = simdutf8::basic::from_utf8(line) else {
+        return false;
+    };
+    let mut walk = Walk::new(text);
+    let members = walk.members(Walk::text_with_controls, |walk, _| walk.value().map(|_| ()));
+    members.and_then(|()| walk.end()).is_ok()
 }
 
 /// Checks an input file that comes in chunks, and writes its plan.
@@ -149,10 +155,10 @@ impl Lines {
         let no = u32::try_from(line.no).map_err(|_| Fault::Number)?;
         let bytes = line.bytes.map_err(Fault::TooLong)?;
         let text = simdutf8::basic::from_utf8(bytes).map_err(|_| Fault::NotJson)?;
-        let request = Request::read(text)?;
+        let request = Request::read(text, content_key(self.required))?;
         let model = self.check_request(&request)?;
         let (id_start, id_len) = place(text, request.custom_id);
-        let (body_start, body_len) = place(text, request.body);
+        let (body_start, body_len) = place(text, request.body.token);
         Ok(PlanEntry {
             line: no,
             offset: line.offset,
@@ -183,27 +189,27 @@ impl Lines {
         self.check_body(request.body)
     }
 
-    fn check_body<'a>(&mut self, body: Token<'a>) -> Result<u32, Fault<'a>> {
-        let names = ["model", "stream", content_key(self.required)];
-        let [model, stream, content] = pick(body.0, names).map_err(|_| Fault::NotJson)?;
-
-        let model = model
+    fn check_body<'a>(&mut self, body: Body<'a>) -> Result<u32, Fault<'a>> {
+        let model = body
+            .model
             .filter(|model| model.kind() != Kind::Null)
             .ok_or(Fault::NoModel)?;
-        let model = expect("body.model", model, Kind::String)?.text_lossy();
+        model.expect(Kind::String, "body.model")?;
+        let model = model.text_lossy();
         if model.is_empty() {
             return Err(Fault::NoModel);
         }
-        let content = content.filter(|content| content.kind() != Kind::Null);
+        let content = body.content;
+        let content = content.filter(|content| content.token().kind() != Kind::Null);
         if content.is_none() && self.required != Required::Nothing {
             return Err(Fault::NoContent(self.required));
         }
         let model = self.number_of(model)?;
-        if stream.is_some_and(|stream| stream.0 == "true") {
+        if body.stream.is_some_and(|stream| stream.0 == "true") {
             return Err(Fault::Streaming(self.rules.endpoint.clone()));
         }
         if self.counts_inputs {
-            self.embedding_inputs += content.map_or(0, count_inputs);
+            self.embedding_inputs += content.map_or(0, Content::inputs);
         }
         self.models.count(model);
         Ok(model)
@@ -273,53 +279,6 @@ impl Lines {
             ));
         }
         errors
-    }
-}
-
-/// The parts of a line, each of the right type.
-struct Request<'a> {
-    custom_id: Token<'a>,
-    method: Token<'a>,
-    url: Token<'a>,
-    body: Token<'a>,
-}
-
-impl<'a> Request<'a> {
-    fn read(line: &'a str) -> Result<Self, Fault<'a>> {
-        let names = ["custom_id", "method", "url", "body"];
-        let [custom_id, method, url, body] = pick(line, names).map_err(|_| Fault::NotJson)?;
-        if body.is_some_and(|body| is_deeper(body.0, DEPTH_MAX)) {
-            return Err(Fault::TooDeep);
-        }
-        // What is missing comes before what has the wrong type.
-        let custom_id = custom_id.ok_or(Fault::Missing("custom_id"))?;
-        let method = method.ok_or(Fault::Missing("method"))?;
-        let url = url.ok_or(Fault::Missing("url"))?;
-        let body = body.ok_or(Fault::Missing("body"))?;
-        Ok(Self {
-            custom_id: expect("custom_id", custom_id, Kind::String)?,
-            method: expect("method", method, Kind::String)?,
-            url: expect("url", url, Kind::String)?,
-            body: expect("body", body, Kind::Object)?,
-        })
-    }
-}
-
-/// The token, when it is of that kind.
-fn expect<'a>(
-    param: &'static str,
-    token: Token<'a>,
-    expected: Kind,
-) -> Result<Token<'a>, Fault<'a>> {
-    let got = token.kind();
-    if got == expected {
-        Ok(token)
-    } else {
-        Err(Fault::WrongType {
-            param,
-            expected,
-            got,
-        })
     }
 }
 

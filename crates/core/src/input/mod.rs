@@ -16,7 +16,7 @@ mod custom_ids;
 mod errors;
 mod fault;
 mod models;
-mod object;
+mod request;
 mod splitter;
 mod token;
 mod utf8;
@@ -110,6 +110,8 @@ pub struct Rejection {
     pub unknown_models: Vec<Arc<str>>,
 }
 
+#[cfg(test)]
+mod oracle;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]

@@ -5,6 +5,8 @@ use std::fmt;
 
 use serde::de::{Deserializer as _, Visitor};
 
+use super::fault::Fault;
+
 /// The bytes of one well-formed JSON value, without whitespace around it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Token<'a>(pub(super) &'a str);
@@ -49,25 +51,42 @@ impl<'a> Token<'a> {
         }
     }
 
+    /// That it is of that kind, which the wire's parameter of that name has to be.
+    pub(super) fn expect(self, expected: Kind, param: &'static str) -> Result<(), Fault<'a>> {
+        let got = self.kind();
+        if got == expected {
+            return Ok(());
+        }
+        Err(Fault::WrongType {
+            param,
+            expected,
+            got,
+        })
+    }
+
     /// The decoded text of a string, without loss: an unpaired surrogate, which only an escape can
     /// write, becomes the three bytes of WTF-8. Borrowed when there is no escape.
     pub(super) fn text(self) -> Cow<'a, [u8]> {
-        let bytes = self.0.as_bytes();
-        let content = bytes
-            .strip_prefix(b"\"")
-            .and_then(|rest| rest.strip_suffix(b"\""));
-        match content {
-            Some(content) if memchr::memchr(b'\\', content).is_none() => Cow::Borrowed(content),
-            Some(_) | None => Cow::Owned(unescaped(self.0)),
+        match self.plain() {
+            Some(plain) => Cow::Borrowed(plain.as_bytes()),
+            None => Cow::Owned(unescaped(self.0)),
         }
     }
 
     /// The decoded text of a string, for people and for names: an unpaired surrogate is replaced.
     pub(super) fn text_lossy(self) -> Cow<'a, str> {
-        match self.text() {
-            Cow::Borrowed(bytes) => String::from_utf8_lossy(bytes),
-            Cow::Owned(bytes) => Cow::Owned(String::from_utf8_lossy(&bytes).into_owned()),
+        match self.plain() {
+            Some(plain) => Cow::Borrowed(plain),
+            None => Cow::Owned(String::from_utf8_lossy(&unescaped(self.0)).into_owned()),
         }
+    }
+
+    /// The content of a string that has no escape.
+    fn plain(self) -> Option<&'a str> {
+        let content = self.0.strip_prefix('"')?.strip_suffix('"')?;
+        memchr::memchr(b'\\', content.as_bytes())
+            .is_none()
+            .then_some(content)
     }
 }
 

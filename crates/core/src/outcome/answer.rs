@@ -4,8 +4,10 @@ use std::io::{self, Read};
 
 use thiserror::Error;
 
-use super::json::Scanner;
+use super::json::{DEPTH_MAX, Scanner};
+use super::tokens::{TokenReader, WATCHED_DEPTH_MAX};
 use crate::input::{NotUtf8, Utf8Check};
+use crate::json::{self as json_walk, Walk};
 use crate::usage::Usage;
 
 /// How much of a spooled answer is in memory at a time.
@@ -57,10 +59,89 @@ pub enum ReadError {
 ///
 /// [`NotJson`] when the bytes are not one JSON value in UTF-8. Its usage never makes it fail.
 pub fn read_answer(bytes: &[u8]) -> Result<Answer, NotJson> {
-    simdutf8::basic::from_utf8(bytes).map_err(|_| NotJson::NotUtf8)?;
+    let text = simdutf8::basic::from_utf8(bytes).map_err(|_| NotJson::NotUtf8)?;
+    if let Some(usage) = usage_of(text) {
+        // In JSON they can only stand between tokens.
+        let has_newlines = memchr::memchr2(b'\n', b'\r', bytes).is_some();
+        return Ok(Answer {
+            usage,
+            has_newlines,
+        });
+    }
+    // What is wrong is told by the reader that takes any answer.
     let mut scanner = Scanner::default();
     scanner.push(bytes)?;
     scanner.finish()
+}
+
+/// The tokens that an answer reports, read in one walk over it; `None` when it is not JSON, or too deep.
+fn usage_of(text: &str) -> Option<Usage> {
+    let mut walk = Walk::new(text);
+    let mut tokens = TokenReader::default();
+    let mut depth = 0;
+    if walk.peek() == Some(b'{') {
+        let member = |walk: &mut Walk<'_>, key: &str| {
+            if key == "\"usage\"" && walk.peek() == Some(b'{') {
+                tokens.key(1, b"usage");
+                let inside = counts(walk, 2, &mut tokens)?;
+                depth = inside.max(depth);
+            } else {
+                depth = walk.value()?.depth.max(depth);
+            }
+            Ok(())
+        };
+        walk.members(Walk::text, member).ok()?;
+        depth += 1;
+    } else {
+        depth = walk.value().ok()?.depth;
+    }
+    walk.end().ok()?;
+    (depth <= DEPTH_MAX).then(|| tokens.finish())
+}
+
+/// Takes an object at this depth that may hold counts; answers how many arrays and objects lie inside
+/// each other in it.
+fn counts(
+    walk: &mut Walk<'_>,
+    depth: usize,
+    tokens: &mut TokenReader,
+) -> Result<usize, json_walk::NotJson> {
+    tokens.open();
+    let mut deepest = 0;
+    walk.members(Walk::text, |walk, key| {
+        tokens.key(depth, unquoted(key));
+        deepest = if depth < WATCHED_DEPTH_MAX && walk.peek() == Some(b'{') {
+            counts(walk, depth + 1, tokens)?.max(deepest)
+        } else {
+            let value = walk.value()?;
+            if let Some(number) = count(value.text) {
+                tokens.number(number);
+            }
+            value.depth.max(deepest)
+        };
+        Ok(())
+    })?;
+    tokens.close(depth);
+    Ok(deepest + 1)
+}
+
+/// The bytes of a key between its quotes.
+fn unquoted(key: &str) -> &[u8] {
+    let key = key.strip_prefix('"').and_then(|key| key.strip_suffix('"'));
+    key.unwrap_or_default().as_bytes()
+}
+
+/// The whole part of a number that may count something: one that is not negative and has no exponent.
+fn count(value: &str) -> Option<u64> {
+    if !value.starts_with(|first: char| first.is_ascii_digit()) || value.contains(['e', 'E']) {
+        return None;
+    }
+    let digits = value.bytes().take_while(u8::is_ascii_digit);
+    Some(digits.fold(0, |count: u64, digit| {
+        count
+            .saturating_mul(10)
+            .saturating_add(u64::from(digit - b'0'))
+    }))
 }
 
 /// Reads an answer of any size from where it is spooled, in flat memory.

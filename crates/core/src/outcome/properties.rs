@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use serde_json::{Map, Value};
 
-use super::read_answer;
+use super::{AnswerReader, read_answer};
 use crate::usage::Usage;
 
 const KEYS: [&str; 14] = [
@@ -104,6 +104,12 @@ proptest! {
         } else {
             answer.to_string()
         };
-        prop_assert_eq!(read_answer(text.as_bytes()).unwrap().usage, counted(&answer));
+        let read = read_answer(text.as_bytes()).unwrap();
+        prop_assert_eq!(read.usage, counted(&answer));
+        let mut reader = AnswerReader::default();
+        for piece in text.as_bytes().chunks(7) {
+            reader.push(piece).unwrap();
+        }
+        prop_assert_eq!(reader.finish().unwrap(), read, "in pieces");
     }
 }

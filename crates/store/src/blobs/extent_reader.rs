@@ -17,7 +17,7 @@ use bytes::Bytes;
 use overnight_core::segment::{Extent, PlacedExtent};
 use xxhash_rust::xxh3::Xxh3;
 
-use super::{BlobError, Blobs, PIECE_BYTES, Result, check, end_of};
+use super::{BlobError, Blobs, LARGE_PIECE_BYTES, PIECE_BYTES, Result, check, end_of};
 
 type Reading = Pin<Box<dyn Future<Output = Result<Bytes>> + Send>>;
 
@@ -32,8 +32,8 @@ struct Piece {
     begins_part: bool,
 }
 
-/// Reads those bytes of a file that lie in a range, in pieces of at most [`PIECE_BYTES`]. While the
-/// reader works on one piece, the next is being read: at most two are held.
+/// Reads those bytes of a file that lie in a range, in pieces of at most [`PIECE_BYTES`] unless told
+/// otherwise. While the reader works on one piece, the next is being read: at most two are held.
 pub struct ExtentReader {
     blobs: Blobs,
     extents: VecDeque<PlacedExtent>,
@@ -67,10 +67,12 @@ impl ExtentReader {
         }
     }
 
-    /// The same in smaller pieces, of at most `bytes`: for when hundreds are read at a time.
+    /// The same in pieces of at most `bytes`: smaller ones for when hundreds are read at a time,
+    /// larger ones, up to [`LARGE_PIECE_BYTES`], for when a few are and each costs its reader more
+    /// than its bytes.
     #[must_use]
     pub fn in_pieces_of(self, bytes: u64) -> Self {
-        let piece_bytes = bytes.clamp(1, PIECE_BYTES);
+        let piece_bytes = bytes.clamp(1, LARGE_PIECE_BYTES);
         Self {
             piece_bytes,
             ..self

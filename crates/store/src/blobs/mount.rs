@@ -9,6 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use overnight_core::segment::{BlobKey, Extent};
+use rustix::buffer::spare_capacity;
+use rustix::io::Errno;
 use xxhash_rust::xxh3::Xxh3;
 
 use super::{Result, error};
@@ -56,8 +58,8 @@ impl Mount {
         range: Range<u64>,
     ) -> Result<Bytes> {
         let mount = Arc::clone(self);
-        let mut bytes = room(&range)?;
-        let work = move || read_at(&mount.file, range.start, &mut bytes).map(|()| bytes);
+        let bytes = room(&range)?;
+        let work = move || read_at(&mount.file, &range, bytes);
         let bytes = blocking.run(work).await.flatten().map_err(error::read)?;
         Ok(bytes.into())
     }
@@ -143,8 +145,8 @@ pub(super) async fn read_file(
     path: PathBuf,
     range: Range<u64>,
 ) -> Result<Bytes> {
-    let mut bytes = room(&range)?;
-    let work = move || read_at(&File::open(path)?, range.start, &mut bytes).map(|()| bytes);
+    let bytes = room(&range)?;
+    let work = move || read_at(&File::open(path)?, &range, bytes);
     let bytes = blocking.run(work).await.flatten().map_err(error::read)?;
     Ok(bytes.into())
 }
@@ -152,17 +154,26 @@ pub(super) async fn read_file(
 /// Room for the bytes of a range. It is made where it is given back, not on the thread that reads:
 /// an allocator keeps for each thread what others gave back, and there are many that read.
 fn room(range: &Range<u64>) -> Result<Vec<u8>> {
-    let length = usize::try_from(range.end - range.start).map_err(io::Error::other);
-    Ok(vec![0; length.map_err(error::io)?])
+    Ok(Vec::with_capacity(length(range).map_err(error::io)?))
 }
 
-fn read_at(file: &File, at: u64, bytes: &mut Vec<u8>) -> io::Result<()> {
-    match file.read_exact_at(bytes, at) {
-        // The caller sees by the length that the file is too short.
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-            bytes.clear();
-            Ok(())
+fn length(range: &Range<u64>) -> io::Result<usize> {
+    usize::try_from(range.end - range.start).map_err(io::Error::other)
+}
+
+/// Reads into the room for a range, which nobody has to fill with zeros first. A file that ends
+/// sooner gives nothing: the caller sees by the length that it is too short.
+fn read_at(file: &File, range: &Range<u64>, mut bytes: Vec<u8>) -> io::Result<Vec<u8>> {
+    let length = length(range)?;
+    while bytes.len() < length {
+        let at = range.start.saturating_add(bytes.len() as u64);
+        match rustix::io::pread(file, spare_capacity(&mut bytes), at) {
+            Ok(0) => return Ok(Vec::new()),
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
         }
-        read => read,
     }
+    // An allocator may give more room than it was asked for.
+    bytes.truncate(length);
+    Ok(bytes)
 }
