@@ -50,6 +50,9 @@ pub(crate) struct ServeArgs {
     /// The folder to keep everything in [default: ./overnight-data].
     #[arg(long, value_name = "FOLDER")]
     data: Option<PathBuf>,
+    /// The PostgreSQL database that takes the place of the one in the folder: postgres://...
+    #[arg(long, value_name = "URL")]
+    store: Option<String>,
     /// An inference server, with or without `/v1`; several may be given. `sim` is a simulated one.
     #[arg(long, value_name = "URL")]
     upstream: Vec<String>,
@@ -265,6 +268,7 @@ impl ServeArgs {
                 self.listen.as_deref().map(Value::from),
             ),
             flag("data", "--data", path_value(self.data.as_ref())),
+            flag("store", "--store", self.store.as_deref().map(Value::from)),
             flag("upstreams", "--upstream", list_value(&self.upstream)),
             flag(
                 "no_auth",

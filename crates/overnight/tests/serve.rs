@@ -7,6 +7,8 @@ mod support;
 use std::fs;
 use std::net::TcpListener;
 
+use overnight_testkit::postgres::{Shared, Version};
+use serde_json::json;
 use support::{TestServer, check_code, overnight, stderr_of};
 
 #[test]
@@ -137,4 +139,62 @@ fn the_log_can_be_json() {
             "{line}"
         );
     }
+}
+
+/// The metadata is in a schema of its own, and the data folder holds the blobs alone.
+#[test]
+fn a_batch_runs_with_its_metadata_in_postgresql() {
+    let database = Shared::find(Version::Oldest).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("overnight.toml");
+    let text = format!("[postgres]\nschema = \"{}\"\n", database.schema());
+    fs::write(&config, text).unwrap();
+    let (url, config) = (database.url(), config.display().to_string());
+    let mut server = TestServer::start(|arguments| {
+        let more = ["--upstream", "sim", "--store", &url, "--config", &config];
+        arguments.extend(more.map(str::to_owned));
+    });
+    let file = upload(&server, 20);
+    let order = json!({
+        "input_file_id": file,
+        "endpoint": "/v1/chat/completions",
+        "completion_window": "24h",
+    });
+    let batch = server.post("/v1/batches", &order).json();
+    let path = format!("/v1/batches/{}", batch["id"].as_str().unwrap());
+    support::until("the batch is completed", || {
+        server.get(&path).json()["status"] == "completed"
+    });
+    let ended = server.get(&path).json();
+    assert_eq!(ended["request_counts"]["completed"], 20);
+    let output = ended["output_file_id"].as_str().unwrap().to_owned();
+    let content = format!("/v1/files/{output}/content");
+    let lines = server.get(&content).text();
+    assert_eq!(lines.lines().count(), 20);
+
+    server.kill9();
+    assert!(!server.folder.path().join("data/overnight.db").exists());
+    server.restart();
+    assert_eq!(server.get(&path).json(), ended);
+    assert_eq!(server.get(&content).text(), lines);
+}
+
+/// Uploads a file of so many lines, and gives its id.
+fn upload(server: &TestServer, lines: usize) -> String {
+    let boundary = "----overnight";
+    let lines: Vec<String> = (0..lines)
+        .map(|number| support::input::chat_line(&format!("line-{number}")).to_string())
+        .collect();
+    let form = format!(
+        "--{boundary}\r\ncontent-disposition: form-data; name=\"purpose\"\r\n\r\nbatch\r\n\
+         --{boundary}\r\ncontent-disposition: form-data; name=\"file\"; \
+         filename=\"in.jsonl\"\r\n\r\n{}\r\n--{boundary}--\r\n",
+        lines.join("\n")
+    );
+    let form_type = format!("multipart/form-data; boundary={boundary}");
+    let headers = [("content-type", form_type.as_str())];
+    let url = &server.base_url;
+    let reply = support::http::request(url, "POST", "/v1/files", &headers, form.as_bytes());
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    reply.json()["id"].as_str().unwrap().to_owned()
 }

@@ -4,10 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use overnight_testkit::postgres::{Shared, Version};
 use tempfile::TempDir;
 
 use crate::conformance::Driver;
-use crate::{Blobs, Blocking, Sqlite, Store, blob_conformance, conformance};
+use crate::postgres::PostgresSettings;
+use crate::{Blobs, Blocking, Postgres, Sqlite, Store, blob_conformance, conformance};
 
 /// A database file in a folder of its own.
 struct InFile(TempDir);
@@ -36,9 +38,34 @@ impl Driver for InMemory {
     }
 }
 
+/// A schema of its own on a server that the tests share.
+struct InPostgres {
+    server: Shared,
+    schema: String,
+}
+
+impl InPostgres {
+    fn new(version: Version) -> Self {
+        let server = Shared::find(version).unwrap();
+        let schema = server.schema();
+        Self { server, schema }
+    }
+}
+
+#[async_trait]
+impl Driver for InPostgres {
+    async fn open(&self) -> Arc<dyn Store> {
+        let mut settings = PostgresSettings::from_url(&self.server.url()).unwrap();
+        settings.schema.clone_from(&self.schema);
+        Arc::new(Postgres::open(settings).await.unwrap())
+    }
+}
+
 conformance! {
     embedded sqlite_in_a_file => InFile::new(),
     volatile sqlite_in_memory => InMemory,
+    shared postgres_oldest => InPostgres::new(Version::Oldest),
+    shared postgres_newest => InPostgres::new(Version::Newest),
 }
 
 fn folder() -> (Blobs, TempDir) {

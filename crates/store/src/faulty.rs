@@ -206,6 +206,10 @@ impl<S: Store> Store for Faulty<S> {
             .await
     }
 
+    fn lease_time(&self) -> Option<Duration> {
+        self.store.lease_time()
+    }
+
     async fn claim(&self, worker: &WorkerId, limit: usize, at: Timestamp) -> Result<Vec<Claim>> {
         self.call("claim", self.store.claim(worker, limit, at))
             .await

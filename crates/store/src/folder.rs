@@ -69,6 +69,33 @@ impl DataFolder {
         Ok(Self { path, _lock: lock })
     }
 
+    /// Takes a folder together with other processes that share it: their rows are elsewhere, and this
+    /// one holds blobs alone. It may be on a network file system. True when nobody else has it at this
+    /// moment, so that what former processes left half-written is nobody's.
+    ///
+    /// # Errors
+    ///
+    /// [`FolderError::AlreadyInUse`] by a process that does not share it, or
+    /// [`FolderError::Unavailable`].
+    pub fn share(path: &Path) -> Result<(Self, bool), FolderError> {
+        entries::create_folder(path)?;
+        let path = path.canonicalize()?;
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        let mut lock = options.open(path.join("lock"))?;
+        let is_alone = match take(&mut lock) {
+            Ok(()) => true,
+            Err(FolderError::AlreadyInUse { .. }) => false,
+            Err(error) => return Err(error),
+        };
+        lock_as(&mut lock, FlockOperation::NonBlockingLockShared)?;
+        if is_alone {
+            // Nobody's number: those who share it are many.
+            lock.set_len(0)?;
+        }
+        Ok((Self { path, _lock: lock }, is_alone))
+    }
+
     /// Takes a folder that is there, and writes nothing into it: for whoever only looks at it while
     /// nobody uses it.
     ///
@@ -114,7 +141,11 @@ impl DataFolder {
 }
 
 fn take(lock: &mut File) -> Result<(), FolderError> {
-    match flock(&*lock, FlockOperation::NonBlockingLockExclusive) {
+    lock_as(lock, FlockOperation::NonBlockingLockExclusive)
+}
+
+fn lock_as(lock: &mut File, how: FlockOperation) -> Result<(), FolderError> {
+    match flock(&*lock, how) {
         Ok(()) => Ok(()),
         Err(rustix::io::Errno::WOULDBLOCK) => {
             let pid = holder(lock);

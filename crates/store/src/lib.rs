@@ -18,6 +18,10 @@ mod entries;
 #[cfg(any(test, feature = "conformance"))]
 pub mod faulty;
 pub mod folder;
+pub mod postgres;
+mod range;
+mod rows;
+mod rules;
 mod space;
 pub mod sqlite;
 pub mod status;
@@ -28,6 +32,7 @@ pub mod wake;
 pub use blobs::{BlobError, Blobs};
 pub use blocking::Blocking;
 pub use folder::DataFolder;
+pub use postgres::Postgres;
 pub use sqlite::Sqlite;
 pub use store::{Store, StoreError};
 pub use wake::Wake;

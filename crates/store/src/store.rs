@@ -317,8 +317,13 @@ pub trait Store: Send + Sync + 'static {
 
     // === Batches, as their run sees them ===
 
-    /// Takes up to `limit` open batches that nobody holds, the soonest deadlines first, each under
-    /// a new epoch.
+    /// For how long a claim or a renewal is good, counted from when it was asked for; `None` when it
+    /// is for as long as the process lives. A worker that has not renewed for so long may have lost
+    /// every batch that it holds, and sends nothing more for them until it has.
+    fn lease_time(&self) -> Option<Duration>;
+
+    /// Takes up to `limit` open batches that nobody holds, or whose worker has not renewed in time,
+    /// the soonest deadlines first, each under a new epoch. Prolongs the worker's own leases.
     async fn claim(&self, worker: &WorkerId, limit: usize, at: Timestamp) -> Result<Vec<Claim>>;
 
     /// Prolongs every lease of the worker, and answers which batches it still holds and where each
@@ -366,8 +371,9 @@ pub trait Store: Send + Sync + 'static {
     /// `last`, whose bytes, lines, tally and usage it holds in the same order. Offsets in the
     /// result files do not move. The replaced blobs become garbage ten minutes later, for downloads
     /// that are under way. Works on ended batches as well. Nothing changes, and nothing is told,
-    /// when the range is not as it was: then nothing names the blobs of `merged`, and
-    /// [`Self::unnamed`] tells them.
+    /// when the range is not as it was, or a blob of `merged` is new and of an epoch below the
+    /// batch's present one: then nothing names the blobs of `merged`, and [`Self::unnamed`] tells
+    /// them.
     async fn merge(
         &self,
         batch: &BatchId,

@@ -3,9 +3,11 @@
 //! [`server::ScriptedServer`] plays, over real sockets, the script that
 //! [`overnight_engine::upstream::scripted`] plays in memory; the suite in `tests/upstream.rs` holds
 //! both to the same replies. [`rogue::Rogue`] answers with what no server should, and
-//! [`tls::TlsFront`] puts TLS before a server. [`fault::FaultProxy`] stands between a client and a server that exists.
+//! [`tls::TlsFront`] puts TLS before a server. [`fault::FaultProxy`] stands between a client and a
+//! server that exists. [`postgres`] starts PostgreSQL servers.
 
 pub mod fault;
+pub mod postgres;
 mod request;
 pub mod rogue;
 pub mod server;

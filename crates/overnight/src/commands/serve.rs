@@ -12,9 +12,8 @@ use overnight_engine::{
     Engine, EngineError, EngineMetrics, EngineParts, EngineSettings, ResultTarget, Space,
 };
 use overnight_store::backup::is_backup;
-use overnight_store::blocking::Blocking;
-use overnight_store::folder::{DataFolder, FolderError};
-use overnight_store::{Blobs, Sqlite, StoreError, Wake};
+use overnight_store::folder::DataFolder;
+use overnight_store::{Blobs, Wake};
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio::task::JoinError;
@@ -26,6 +25,7 @@ use crate::config::settings::Settings;
 use crate::failure::INTERRUPTED;
 use crate::wiring::descriptors::Descriptors;
 use crate::wiring::listen::Serving;
+use crate::wiring::metadata::{self, Metadata};
 use crate::wiring::signals::Stop;
 use crate::wiring::upstreams::{self, UpstreamMaker};
 use crate::wiring::{api, engine, listen, system};
@@ -62,7 +62,7 @@ struct Server {
     stop: Stop,
     tasks: TaskTracker,
     data: Arc<DataFolder>,
-    store: Sqlite,
+    metadata: Metadata,
     blobs: Blobs,
 }
 
@@ -75,32 +75,23 @@ pub(super) async fn serve(
     let stop = Stop::on_signals()?;
     let listeners = Listeners::bind(&settings).await?;
     refuse_backup(&settings.data)?;
-    let data = Arc::new(lock(&settings.data)?);
-    refuse_orphaned(&data)?;
-    let path = data.database();
-    let store = Blocking::Pool
-        .run(move || Sqlite::open(&path, Blocking::Pool))
-        .await?
-        .map_err(|error| unusable(&data, error))?;
-    let blobs = Blobs::folder(&data.blobs())
-        .with_context(|| format!("the folder {} cannot be used", data.blobs().display()))?;
-    let swept = blobs
-        .sweep_staging()
-        .await
-        .context("what a former process left cannot be swept")?;
-    if swept > 0 {
-        tracing::info!(
-            files = swept,
-            "unfinished writes of a former process were swept"
-        );
+    let (data, metadata) = metadata::open(&settings).await?;
+    let blobs = Blobs::folder(&data.folder.blobs()).with_context(|| {
+        format!(
+            "the folder {} cannot be used",
+            data.folder.blobs().display()
+        )
+    })?;
+    if data.is_alone {
+        sweep_staging(&blobs).await?;
     }
     let server = Server {
         settings,
         descriptors: Descriptors::claim(),
         stop,
         tasks: TaskTracker::new(),
-        data,
-        store,
+        data: data.folder,
+        metadata,
         blobs,
     };
     // Upstreams outlive the engine, which ends what is in flight with them.
@@ -139,57 +130,19 @@ fn refuse_backup(folder: &Path) -> anyhow::Result<()> {
     )
 }
 
-/// Refuses a folder with blobs and without the database that names them: to an empty database they
-/// would be leftovers, which a sweep deletes.
-fn refuse_orphaned(data: &DataFolder) -> anyhow::Result<()> {
-    let blobs = std::fs::read_dir(data.blobs());
-    let has_blobs = blobs.is_ok_and(|mut entries| entries.next().is_some());
-    if data.database().exists() || !has_blobs {
-        return Ok(());
+/// Deletes what former processes left half-written.
+async fn sweep_staging(blobs: &Blobs) -> anyhow::Result<()> {
+    let swept = blobs
+        .sweep_staging()
+        .await
+        .context("what a former process left cannot be swept")?;
+    if swept > 0 {
+        tracing::info!(
+            files = swept,
+            "unfinished writes of a former process were swept"
+        );
     }
-    bail!(
-        "{} is gone, and {} still holds what it named. Restore the folder from a backup with \
-         `overnight restore`, or move it away to begin anew",
-        data.database().display(),
-        data.blobs().display(),
-    )
-}
-
-/// Why the database cannot be opened, and what to do.
-fn unusable(data: &DataFolder, error: StoreError) -> anyhow::Error {
-    let (database, folder) = (data.database(), data.path().display());
-    let shown = database.display();
-    let advice = match &error {
-        StoreError::Corrupt(_) | StoreError::Contradicts(_) => format!(
-            "the database {shown} is damaged. Nothing was changed. `overnight verify --data {folder}` \
-             says what is wrong; restore the folder from a backup with `overnight restore`"
-        ),
-        StoreError::NotFound
-        | StoreError::Fenced
-        | StoreError::Illegal(_)
-        | StoreError::Refused(_)
-        | StoreError::Unavailable(_) => format!("the database {shown} cannot be used"),
-    };
-    anyhow::Error::new(error).context(advice)
-}
-
-/// Takes the data folder.
-fn lock(path: &Path) -> anyhow::Result<DataFolder> {
-    DataFolder::lock(path).map_err(|error| {
-        let shown = path.display();
-        let advice = match &error {
-            FolderError::AlreadyInUse { .. } => {
-                format!("{shown}: {error}; stop that one first, or choose another folder with `--data`")
-            }
-            FolderError::Network { .. } => {
-                format!("{shown}: {error}; choose a folder on a disk of this machine with `--data`")
-            }
-            FolderError::Unavailable(cause) => {
-                format!("the data folder {shown} cannot be written: {cause}; choose another with `--data`")
-            }
-        };
-        anyhow::anyhow!(advice)
-    })
+    Ok(())
 }
 
 /// Waits for what requests leave to tidy up. It asks the database, which may not answer.
@@ -219,7 +172,7 @@ impl Server {
         let mut registry = Registry::default();
         let (clock, entropy, wake) = (system::clock(), system::entropy()?, Wake::new());
         let engine = Engine::new(EngineParts {
-            store: Arc::new(self.store.clone()),
+            store: self.metadata.store(),
             blobs: self.blobs.clone(),
             upstreams,
             clock: clock.clone(),
@@ -236,9 +189,10 @@ impl Server {
             metrics: EngineMetrics::register(&mut registry),
         });
         let (damaged, requests) = (CancellationToken::new(), TaskTracker::new());
+        let hinted = wake.clone();
         let concern = engine.clone();
         let api = Api {
-            store: Arc::new(self.store.clone()),
+            store: self.metadata.store(),
             blobs: self.blobs.clone(),
             wake,
             settings: api::api_settings(&self.settings, self.descriptors, clock.now())?,
@@ -260,13 +214,15 @@ impl Server {
             "  point an OpenAI client at base_url=\"{url}/v1\""
         ))?;
         tracing::info!(url, data = %self.data.path().display(), "ready");
+        let hints = self.metadata.pass_on_hints(hinted);
+        let hints = self.stop.asked().run_until_cancelled_owned(hints);
         let engine = async {
             let ended = running.await;
             // Without an engine there is nothing to serve for.
             self.stop.ask();
             ended
         };
-        let ((), ended, damage) = tokio::join!(http, engine, self.damage(&damaged));
+        let ((), ended, damage, _) = tokio::join!(http, engine, self.damage(&damaged), hints);
         tidied(&requests).await;
         conclude(ended, damage)
     }
@@ -305,7 +261,7 @@ impl Server {
         let damage = tokio::select! {
             // What is wrong comes before that the process ends for it.
             biased;
-            what = self.store.damaged() => Some(format!(
+            what = self.metadata.damaged() => Some(format!(
                 "the database {} cannot be trusted any more ({what}); check the disk, then see what \
                  `overnight verify --data {folder}` says, and restore the folder from a backup with \
                  `overnight restore` if it is damaged",

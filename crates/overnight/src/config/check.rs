@@ -28,6 +28,15 @@ const HEAD_BYTES_MOST: Size = Size::mib(1);
 /// The most `limits.headers_max`: a place is kept for each, for each request.
 const HEADERS_MOST: u32 = 10_000;
 
+/// The shortest time that a database is given; it takes none for no bound.
+const TIMEOUT_LEAST: Span = Span::millis(100);
+
+/// The shortest lease: a worker renews every 0.8 seconds, and must have a chance to do it again.
+const LEASE_LEAST: Span = Span::seconds(2);
+
+/// The longest name of a schema of which PostgreSQL keeps every byte, with what is put behind it.
+const NAME_MOST: usize = 50;
+
 /// Everything that is wrong, as keys and messages.
 struct Found(Vec<(String, String)>);
 
@@ -61,10 +70,43 @@ pub(crate) fn check(
             );
         }
     }
+    check_store(settings, &mut found);
     if let Err(SimError::Setting { key, message }) = settings.sim.0.check() {
         found.add(format!("sim.{key}"), message);
     }
     found.0
+}
+
+fn check_store(settings: &Settings, found: &mut Found) {
+    let section = &settings.postgres;
+    if let Some(url) = &settings.store
+        && let Err(error) = url.settings(section)
+    {
+        found.add("store", format!("must be the URL of a database: {error}"));
+    }
+    for (key, span, least) in [
+        ("connect_timeout", section.connect_timeout, TIMEOUT_LEAST),
+        (
+            "statement_timeout",
+            section.statement_timeout,
+            TIMEOUT_LEAST,
+        ),
+        ("lease", section.lease, LEASE_LEAST),
+    ] {
+        if span < least {
+            found.add(
+                format!("postgres.{key}"),
+                format!("must be at least {least}"),
+            );
+        }
+    }
+    if section.schema.is_empty() || section.schema.len() > NAME_MOST {
+        let message = format!("must have from 1 to {NAME_MOST} bytes");
+        found.add("postgres.schema", message);
+    }
+    if section.connections_max == 0 {
+        found.add("postgres.connections_max", "must be at least 1");
+    }
 }
 
 /// Whether an address as it is set leads to this machine only.

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer, SeqAccess, Visitor};
 
 use super::keys::Keys;
+use super::postgres::{PostgresSection, StoreUrl};
 use super::setting::{quote, section, value};
 use super::sim::SimSection;
 use super::units::{Size, Span};
@@ -23,8 +24,13 @@ section! {
         /// An address that serves `/metrics` alone (with `/health` and `/ready`), without a key; none when it is
         /// not set.
         metrics_listen: Option<String> = None;
-        /// The folder that everything is kept in. It is made when it is not there. One process at a time uses it.
+        /// The folder that everything is kept in. It is made when it is not there. One process at a time uses it;
+        /// with `store`, any number.
         data: PathBuf = PathBuf::from("./overnight-data");
+        /// The URL of a PostgreSQL database that is used in the place of the one in the folder:
+        /// `postgres://user:password@host:5432/name`. Files and results stay in the folder, which every process
+        /// of that database must see.
+        store: Option<StoreUrl> = None;
         /// The completion windows that a batch may ask for.
         windows: Words = Words::of(&["24h"]);
         /// Endpoints that a batch may use besides those of the Batch API, such as `/v1/rerank`.
@@ -51,6 +57,8 @@ section! {
         disk: DiskSection = DiskSection::default();
         /// When results are written.
         flush: FlushSection = FlushSection::default();
+        /// How the PostgreSQL database that `store` names is used.
+        postgres: PostgresSection = PostgresSection::default();
         /// The inference servers that lines are sent to.
         upstreams: Upstreams = Upstreams::default();
         /// The API keys. When there are any, every request but those to `/health` and `/ready` needs one.

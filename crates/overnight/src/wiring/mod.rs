@@ -5,6 +5,7 @@ pub(crate) mod descriptors;
 pub(crate) mod engine;
 pub(crate) mod listen;
 pub(crate) mod logs;
+pub(crate) mod metadata;
 pub(crate) mod signals;
 pub(crate) mod system;
 pub(crate) mod upstreams;

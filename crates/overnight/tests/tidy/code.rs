@@ -123,16 +123,18 @@ fn the_median_file_is_short() {
 fn migrations_are_numbered_without_gaps() {
     let mut found =
         Findings::of("Migrations are numbered from 1 without gaps: NNNN_what_it_does.sql.");
-    let folder = "crates/store/src/sqlite/migrations";
-    let names = names(folder);
-    assert!(!names.is_empty(), "{folder} is empty");
-    for (name, number) in names.iter().zip(1..) {
-        let number = format!("{number:04}_");
-        if !name.starts_with(&number) || !tree::ends_in(name, "sql") {
-            found.add(
-                format!("{folder}/{name}"),
-                format!("begins with {number} and ends in .sql"),
-            );
+    for driver in ["sqlite", "postgres"] {
+        let folder = format!("crates/store/src/{driver}/migrations");
+        let names = names(&folder);
+        assert!(!names.is_empty(), "{folder} is empty");
+        for (name, number) in names.iter().zip(1..) {
+            let number = format!("{number:04}_");
+            if !name.starts_with(&number) || !tree::ends_in(name, "sql") {
+                found.add(
+                    format!("{folder}/{name}"),
+                    format!("begins with {number} and ends in .sql"),
+                );
+            }
         }
     }
     found.check();

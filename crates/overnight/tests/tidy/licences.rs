@@ -25,8 +25,12 @@ const ALLOWED: [&str; 9] = [
 ];
 
 /// Crates that come in two versions, and why that cannot be helped today.
-const TWICE: [(&str, &str); 7] = [
+const TWICE: [(&str, &str); 8] = [
     ("base64", "the simulator is a version behind hyper-util"),
+    (
+        "fallible-iterator",
+        "the drivers of SQLite and of PostgreSQL read with one each",
+    ),
     ("getrandom", "ring needs the old one"),
     ("serde_spanned", "of figment's TOML"),
     ("syn", "macros move to the new one at their own pace"),

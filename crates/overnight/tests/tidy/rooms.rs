@@ -38,7 +38,7 @@ const ROOMS: [(&str, &[&str]); 8] = [
 const APART: [&str; 1] = ["bench"];
 
 /// Foreign crates that only some rooms may depend on, and why.
-const KEPT: [(&str, &[&str], &str); 17] = [
+const KEPT: [(&str, &[&str], &str); 19] = [
     (
         "tokio",
         &[
@@ -75,11 +75,21 @@ const KEPT: [(&str, &[&str], &str); 17] = [
     ),
     (
         "rustls",
-        &["engine"],
-        "requests are sent by the upstream alone",
+        &["engine", "store"],
+        "upstreams and the database are all that is connected to",
     ),
     (
         "rusqlite",
+        &["store"],
+        "SQL stays within the store's drivers",
+    ),
+    (
+        "tokio-postgres",
+        &["store"],
+        "SQL stays within the store's drivers",
+    ),
+    (
+        "deadpool-postgres",
         &["store"],
         "SQL stays within the store's drivers",
     ),
@@ -119,7 +129,7 @@ const KEPT: [(&str, &[&str], &str); 17] = [
 ];
 
 /// Paths in code that may stand only in some files of the product, and why.
-const PLACES: [(&str, &[&str], &str); 15] = [
+const PLACES: [(&str, &[&str], &str); 17] = [
     (
         "axum::",
         &["crates/api/", "crates/overnight/src/wiring/listen"],
@@ -128,6 +138,16 @@ const PLACES: [(&str, &[&str], &str); 15] = [
     (
         "rusqlite::",
         &["crates/store/src/sqlite"],
+        "SQL stays within the driver",
+    ),
+    (
+        "tokio_postgres::",
+        &["crates/store/src/postgres"],
+        "SQL stays within the driver",
+    ),
+    (
+        "deadpool_postgres::",
+        &["crates/store/src/postgres"],
         "SQL stays within the driver",
     ),
     (

@@ -14,8 +14,8 @@ use std::time::Duration;
 use overnight_core::time::{Clock, Timestamp};
 
 use super::{BackupError, Result, of};
+use crate::rules::HOLD_MAX;
 use crate::sqlite::beside::{Beside, HOLD_RENEWAL};
-use crate::sqlite::garbage::HOLD_MAX;
 
 /// The thread looks whether the hold is to be asked for again once in so long.
 pub(super) const LOOK_INTERVAL: Duration = Duration::from_secs(5);

@@ -1,11 +1,11 @@
 //! Small segments become large ones, and no reader notices.
 
 use overnight_core::batch::Lease;
-use overnight_core::segment::{Extent, Part, ResultFile, Segment};
+use overnight_core::segment::{BlobKey, Extent, Part, ResultFile, Segment};
 
 use super::Subject;
 use super::fixture::{
-    answered, at, batch_id, contradicts, extent, extents, garbage, mixed, project, running,
+    answered, at, batch_id, claim, contradicts, extent, extents, garbage, mixed, project, running,
     sealing, segment_key,
 };
 use crate::Store;
@@ -232,4 +232,29 @@ pub async fn segments_of_one_blob_are_merged_in_place(subject: Subject) {
         [pair, segments[2].clone()]
     );
     assert_eq!(garbage(store, 9000).await, []);
+}
+
+/// What a worker that lost its batch merged may be swept at any moment, so nothing names it later.
+pub async fn a_merge_under_an_older_epoch_changes_nothing(subject: Subject) {
+    let store = &*subject.store;
+    let (lease, segments) = five(store).await;
+    let middle = merged(&lease, &segments[1..4]);
+    store.release(&lease).await.unwrap();
+    let new = claim(store, "w2", 1).await;
+    let blobs: Vec<BlobKey> = middle.blobs().cloned().collect();
+    assert_eq!(store.unnamed(&blobs).await.unwrap(), blobs);
+    store
+        .merge(&batch_id(1), (1, 3), &middle, at(20))
+        .await
+        .unwrap();
+    let found = store.segments(&batch_id(1), None, 9).await.unwrap();
+    assert_eq!(found, segments);
+
+    let again = merged(&new, &segments[1..4]);
+    store
+        .merge(&batch_id(1), (1, 3), &again, at(20))
+        .await
+        .unwrap();
+    let found = store.segments(&batch_id(1), None, 9).await.unwrap();
+    assert_eq!(found.len(), 3);
 }

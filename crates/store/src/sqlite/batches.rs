@@ -1,24 +1,19 @@
 //! Batches: inserted, listed, claimed, moved from status to status.
 
-use overnight_core::batch::{Batch, Event, IllegalTransition, Lease, Plan, State, Status};
+use overnight_core::batch::{Batch, Event, Lease, Plan, State, Status};
 use overnight_core::id::{BatchId, FileId, ProjectId, WorkerId};
 use overnight_core::time::Timestamp;
 use rusqlite::{Connection, named_params, params};
 
-use super::error::corrupt;
 use super::files;
 use super::garbage;
-use super::row::{BatchRow, all, change, ending_word, int, micros, one, rows, text, to_json, word};
+use super::row::{self, all, change, one, text, word};
+use crate::rows::BatchRow;
+use crate::rules::{self, Advance, begins, ending_word, int, micros, rows, same_lines, to_json};
 use crate::store::{Claim, Held, Input, Page, Result, StoreError};
 
 pub(super) fn insert(db: &Connection, batch: &Batch) -> Result<()> {
-    if batch.state != State::Validating {
-        return Err(corrupt(format!(
-            "{} begins as {}",
-            batch.id,
-            batch.state.status()
-        )));
-    }
+    begins(batch)?;
     change(
         db,
         "INSERT INTO batches \
@@ -40,7 +35,7 @@ pub(super) fn insert(db: &Connection, batch: &Batch) -> Result<()> {
 
 /// A batch's row, whosever it is.
 pub(super) fn find(db: &Connection, id: &BatchId) -> Result<Option<BatchRow>> {
-    one(db, &select("WHERE id = ?1"), [id.as_str()], BatchRow::read)
+    one(db, &select("WHERE id = ?1"), [id.as_str()], row::batch)
 }
 
 fn select(rest: &str) -> String {
@@ -67,10 +62,8 @@ pub(super) fn list(
     let after = after.map_or("\u{10ffff}", BatchId::as_str);
     let sql = select("WHERE project = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3");
     let params = params![project.as_str(), after, rows(limit.saturating_add(1))];
-    let found = all(db, &sql, params, |row| {
-        BatchRow::read(row).map(|row| row.batch)
-    })?;
-    Ok(files::page(found, limit))
+    let found = all(db, &sql, params, |row| row::batch(row).map(|row| row.batch))?;
+    Ok(rules::page(found, limit))
 }
 
 pub(super) fn cancel(
@@ -95,7 +88,7 @@ pub(super) fn claim(db: &Connection, worker: &WorkerId, limit: usize) -> Result<
         && let Some(row) = rows.next()?
     {
         // One that cannot be read is passed by: it must not keep the others from being run.
-        found.extend(BatchRow::read(row).ok());
+        found.extend(row::batch(row).ok());
     }
     drop(rows);
     let mut claims = Vec::with_capacity(found.len());
@@ -181,31 +174,8 @@ pub(super) fn advance(
     at: Timestamp,
 ) -> Result<Batch> {
     let mut batch = fenced(db, lease)?.batch;
-    match &event {
-        // The commit's answer was lost, and the run asks again.
-        Event::Validated(plan) if batch.plan.as_ref() == Some(plan) => return Ok(batch),
-        Event::Drained if batch.state == State::InProgress => {
-            let (ended, total) = (batch.tally.ended(), batch.total());
-            if ended != total {
-                return Err(corrupt(format!(
-                    "{ended} of {total} lines of {} ended",
-                    batch.id
-                )));
-            }
-        }
-        Event::CancelRequested | Event::Sealed(_) => {
-            let (status, event) = (batch.state.status(), event.name());
-            return Err(IllegalTransition { status, event }.into());
-        }
-        Event::Validated(_) | Event::Rejected(_) | Event::DeadlinePassed | Event::Drained => {}
-    }
-    let late_plan = match &event {
-        Event::Validated(plan) => Some(plan.entries.blob.clone()),
-        Event::Rejected(_)
-        | Event::CancelRequested
-        | Event::DeadlinePassed
-        | Event::Drained
-        | Event::Sealed(_) => None,
+    let Advance::Apply(late_plan) = rules::advance(&batch, &event)? else {
+        return Ok(batch);
     };
     if batch.apply(event, at)? {
         save(db, &batch, at)?;
@@ -225,12 +195,7 @@ pub(super) fn replan(db: &Connection, lease: &Lease, plan: Plan, at: Timestamp) 
             return Ok(batch);
         }
     };
-    if old.total != plan.total {
-        return Err(corrupt(format!(
-            "the new plan of {} has {} lines, and the batch {}",
-            batch.id, plan.total, old.total
-        )));
-    }
+    same_lines(&batch, &old, &plan)?;
     change(
         db,
         "UPDATE batches SET plan = ?2, plan_blob = ?3 WHERE id = ?1",
@@ -311,14 +276,5 @@ pub(super) fn by_status(db: &Connection) -> Result<Vec<(Status, u64)>> {
             row.get::<_, u64>("batches")?,
         ))
     })?;
-    let count = |status| {
-        counted
-            .iter()
-            .find(|(counted, _)| *counted == status)
-            .map_or(0, |(_, batches)| *batches)
-    };
-    Ok(Status::ALL
-        .into_iter()
-        .map(|status| (status, count(status)))
-        .collect())
+    Ok(rules::each_status(&counted))
 }

@@ -12,9 +12,8 @@ use std::time::Duration;
 use overnight_core::time::Timestamp;
 use rusqlite::{Connection, OpenFlags, params};
 
-use super::garbage::HOLD_MAX;
-use super::row::micros;
 use super::{BUSY_TIMEOUT, migrate};
+use crate::rules::{HOLD_MAX, micros};
 use crate::store::{Result, StoreError};
 
 /// A hold is asked for again after this much of its time.

@@ -44,8 +44,3 @@ fn is_unreadable(error: &rusqlite::Error) -> bool {
             | rusqlite::Error::InvalidColumnType(..)
     ) || error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation)
 }
-
-/// A row, or what a caller wants to make of it, that contradicts itself.
-pub(super) fn corrupt(text: impl Into<String>) -> StoreError {
-    StoreError::Contradicts(text.into().into())
-}

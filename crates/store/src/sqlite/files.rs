@@ -1,7 +1,5 @@
 //! Files: announced, inserted, read, deleted.
 
-use std::time::Duration;
-
 use overnight_core::file::{File, Purpose};
 use overnight_core::id::{BatchId, FileId, ProjectId};
 use overnight_core::segment::{BlobKey, Extent, PlacedExtent, ResultFile, placed};
@@ -9,11 +7,10 @@ use overnight_core::time::Timestamp;
 use rusqlite::{Connection, Row, params};
 
 use super::garbage;
-use super::row::{ERROR, FileRow, OUTPUT, OWN, all, change, extent_if_any, int, micros, one, rows};
+use super::row::{self, all, change, extent_if_any, one};
+use crate::rows::{ERROR, FileRow, OUTPUT, OWN};
+use crate::rules::{DOWNLOAD_GRACE, from_byte, int, micros, page, rows};
 use crate::store::{Content, FileQuery, Order, Page, Result, StoreError};
-
-/// How long the bytes of a deleted file are kept for downloads that are under way.
-pub(super) const DOWNLOAD_GRACE: Duration = Duration::from_mins(10);
 
 pub(super) fn announce(db: &Connection, blob: &BlobKey, at: Timestamp) -> Result<()> {
     change(
@@ -95,7 +92,7 @@ pub(super) fn insert_row(
 /// A file's row, also when it was deleted.
 pub(super) fn find(db: &Connection, id: &FileId) -> Result<Option<FileRow>> {
     let sql = select("WHERE id = ?1");
-    one(db, &sql, [id.as_str()], FileRow::read)
+    one(db, &sql, [id.as_str()], row::file)
 }
 
 fn select(rest: &str) -> String {
@@ -159,17 +156,8 @@ pub(super) fn list(
         query.after.as_ref().map_or(edge, FileId::as_str),
         rows(query.limit.saturating_add(1)),
     ];
-    let found = all(db, &sql, params, |row| {
-        FileRow::read(row).map(|row| row.file)
-    })?;
+    let found = all(db, &sql, params, |row| row::file(row).map(|row| row.file))?;
     Ok(page(found, query.limit))
-}
-
-/// The first `limit` of what was found with a limit of one more.
-pub(super) fn page<T>(mut items: Vec<T>, limit: usize) -> Page<T> {
-    let has_more = items.len() > limit;
-    items.truncate(limit);
-    Page { items, has_more }
 }
 
 pub(super) fn delete(
@@ -196,7 +184,7 @@ fn delete_row(db: &Connection, row: &FileRow, at: Timestamp) -> Result<()> {
 
 pub(super) fn expire(db: &Connection, limit: usize, at: Timestamp) -> Result<u64> {
     let sql = select("WHERE deleted_at IS NULL AND expires_at <= ?1 ORDER BY expires_at LIMIT ?2");
-    let expired = all(db, &sql, params![micros(at), rows(limit)], FileRow::read)?;
+    let expired = all(db, &sql, params![micros(at), rows(limit)], row::file)?;
     for row in &expired {
         delete_row(db, row, at)?;
     }
@@ -272,12 +260,4 @@ fn read_placed(row: &Row<'_>, at: &str, columns: [&str; 4]) -> rusqlite::Result<
         at: row.get(at)?,
         extent,
     })
-}
-
-/// The first extent that was found may end before the byte: it was asked for because it may hold
-/// it.
-fn from_byte(mut found: Vec<PlacedExtent>, from: u64, limit: usize) -> Vec<PlacedExtent> {
-    found.retain(|placed| placed.at.saturating_add(placed.extent.length) > from);
-    found.truncate(limit);
-    found
 }

@@ -12,7 +12,9 @@ use rusqlite::{Connection, params};
 
 use super::batches;
 use super::quarantine;
-use super::row::{FileRow, all, change, int, micros, one, rows, text};
+use super::row::{self, all, change, one, text};
+use crate::rows::FileRow;
+use crate::rules::{HOLD_MAX, before, micros, rows, span, written_under};
 use crate::store::Result;
 
 /// True when a row names the blob `?1`.
@@ -32,9 +34,6 @@ const IS_READ: &str =
 /// whoever tells that time waits for its turn. One that reaches further than twice that (`?2`) was
 /// made before the clock was set back, and nobody would end it.
 const IS_HELD: &str = "EXISTS (SELECT 1 FROM holds WHERE until > ?1 AND until <= ?1 + ?2)";
-
-/// The longest time for which a hold is asked for.
-pub(crate) const HOLD_MAX: Duration = Duration::from_mins(1);
 
 /// The former process is dead: what it announced and did not finish is garbage, what it held is
 /// free, and what it said of itself is no longer true.
@@ -128,7 +127,7 @@ pub(super) fn due(db: &Connection, limit: usize, at: Timestamp) -> Result<Vec<Bl
          ORDER BY forget_at LIMIT ?2",
         FileRow::COLUMNS
     );
-    for row in all(db, &sql, params![micros(at), rows(limit)], FileRow::read)? {
+    for row in all(db, &sql, params![micros(at), rows(limit)], row::file)? {
         forget_file(db, &row, at)?;
     }
     if is_held(db, at)? {
@@ -153,7 +152,7 @@ pub(super) fn due(db: &Connection, limit: usize, at: Timestamp) -> Result<Vec<Bl
 /// Whether no blob may be deleted at that time.
 fn is_held(db: &Connection, at: Timestamp) -> Result<bool> {
     let sql = format!("SELECT {IS_HELD}");
-    let longest = int(u64::try_from(2 * HOLD_MAX.as_micros()).unwrap_or(u64::MAX));
+    let longest = span(2 * HOLD_MAX);
     Ok(one(db, &sql, params![micros(at), longest], |row| row.get(0))?.unwrap_or(false))
 }
 
@@ -178,14 +177,7 @@ pub(super) fn unnamed(db: &Connection, blobs: &[BlobKey]) -> Result<Vec<BlobKey>
 
 /// Whether nobody can name the blob any more, by the batch and the epoch that its key tells.
 fn is_past(db: &Connection, blob: &BlobKey) -> Result<bool> {
-    // Versions up to the third of the data folder gave each batch and each epoch a folder.
-    let mut parts = blob.as_str().split(['/', '-']);
-    let (Some("plans" | "segments"), Some(batch), Some(epoch)) =
-        (parts.next(), parts.next(), parts.next())
-    else {
-        return Ok(false);
-    };
-    let Ok(epoch) = epoch.parse::<u64>() else {
+    let Some((batch, epoch)) = written_under(blob) else {
         return Ok(false);
     };
     Ok(match batches::find(db, &BatchId::from(batch))? {
@@ -200,13 +192,12 @@ pub(super) fn forget_batches(
     limit: usize,
     at: Timestamp,
 ) -> Result<u64> {
-    let retention = u64::try_from(retention.as_micros()).unwrap_or(u64::MAX);
-    let Some(until) = at.micros().checked_sub(retention) else {
+    let Some(until) = before(at, retention) else {
         return Ok(0);
     };
     let sql = "SELECT id FROM batches \
          WHERE ended_at < ?1 AND result_files = 0 ORDER BY ended_at LIMIT ?2";
-    let ended: Vec<String> = all(db, sql, params![int(until), rows(limit)], |row| row.get(0))?;
+    let ended: Vec<String> = all(db, sql, params![until, rows(limit)], |row| row.get(0))?;
     for batch in &ended {
         for part in ["output", "error", "index"] {
             discard_part(db, batch, part, at)?;

@@ -11,11 +11,9 @@ use overnight_core::segment::{BlobKey, Extent, Segment};
 use overnight_core::upload::{Upload, UploadPart, UploadState};
 use rusqlite::{Connection, OpenFlags, Params};
 
-use super::row::{
-    BatchRow, ERROR, FileRow, INDEX, OUTPUT, OWN, SegmentRow, all, extent_if_any, one, text,
-    text_if_any,
-};
+use super::row::{all, extent_if_any, one, segment, text, text_if_any};
 use super::{BUSY_TIMEOUT, STATEMENTS_MAX, batches, files, garbage, migrate, quarantine, uploads};
+use crate::rows::{BatchRow, ERROR, FileRow, INDEX, OUTPUT, OWN, SegmentRow};
 use crate::store::{Quarantined, Result, StoreError};
 
 /// How many contradictions SQLite is asked for: a damaged file has more than anybody reads.
@@ -173,7 +171,7 @@ impl Inspector {
         let columns = SegmentRow::COLUMNS;
         let sql = format!("SELECT {columns} FROM segments WHERE batch = ?1 ORDER BY epoch, seq");
         all(&self.db, &sql, [batch.as_str()], |row| {
-            let row = SegmentRow::read(row)?;
+            let row = segment(row)?;
             Ok(SegmentRecord {
                 segment: row.segment,
                 output_at: row.output_at,

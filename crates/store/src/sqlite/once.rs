@@ -5,7 +5,8 @@ use overnight_core::id::ProjectId;
 use overnight_core::time::Timestamp;
 use rusqlite::{Connection, Row, params};
 
-use super::row::{change, int, micros, one, rows, text, time};
+use super::row::{change, one, text, time};
+use crate::rules::{before, micros, rows};
 use crate::store::{ANSWER_KEPT, FirstAnswer, Result};
 
 /// Does what creates the object, unless an answer to an earlier request is kept under the key.
@@ -57,15 +58,14 @@ fn read(row: &Row<'_>) -> rusqlite::Result<FirstAnswer> {
 }
 
 pub(super) fn forget(db: &Connection, limit: usize, at: Timestamp) -> Result<u64> {
-    let kept = u64::try_from(ANSWER_KEPT.as_micros()).unwrap_or(u64::MAX);
-    let Some(until) = at.micros().checked_sub(kept) else {
+    let Some(until) = before(at, ANSWER_KEPT) else {
         return Ok(0);
     };
     let forgotten = change(
         db,
         "DELETE FROM first_answers WHERE (project, key) IN (SELECT project, key \
          FROM first_answers WHERE answered_at <= ?1 ORDER BY answered_at LIMIT ?2)",
-        params![int(until), rows(limit)],
+        params![until, rows(limit)],
     )?;
     Ok(forgotten as u64)
 }

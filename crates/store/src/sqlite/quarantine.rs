@@ -8,7 +8,9 @@ use overnight_core::time::Timestamp;
 use rusqlite::{Connection, params};
 
 use super::garbage;
-use super::row::{OWN, all, change, extent_if_any, int, micros, one, rows, time};
+use super::row::{all, change, extent_if_any, one, time};
+use crate::rows::OWN;
+use crate::rules::{int, micros, rows};
 use crate::store::{Quarantined, Result};
 
 /// What names the blob `?1`, as a sentence's end.

@@ -5,7 +5,8 @@ use overnight_core::time::Timestamp;
 use rusqlite::{Connection, params};
 
 use super::batches;
-use super::row::{all, change, json, one, time_if_any, to_json};
+use super::row::{all, change, json, one, time_if_any};
+use crate::rules::to_json;
 use crate::status::{BatchProgress, UpstreamStatus};
 use crate::store::Result;
 

@@ -7,9 +7,10 @@ use overnight_core::segment::{LineSet, ResultFile};
 use overnight_core::time::Timestamp;
 use rusqlite::{Connection, params};
 
-use super::error::corrupt;
-use super::row::{BatchRow, change};
+use super::row::change;
 use super::{batches, files};
+use crate::rows::BatchRow;
+use crate::rules::{self, contradiction};
 use crate::store::{Result, Sealing, StoreError};
 
 pub(super) fn seal(
@@ -53,22 +54,11 @@ fn conserved(db: &Connection, batch: &Batch) -> Result<()> {
             .get_ref("lines")?
             .as_blob()
             .map_err(rusqlite::Error::from)?;
-        let lines = LineSet::from_bytes(bytes).ok_or_else(|| corrupt("a set of lines"))?;
+        let lines = LineSet::from_bytes(bytes).ok_or_else(|| contradiction("a set of lines"))?;
         recorded += lines.len();
         done.union_with(&lines);
     }
-    let (total, distinct, counted) = (batch.total(), done.len(), batch.tally.ended());
-    if [distinct, recorded, counted]
-        .iter()
-        .all(|lines| *lines == total)
-    {
-        return Ok(());
-    }
-    Err(corrupt(format!(
-        "{} has {total} lines; recorded are {recorded}, {distinct} of them distinct, and \
-         {counted} are counted",
-        batch.id
-    )))
+    rules::conserved(batch, recorded, done.len())
 }
 
 /// Inserts the row of a result file, if it has any bytes.

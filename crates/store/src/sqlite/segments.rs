@@ -1,19 +1,17 @@
 //! Segments: recorded in order, read back, merged.
 
-use std::ops::AddAssign;
-
-use overnight_core::batch::{Lease, Tally};
+use overnight_core::batch::Lease;
 use overnight_core::id::BatchId;
-use overnight_core::segment::{Extent, LineSet, Segment};
+use overnight_core::segment::{Extent, Segment};
 use overnight_core::time::Timestamp;
-use overnight_core::usage::Usage;
 use rusqlite::{Connection, named_params, params};
 
 use super::batches;
-use super::error::corrupt;
-use super::files::DOWNLOAD_GRACE;
 use super::garbage;
-use super::row::{BatchRow, SegmentRow, all, change, int, one, rows};
+use super::row::{all, change, one, segment};
+use crate::range::{Range, may_be_swept};
+use crate::rows::{BatchRow, SegmentRow};
+use crate::rules::{DOWNLOAD_GRACE, contradiction, counted, int, rows};
 use crate::store::{Result, StoreError};
 
 pub(super) fn record(db: &Connection, lease: &Lease, segment: &Segment) -> Result<()> {
@@ -24,7 +22,7 @@ pub(super) fn record(db: &Connection, lease: &Lease, segment: &Segment) -> Resul
         return if is_recorded(db, &lease.batch, (epoch, seq))? {
             Ok(())
         } else {
-            Err(corrupt(format!(
+            Err(contradiction(format!(
                 "segment {epoch}/{seq} of {} comes too late",
                 lease.batch
             )))
@@ -71,22 +69,7 @@ fn is_recorded(db: &Connection, batch: &BatchId, (epoch, seq): (u64, u64)) -> Re
 /// Adds the segment to what its batch counts.
 fn count(db: &Connection, row: &BatchRow, segment: &Segment) -> Result<()> {
     let batch = &row.batch;
-    if segment.lines.len() != segment.tally.ended() {
-        return Err(corrupt(format!(
-            "a segment of {} does not tally its lines",
-            batch.id
-        )));
-    }
-    let (mut tally, mut usage) = (batch.tally, batch.usage);
-    tally += segment.tally;
-    usage += segment.usage;
-    let (ended, total) = (tally.ended(), batch.total());
-    if ended > total {
-        return Err(corrupt(format!(
-            "{ended} of {total} lines of {} would be done",
-            batch.id
-        )));
-    }
+    let (tally, usage) = counted(batch, segment)?;
     let length = |extent: &Option<Extent>| extent.as_ref().map_or(0, |extent| extent.length);
     change(
         db,
@@ -180,9 +163,7 @@ pub(super) fn list(
     };
     let sql = select("batch = ?1 AND (epoch, seq) >= (?2, ?3) ORDER BY epoch, seq LIMIT ?4");
     let params = params![batch.as_str(), int(from.0), int(from.1), rows(limit)];
-    all(db, &sql, params, |row| {
-        SegmentRow::read(row).map(|row| row.segment)
-    })
+    all(db, &sql, params, |row| segment(row).map(|row| row.segment))
 }
 
 /// Where to go on behind a segment. One that was merged with later ones since is read again, as a
@@ -220,11 +201,12 @@ pub(super) fn merge(
     let bounds = [first.0, first.1, last.0, last.1].map(int);
     let [from_epoch, from_seq, to_epoch, to_seq] = bounds;
     let params = params![batch.as_str(), from_epoch, from_seq, to_epoch, to_seq];
-    let replaced = all(db, &sql, params, SegmentRow::read)?;
+    let replaced = all(db, &sql, params, segment)?;
     let Some(range) = Range::over(&replaced) else {
         return Ok(());
     };
-    if range.first != first || range.key_of_last != last || !range.holds_the_same_as(merged) {
+    let epoch = batches::find(db, batch)?.map_or(u64::MAX, |row| row.epoch);
+    if !range.is_replaced_by(merged, last) || may_be_swept(epoch, merged, &replaced) {
         return Ok(());
     }
     change(
@@ -247,59 +229,4 @@ pub(super) fn merge(
         garbage::discard(db, blob, at.plus(DOWNLOAD_GRACE))?;
     }
     Ok(())
-}
-
-/// Neighbouring segments, summed up.
-struct Range {
-    first: (u64, u64),
-    key_of_last: (u64, u64),
-    /// As [`SegmentRow::last`] of the last one.
-    last: (u64, u64),
-    output_at: Option<u64>,
-    error_at: Option<u64>,
-    output_bytes: u64,
-    error_bytes: u64,
-    lines: LineSet,
-    tally: Tally,
-    usage: Usage,
-}
-
-impl Range {
-    fn over(rows: &[SegmentRow]) -> Option<Self> {
-        let (first, last) = (rows.first()?, rows.last()?);
-        let mut range = Self {
-            first: (first.segment.epoch, first.segment.seq),
-            key_of_last: (last.segment.epoch, last.segment.seq),
-            last: last.last,
-            output_at: rows.iter().find_map(|row| row.output_at),
-            error_at: rows.iter().find_map(|row| row.error_at),
-            output_bytes: 0,
-            error_bytes: 0,
-            lines: LineSet::new(),
-            tally: Tally::default(),
-            usage: Usage::default(),
-        };
-        for SegmentRow { segment, .. } in rows {
-            range.output_bytes += bytes(segment.output.as_ref());
-            range.error_bytes += bytes(segment.error.as_ref());
-            range.lines.union_with(&segment.lines);
-            range.tally.add_assign(segment.tally);
-            range.usage.add_assign(segment.usage);
-        }
-        Some(range)
-    }
-
-    fn holds_the_same_as(&self, merged: &Segment) -> bool {
-        self.output_at.is_some() == merged.output.is_some()
-            && self.error_at.is_some() == merged.error.is_some()
-            && self.output_bytes == bytes(merged.output.as_ref())
-            && self.error_bytes == bytes(merged.error.as_ref())
-            && self.lines == merged.lines
-            && self.tally == merged.tally
-            && self.usage == merged.usage
-    }
-}
-
-fn bytes(extent: Option<&Extent>) -> u64 {
-    extent.map_or(0, |extent| extent.length)
 }

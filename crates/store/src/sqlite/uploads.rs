@@ -1,19 +1,15 @@
 //! Uploads: created, given parts, completed, cancelled, expired.
 
-use std::time::Duration;
-
 use overnight_core::id::{ProjectId, UploadId};
 use overnight_core::time::Timestamp;
 use overnight_core::upload::{Upload, UploadPart, UploadState};
 use rusqlite::{Connection, params};
 
-use super::row::{PartRow, UploadRow, all, change, int, micros, one, rows, to_json};
+use super::row::{self, all, change, one};
 use super::{files, garbage};
+use crate::rows::{PART_COLUMNS, UPLOAD_COLUMNS};
+use crate::rules::{UPLOAD_KEPT, before, int, micros, rows, span, to_json};
 use crate::store::{Completion, Result, StoreError};
-
-/// How long an upload is remembered behind its expiry, so that a client that comes late is told
-/// what became of it.
-const KEPT: Duration = Duration::from_hours(24);
 
 pub(super) fn insert(db: &Connection, upload: &Upload) -> Result<()> {
     change(
@@ -29,9 +25,7 @@ pub(super) fn insert(db: &Connection, upload: &Upload) -> Result<()> {
             int(upload.bytes),
             micros(upload.created_at),
             micros(upload.expires_at),
-            upload
-                .file_expires_after
-                .map(|after| u64::try_from(after.as_micros()).map_or(i64::MAX, int)),
+            upload.file_expires_after.map(span),
         ],
     )?;
     Ok(())
@@ -46,8 +40,8 @@ pub(super) fn upload(db: &Connection, project: &ProjectId, id: &UploadId) -> Res
 
 /// An upload, whosever it is.
 pub(super) fn find(db: &Connection, id: &UploadId) -> Result<Option<Upload>> {
-    let sql = format!("SELECT {} FROM uploads WHERE id = ?1", UploadRow::COLUMNS);
-    Ok(one(db, &sql, [id.as_str()], UploadRow::read)?.map(|UploadRow(upload)| upload))
+    let sql = format!("SELECT {UPLOAD_COLUMNS} FROM uploads WHERE id = ?1");
+    one(db, &sql, [id.as_str()], row::upload)
 }
 
 pub(super) fn parts(
@@ -60,13 +54,8 @@ pub(super) fn parts(
 }
 
 pub(super) fn parts_of(db: &Connection, id: &UploadId) -> Result<Vec<UploadPart>> {
-    let sql = format!(
-        "SELECT {} FROM upload_parts WHERE upload = ?1 ORDER BY id",
-        PartRow::COLUMNS
-    );
-    all(db, &sql, [id.as_str()], |row| {
-        PartRow::read(row).map(|PartRow(part)| part)
-    })
+    let sql = format!("SELECT {PART_COLUMNS} FROM upload_parts WHERE upload = ?1 ORDER BY id");
+    all(db, &sql, [id.as_str()], row::part)
 }
 
 pub(super) fn insert_part(db: &Connection, project: &ProjectId, part: &UploadPart) -> Result<()> {
@@ -172,24 +161,22 @@ fn let_go_of_parts(db: &Connection, id: &UploadId, at: Timestamp) -> Result<()> 
 
 pub(super) fn expire(db: &Connection, limit: usize, at: Timestamp) -> Result<u64> {
     let sql = format!(
-        "SELECT {} FROM uploads WHERE status = 'pending' AND expires_at <= ?1 \
-         ORDER BY expires_at LIMIT ?2",
-        UploadRow::COLUMNS
+        "SELECT {UPLOAD_COLUMNS} FROM uploads WHERE status = 'pending' AND expires_at <= ?1 \
+         ORDER BY expires_at LIMIT ?2"
     );
-    let expired = all(db, &sql, params![micros(at), rows(limit)], UploadRow::read)?;
+    let expired = all(db, &sql, params![micros(at), rows(limit)], row::upload)?;
     let mut ended = expired.len();
-    for UploadRow(mut upload) in expired {
+    for mut upload in expired {
         upload.state = UploadState::Expired;
         save(db, &upload)?;
         let_go_of_parts(db, &upload.id, at)?;
     }
-    let kept = u64::try_from(KEPT.as_micros()).unwrap_or(u64::MAX);
-    if let Some(until) = at.micros().checked_sub(kept) {
+    if let Some(until) = before(at, UPLOAD_KEPT) {
         ended += change(
             db,
             "DELETE FROM uploads WHERE id IN (SELECT id FROM uploads \
              WHERE status <> 'pending' AND expires_at <= ?1 ORDER BY expires_at LIMIT ?2)",
-            params![int(until), rows(limit)],
+            params![until, rows(limit)],
         )?;
     }
     Ok(ended as u64)

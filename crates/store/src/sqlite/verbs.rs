@@ -184,6 +184,10 @@ impl Store for Sqlite {
             .await
     }
 
+    fn lease_time(&self) -> Option<Duration> {
+        None
+    }
+
     async fn claim(&self, worker: &WorkerId, limit: usize, _at: Timestamp) -> Result<Vec<Claim>> {
         let worker = worker.clone();
         // After a power failure nobody holds anything, whether the claim was kept or not; what is recorded

@@ -1,0 +1,155 @@
+//! Where the metadata is kept: in the data folder, for one process, or in a PostgreSQL database, for
+//! many.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+use overnight_store::blocking::Blocking;
+use overnight_store::folder::{DataFolder, FolderError};
+use overnight_store::{Postgres, Sqlite, Store, StoreError, Wake};
+
+use crate::config::settings::Settings;
+
+/// The metadata of a server.
+pub(crate) enum Metadata {
+    Sqlite(Sqlite),
+    Postgres(Postgres),
+}
+
+/// The data folder of a server.
+pub(crate) struct Data {
+    pub(crate) folder: Arc<DataFolder>,
+    /// Whether no other process uses it.
+    pub(crate) is_alone: bool,
+}
+
+/// Takes the data folder, and opens the metadata in it or in the database that is set.
+pub(crate) async fn open(settings: &Settings) -> anyhow::Result<(Data, Metadata)> {
+    let path = &settings.data;
+    let Some(url) = &settings.store else {
+        let folder = DataFolder::lock(path).map_err(|error| no_folder(path, &error))?;
+        let sqlite = in_folder(&folder).await?;
+        let data = Data {
+            folder: Arc::new(folder),
+            is_alone: true,
+        };
+        return Ok((data, Metadata::Sqlite(sqlite)));
+    };
+    let shown = path.display();
+    if path.join("overnight.db").exists() {
+        bail!(
+            "{shown} has a database of its own, and would be used with another one: choose another \
+             folder with `--data`, or leave `--store` out"
+        );
+    }
+    let (folder, is_alone) = DataFolder::share(path).map_err(|error| no_folder(path, &error))?;
+    let url = url.settings(&settings.postgres)?;
+    let place = url.place();
+    let postgres = Postgres::open(url)
+        .await
+        .with_context(|| format!("the database {place} cannot be used"))?;
+    if has_blobs(&folder) && postgres.newest().await?.is_none() {
+        bail!(
+            "the database {place} is empty, and {shown} holds what another one named: a sweep would \
+             delete it. Name that database with `--store`, or another folder with `--data`"
+        );
+    }
+    let data = Data {
+        folder: Arc::new(folder),
+        is_alone,
+    };
+    Ok((data, Metadata::Postgres(postgres)))
+}
+
+async fn in_folder(data: &DataFolder) -> anyhow::Result<Sqlite> {
+    refuse_orphaned(data)?;
+    let path = data.database();
+    Blocking::Pool
+        .run(move || Sqlite::open(&path, Blocking::Pool))
+        .await?
+        .map_err(|error| unusable(data, error))
+}
+
+impl Metadata {
+    /// The metadata for the rooms.
+    pub(crate) fn store(&self) -> Arc<dyn Store> {
+        match self {
+            Self::Sqlite(store) => Arc::new(store.clone()),
+            Self::Postgres(store) => Arc::new(store.clone()),
+        }
+    }
+
+    /// Waits until the database turns out to be damaged so that the process should end. A database on
+    /// a server is its server's to watch: verbs that find damage say so.
+    pub(crate) async fn damaged(&self) -> Arc<str> {
+        match self {
+            Self::Sqlite(store) => store.damaged().await,
+            Self::Postgres(_) => std::future::pending().await,
+        }
+    }
+
+    /// Passes on what other processes hint at, until the caller stops waiting.
+    pub(crate) async fn pass_on_hints(&self, wake: Wake) {
+        match self {
+            Self::Sqlite(_) => std::future::pending().await,
+            Self::Postgres(store) => store.pass_on_hints(wake).await,
+        }
+    }
+}
+
+/// Refuses a folder with blobs and without the database that names them: to an empty database they
+/// would be leftovers, which a sweep deletes.
+fn refuse_orphaned(data: &DataFolder) -> anyhow::Result<()> {
+    if data.database().exists() || !has_blobs(data) {
+        return Ok(());
+    }
+    bail!(
+        "{} is gone, and {} still holds what it named. Restore the folder from a backup with \
+         `overnight restore`, or move it away to begin anew",
+        data.database().display(),
+        data.blobs().display(),
+    )
+}
+
+fn has_blobs(data: &DataFolder) -> bool {
+    let blobs = std::fs::read_dir(data.blobs());
+    blobs.is_ok_and(|mut entries| entries.next().is_some())
+}
+
+/// Why the database cannot be opened, and what to do.
+fn unusable(data: &DataFolder, error: StoreError) -> anyhow::Error {
+    let (database, folder) = (data.database(), data.path().display());
+    let shown = database.display();
+    let advice = match &error {
+        StoreError::Corrupt(_) | StoreError::Contradicts(_) => format!(
+            "the database {shown} is damaged. Nothing was changed. `overnight verify --data {folder}` \
+             says what is wrong; restore the folder from a backup with `overnight restore`"
+        ),
+        StoreError::NotFound
+        | StoreError::Fenced
+        | StoreError::Illegal(_)
+        | StoreError::Refused(_)
+        | StoreError::Unavailable(_) => format!("the database {shown} cannot be used"),
+    };
+    anyhow::Error::new(error).context(advice)
+}
+
+/// Why the data folder cannot be used, and what to do.
+fn no_folder(path: &Path, error: &FolderError) -> anyhow::Error {
+    let shown = path.display();
+    let advice = match error {
+        FolderError::AlreadyInUse { .. } => {
+            format!("{shown}: {error}; stop that one first, or choose another folder with `--data`")
+        }
+        FolderError::Network { .. } => {
+            format!("{shown}: {error}; choose a folder on a disk of this machine with `--data`")
+        }
+        FolderError::Unavailable(cause) => {
+            format!(
+                "the data folder {shown} cannot be written: {cause}; choose another with `--data`"
+            )
+        }
+    };
+    anyhow::anyhow!(advice)
+}

@@ -1,0 +1,206 @@
+//! Metadata in a PostgreSQL database, for any number of processes.
+//!
+//! Each verb is one transaction on a connection of a pool. What races with what is settled by locks
+//! of rows, not by the isolation level: whatever changes a batch locks its row first, so a take-over
+//! and a flush come one after the other, and the later one sees what the earlier one did. A verb of
+//! which it is certain that nothing happened is tried again for a while; when the answer to its
+//! commit was lost nobody knows, and its caller, for whom every verb may be repeated, is told so.
+//!
+//! The verbs themselves are functions of a connection, one file for each room, with the names that
+//! they have in the driver of SQLite: `files`, `uploads`, `batches`, `claims`, `once`, `segments`,
+//! `seal`, `garbage`, `quarantine`, `running`.
+
+mod batches;
+mod claims;
+mod db;
+mod error;
+mod files;
+mod garbage;
+mod hints;
+mod migrate;
+mod once;
+mod quarantine;
+mod row;
+mod running;
+mod seal;
+mod segments;
+mod settings;
+#[cfg(test)]
+mod tests;
+mod tls;
+mod uploads;
+mod verbs;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use deadpool_postgres::{
+    Hook, HookError, Manager, ManagerConfig, Pool, PoolBuilder, RecyclingMethod, Runtime,
+};
+use tokio::time::{Instant, sleep};
+use tokio_postgres::NoTls;
+
+use self::db::{Db, Ended, Mode};
+use self::error::{Passing, passing};
+use self::settings::Tls;
+pub use self::settings::{BadUrl, PostgresSettings};
+use self::tls::MakeTls;
+use crate::store::{Result, StoreError};
+
+/// The pause before a verb is tried again for the first time; it doubles.
+const PAUSE_MIN: Duration = Duration::from_millis(5);
+
+/// The longest pause.
+const PAUSE_MAX: Duration = Duration::from_millis(500);
+
+/// So many times as long as the server lets a statement take, an answer may take to come.
+const ANSWER_PATIENCE: u32 = 2;
+
+/// The metadata in one schema of one database. Cloning shares the connections.
+#[derive(Clone)]
+pub struct Postgres {
+    pool: Pool,
+    settings: Arc<PostgresSettings>,
+}
+
+impl Postgres {
+    /// Connects to the database and brings its schema up to date. While the server is starting it is
+    /// waited for, for [`PostgresSettings::patience`].
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] when the database cannot be reached or used, or was written by a
+    /// newer version of this program.
+    pub async fn open(settings: PostgresSettings) -> Result<Self> {
+        let builder = match &settings.tls {
+            Tls::Off => pool(&settings, NoTls),
+            Tls::On { authorities } => {
+                let tls = MakeTls::new(authorities.as_deref())
+                    .map_err(|error| StoreError::Unavailable(Box::new(error)))?;
+                pool(&settings, tls)
+            }
+        };
+        let store = Self {
+            pool: builder
+                .build()
+                .map_err(|error| StoreError::Unavailable(Box::new(error)))?,
+            settings: Arc::new(settings),
+        };
+        store
+            .persist(|| async {
+                let mut client = store.pool.get().await?;
+                migrate::migrate(&mut client, &store.settings).await
+            })
+            .await?;
+        Ok(store)
+    }
+
+    /// Runs a verb that changes rows.
+    async fn change<T, F: Future<Output = Result<T>>>(&self, verb: impl Fn(Db) -> F) -> Result<T> {
+        self.transact(Mode::Change, verb).await
+    }
+
+    /// Runs a verb whose statements all read one state of the database.
+    async fn read<T, F: Future<Output = Result<T>>>(&self, verb: impl Fn(Db) -> F) -> Result<T> {
+        self.transact(Mode::Snapshot, verb).await
+    }
+
+    /// Runs a verb that reads with one statement.
+    async fn glance<T, F: Future<Output = Result<T>>>(&self, verb: impl Fn(Db) -> F) -> Result<T> {
+        self.transact(Mode::Glance, verb).await
+    }
+
+    async fn transact<T, F>(&self, mode: Mode, verb: impl Fn(Db) -> F) -> Result<T>
+    where
+        F: Future<Output = Result<T>>,
+    {
+        // What is certain may be tried again; what is not goes around it.
+        let answer = self.persist(|| async { self.attempt(mode, &verb).await });
+        answer.await?
+    }
+
+    /// Runs a verb once. The outer error says that nothing has happened.
+    async fn attempt<T, F>(&self, mode: Mode, verb: impl Fn(Db) -> F) -> Result<Result<T>>
+    where
+        F: Future<Output = Result<T>>,
+    {
+        let client = self.pool.get().await?;
+        let patience = self.settings.statement_timeout * ANSWER_PATIENCE;
+        let db = Db::begin(client, mode, patience).await?;
+        let answer = verb(db.clone()).await?;
+        match db.commit(mode).await {
+            Ended::Well => Ok(Ok(answer)),
+            Ended::Undone(error) => Err(error),
+            Ended::Unknown(error) => Ok(Err(error)),
+        }
+    }
+
+    /// Tries something that fails without a trace until it does not fail for a passing reason, for
+    /// as long as there is patience.
+    async fn persist<T, F: Future<Output = Result<T>>>(
+        &self,
+        attempt: impl Fn() -> F,
+    ) -> Result<T> {
+        let until = Instant::now() + self.settings.patience;
+        let mut pause = PAUSE_MIN;
+        loop {
+            let (error, why) = match attempt().await {
+                Ok(done) => return Ok(done),
+                Err(error) => match passing(&error) {
+                    Some(why) => (error, why),
+                    None => return Err(error),
+                },
+            };
+            if why == Passing::Connection {
+                // What broke one connection broke the others, or they lead to a former primary.
+                self.pool.retain(|_, _| false);
+            }
+            if Instant::now() + pause >= until {
+                return Err(error);
+            }
+            tracing::debug!(
+                error = &error as &dyn std::error::Error,
+                "the database is asked again"
+            );
+            sleep(pause).await;
+            pause = (pause * 2).min(PAUSE_MAX);
+        }
+    }
+}
+
+impl fmt::Debug for Postgres {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Postgres")
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+fn pool<T>(settings: &PostgresSettings, tls: T) -> PoolBuilder
+where
+    T: tokio_postgres::tls::MakeTlsConnect<tokio_postgres::Socket> + Clone + Send + Sync + 'static,
+    T::Stream: Send + Sync,
+    T::TlsConnect: Send + Sync,
+    <T::TlsConnect as tokio_postgres::tls::TlsConnect<tokio_postgres::Socket>>::Future: Send,
+{
+    let manager = ManagerConfig {
+        recycling_method: RecyclingMethod::Fast,
+    };
+    let mut config = settings.config.clone();
+    config.connect_timeout(settings.connect_timeout);
+    let session: Arc<str> = settings.session().into();
+    Pool::builder(Manager::from_config(config, tls, manager))
+        .max_size(settings.connections_max.max(1))
+        .wait_timeout(Some(settings.wait))
+        // A host that is looked up and asked, and the first statements.
+        .create_timeout(Some(settings.connect_timeout * 2))
+        .runtime(Runtime::Tokio1)
+        .post_create(Hook::async_fn(move |client, _| {
+            let session = Arc::clone(&session);
+            Box::pin(async move {
+                let begun = client.batch_execute(&session).await;
+                begun.map_err(HookError::Backend)
+            })
+        }))
+}

@@ -1,0 +1,251 @@
+//! PostgreSQL servers that are thrown away, of the oldest and the newest version that the tests run
+//! on.
+//!
+//! Most tests want a server that is there and well: all test processes share one of each version
+//! ([`Shared`]), and each test has a schema of its own. Tests that stop their server have one to
+//! themselves ([`Own`]).
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, Write as _};
+use std::net::{SocketAddr, TcpListener};
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A version of the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Version {
+    /// The oldest that is supported.
+    Oldest,
+    /// The newest that there is.
+    Newest,
+}
+
+impl Version {
+    const fn number(self) -> &'static str {
+        match self {
+            Self::Oldest => "15",
+            Self::Newest => "18",
+        }
+    }
+}
+
+/// A server that test processes share, for as long as the value is there. The last one that lets go
+/// of it ends it, some seconds later.
+#[derive(Debug)]
+pub struct Shared {
+    folder: PathBuf,
+    /// Locked for as long as the server is wanted.
+    _wanted: File,
+    /// Tells the schemas of this value from those of others.
+    number: u64,
+    schemas: AtomicU64,
+}
+
+impl Shared {
+    /// The server of that version, started if it is not there.
+    ///
+    /// # Errors
+    ///
+    /// There is no such server, or it does not start: `scripts/fetch-postgres` was not run, say.
+    pub fn find(version: Version) -> io::Result<Self> {
+        let folder = place(&format!("shared-{}", version.number()));
+        fs::create_dir_all(&folder)?;
+        let mut turn = file(&folder.join("turn"))?;
+        turn.lock()?;
+        let wanted = file(&folder.join("users"))?;
+        wanted.lock_shared()?;
+        let server = folder.join("server");
+        if UnixStream::connect(server.join(".s.PGSQL.5432")).is_err() {
+            let script = root().join("scripts/parts/postgres-shared.sh");
+            let mut command = Command::new(script);
+            command.arg(version.number()).arg(&folder);
+            // Not of the process group of a test, which is ended as a whole when it hangs.
+            command.process_group(0);
+            until_ready(command)?;
+        }
+        let number = next(&mut turn)?;
+        Ok(Self {
+            folder: server,
+            _wanted: wanted,
+            number,
+            schemas: AtomicU64::new(0),
+        })
+    }
+
+    /// Where its database is.
+    #[must_use]
+    pub fn url(&self) -> String {
+        let folder = self.folder.display().to_string().replace('/', "%2F");
+        format!("postgres://postgres@{folder}/postgres")
+    }
+
+    /// The name of a schema that nobody else has taken.
+    #[must_use]
+    pub fn schema(&self) -> String {
+        let schema = self.schemas.fetch_add(1, Ordering::Relaxed);
+        format!("test_{}_{schema}", self.number)
+    }
+}
+
+/// How a server ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// It tells its clients, and ends their connections.
+    Fast,
+    /// As if it had crashed: what it was doing is rolled back when it starts again.
+    Crash,
+}
+
+/// A server of one test, on a port of loopback. Dropping it ends it.
+#[derive(Debug)]
+pub struct Own {
+    version: Version,
+    folder: PathBuf,
+    port: u16,
+    child: Option<Child>,
+}
+
+impl Own {
+    /// Starts a server with an empty database.
+    ///
+    /// # Errors
+    ///
+    /// As [`Shared::find`].
+    pub fn start(version: Version) -> io::Result<Self> {
+        static STARTED: AtomicU64 = AtomicU64::new(0);
+        let number = STARTED.fetch_add(1, Ordering::Relaxed);
+        let folder = place(&format!("own-{}-{number}", std::process::id()));
+        // What a killed test left whose process had the same number.
+        let _ = fs::remove_dir_all(&folder);
+        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let mut own = Self {
+            version,
+            folder,
+            port,
+            child: None,
+        };
+        own.start_again()?;
+        Ok(own)
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], self.port))
+    }
+
+    /// Where its database is, for whoever reaches it at that address (a proxy's, say).
+    #[must_use]
+    pub fn url_at(&self, address: SocketAddr) -> String {
+        format!("postgres://postgres@{address}/postgres")
+    }
+
+    /// Where its database is.
+    #[must_use]
+    pub fn url(&self) -> String {
+        self.url_at(self.address())
+    }
+
+    /// Ends the server; what it holds stays.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be told to.
+    pub fn stop(&mut self, how: Stop) -> io::Result<()> {
+        let Some(mut child) = self.child.take() else {
+            return Ok(());
+        };
+        let signal = match how {
+            Stop::Fast => "-INT",
+            Stop::Crash => "-QUIT",
+        };
+        let told = Command::new("kill")
+            .arg(signal)
+            .arg(child.id().to_string())
+            .status()?;
+        if !told.success() {
+            return Err(io::Error::other("the server was gone before it was ended"));
+        }
+        child.wait()?;
+        Ok(())
+    }
+
+    /// Starts the server with what it held.
+    ///
+    /// # Errors
+    ///
+    /// As [`Shared::find`].
+    pub fn start_again(&mut self) -> io::Result<()> {
+        let mut command = Command::new(root().join("scripts/serve-postgres"));
+        command.arg(self.version.number());
+        command.arg(&self.folder).arg(self.port.to_string());
+        self.child = Some(until_ready(command)?);
+        Ok(())
+    }
+}
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        // What cannot be ended ends with this process, which is its parent.
+        let _ = self.stop(Stop::Crash);
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// Starts what prints `ready` when it is.
+fn until_ready(mut command: Command) -> io::Result<Child> {
+    command.stdin(Stdio::null()).stdout(Stdio::piped());
+    let mut child = command.spawn()?;
+    let mut first = String::new();
+    if let Some(said) = child.stdout.take() {
+        BufReader::new(said).read_line(&mut first)?;
+    }
+    if first.trim() == "ready" {
+        return Ok(child);
+    }
+    let ended = child.wait()?;
+    Err(io::Error::other(format!(
+        "PostgreSQL did not start ({ended}); scripts/fetch-postgres says what is missing"
+    )))
+}
+
+/// A folder in memory where there is one. Its name is short: a socket's path has a hundred
+/// characters at most.
+fn place(name: &str) -> PathBuf {
+    let memory = Path::new("/dev/shm");
+    let parent = if memory.is_dir() {
+        memory
+    } else {
+        Path::new("/tmp")
+    };
+    // Work trees beside each other may differ in what they start.
+    let tree = root().to_string_lossy().bytes().fold(0_u32, |sum, byte| {
+        sum.wrapping_mul(31).wrapping_add(u32::from(byte))
+    });
+    parent.join(format!("overnight-postgres-{tree:x}-{name}"))
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn file(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    options.open(path)
+}
+
+/// Counts in a file that the caller has locked.
+fn next(file: &mut File) -> io::Result<u64> {
+    let mut text = String::new();
+    file.rewind()?;
+    file.read_to_string(&mut text)?;
+    let next = text.trim().parse::<u64>().unwrap_or(0) + 1;
+    file.rewind()?;
+    file.set_len(0)?;
+    write!(file, "{next}")?;
+    Ok(next)
+}
