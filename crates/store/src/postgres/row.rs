@@ -60,7 +60,7 @@ pub(super) fn file(row: &Row) -> Result<FileRow> {
     })
 }
 
-/// A row of the columns [`UPLOAD_COLUMNS`].
+/// A row of the columns `UPLOAD_COLUMNS`.
 pub(super) fn upload(row: &Row) -> Result<Upload> {
     let after = number_if_any(row, "file_expires_after")?;
     Ok(Upload {
@@ -87,7 +87,7 @@ pub(super) fn upload(row: &Row) -> Result<Upload> {
     })
 }
 
-/// A row of the columns [`PART_COLUMNS`].
+/// A row of the columns `PART_COLUMNS`.
 pub(super) fn part(row: &Row) -> Result<UploadPart> {
     Ok(UploadPart {
         id: text(row, "id")?,
