@@ -108,9 +108,8 @@ async fn end_unrun(shared: &Shared, run: &Run, batch: &Batch, why: LineError) ->
     let mut full = unrun.next().await?;
     while !full.is_empty() {
         // The next segment is made while this one is written.
-        let (recorded, next) = tokio::join!(record_now(shared, run, full), unrun.next());
-        recorded?;
-        full = next?;
+        let (made, ()) = tokio::try_join!(unrun.next(), record_now(shared, run, full))?;
+        full = made;
     }
     Ok(())
 }

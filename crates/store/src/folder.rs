@@ -5,7 +5,7 @@
 //! may be local, or lost with a connection; SQLite's shared memory does not work), so such a folder
 //! is refused.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
@@ -69,33 +69,6 @@ impl DataFolder {
         Ok(Self { path, _lock: lock })
     }
 
-    /// Takes a folder together with other processes that share it: their rows are elsewhere, and this
-    /// one holds blobs alone. It may be on a network file system. True when nobody else has it at this
-    /// moment, so that what former processes left half-written is nobody's.
-    ///
-    /// # Errors
-    ///
-    /// [`FolderError::AlreadyInUse`] by a process that does not share it, or
-    /// [`FolderError::Unavailable`].
-    pub fn share(path: &Path) -> Result<(Self, bool), FolderError> {
-        entries::create_folder(path)?;
-        let path = path.canonicalize()?;
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false);
-        let mut lock = options.open(path.join("lock"))?;
-        let is_alone = match take(&mut lock) {
-            Ok(()) => true,
-            Err(FolderError::AlreadyInUse { .. }) => false,
-            Err(error) => return Err(error),
-        };
-        lock_as(&mut lock, FlockOperation::NonBlockingLockShared)?;
-        if is_alone {
-            // Nobody's number: those who share it are many.
-            lock.set_len(0)?;
-        }
-        Ok((Self { path, _lock: lock }, is_alone))
-    }
-
     /// Takes a folder that is there, and writes nothing into it: for whoever only looks at it while
     /// nobody uses it.
     ///
@@ -109,6 +82,39 @@ impl DataFolder {
         let mut lock = File::open(if lock.exists() { &lock } else { &path })?;
         take(&mut lock)?;
         Ok(Self { path, _lock: lock })
+    }
+
+    /// Whether its blobs are those of the installation of that name, whose metadata is elsewhere. A folder
+    /// without blobs that belongs to nobody is the installation's from then on.
+    ///
+    /// # Errors
+    ///
+    /// What it belongs to cannot be read, or cannot be noted for good.
+    pub fn belongs_to(&self, installation: &str) -> io::Result<bool> {
+        let mark = self.path.join("installation");
+        match fs::read_to_string(&mark) {
+            Ok(found) => return Ok(found.trim() == installation),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+        if self.has_blobs() {
+            return Ok(false);
+        }
+        // Renamed when it is whole: half a name would be another's.
+        let unfinished = self.path.join("installation#1");
+        let mut file = File::create(&unfinished)?;
+        writeln!(file, "{installation}")?;
+        file.sync_all()?;
+        fs::rename(&unfinished, &mark)?;
+        entries::keep(&self.path)?;
+        Ok(true)
+    }
+
+    /// Whether there are any blobs.
+    #[must_use]
+    pub fn has_blobs(&self) -> bool {
+        let blobs = fs::read_dir(self.blobs());
+        blobs.is_ok_and(|mut entries| entries.next().is_some())
     }
 
     /// The folder, as an absolute path.
@@ -141,11 +147,7 @@ impl DataFolder {
 }
 
 fn take(lock: &mut File) -> Result<(), FolderError> {
-    lock_as(lock, FlockOperation::NonBlockingLockExclusive)
-}
-
-fn lock_as(lock: &mut File, how: FlockOperation) -> Result<(), FolderError> {
-    match flock(&*lock, how) {
+    match flock(&*lock, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(()),
         Err(rustix::io::Errno::WOULDBLOCK) => {
             let pid = holder(lock);
@@ -173,7 +175,7 @@ fn network(path: &Path) -> io::Result<Option<String>> {
         return Ok(None);
     }
     // FUSE serves local disks as well: the mount table tells which program is behind it.
-    let table = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let table = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
     Ok(mounts::kind(&table, path)
         .filter(|kind| mounts::is_remote(kind))
         .map(str::to_owned))
@@ -267,6 +269,21 @@ mod tests {
         let data = DataFolder::lock(&folder.path().join("a/b")).unwrap();
         assert!(data.path().ends_with("a/b"));
         assert!(data.free_bytes().unwrap() > 0);
+    }
+
+    #[test]
+    fn a_folder_belongs_to_whoever_asked_first_and_to_nobody_once_it_has_blobs() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = DataFolder::lock(folder.path()).unwrap();
+        for _ in 0..2 {
+            assert!(data.belongs_to("one").unwrap());
+            assert!(!data.belongs_to("other").unwrap());
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let data = DataFolder::lock(folder.path()).unwrap();
+        fs::create_dir_all(data.blobs().join("segments")).unwrap();
+        assert!(data.has_blobs());
+        assert!(!data.belongs_to("one").unwrap());
     }
 
     #[cfg(target_os = "linux")]

@@ -96,6 +96,21 @@ impl Postgres {
         Ok(store)
     }
 
+    /// The name of this installation, which was drawn when its schema was made: the blobs that its rows
+    /// name must be nobody else's.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] when the database does not answer.
+    pub async fn installation(&self) -> Result<String> {
+        self.glance(|db| async move {
+            let row = db.one("SELECT id FROM installation", &[]).await?;
+            let missing = || StoreError::Corrupt("the installation has no name".into());
+            row::text(&row.ok_or_else(missing)?, "id")
+        })
+        .await
+    }
+
     /// Runs a verb that changes rows.
     async fn change<T, F: Future<Output = Result<T>>>(&self, verb: impl Fn(Db) -> F) -> Result<T> {
         self.transact(Mode::Change, verb).await

@@ -23,9 +23,6 @@ pub(crate) const FLUSH_BYTES: u64 = 4 << 20;
 /// Small lines are gathered in pieces of about this size, so that none is moved when it grows.
 const PIECE_BYTES: usize = 1 << 20;
 
-/// Memory for lines that are expected comes in multiples of this.
-const ROOM_STEP_BYTES: usize = 64 << 10;
-
 /// Which line ended, and what it took.
 pub(crate) struct LineResult<'a> {
     /// Its number.
@@ -86,9 +83,10 @@ pub(crate) struct Lines {
 impl Lines {
     /// None yet, but about as many bytes of them are expected as the others have in one piece.
     fn like(others: &Self) -> Self {
-        let room = others.tail.len().next_multiple_of(ROOM_STEP_BYTES);
+        let held = others.tail.len();
         Self {
-            room: room.min(PIECE_BYTES + ROOM_STEP_BYTES),
+            // A quarter more, so that one that holds a little more is not moved.
+            room: (held + held / 4).min(PIECE_BYTES),
             ..Self::default()
         }
     }

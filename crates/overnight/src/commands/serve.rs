@@ -76,21 +76,15 @@ pub(super) async fn serve(
     let listeners = Listeners::bind(&settings).await?;
     refuse_backup(&settings.data)?;
     let (data, metadata) = metadata::open(&settings).await?;
-    let blobs = Blobs::folder(&data.folder.blobs()).with_context(|| {
-        format!(
-            "the folder {} cannot be used",
-            data.folder.blobs().display()
-        )
-    })?;
-    if data.is_alone {
-        sweep_staging(&blobs).await?;
-    }
+    let blobs = Blobs::folder(&data.blobs())
+        .with_context(|| format!("the folder {} cannot be used", data.blobs().display()))?;
+    sweep_staging(&blobs).await?;
     let server = Server {
         settings,
         descriptors: Descriptors::claim(),
         stop,
         tasks: TaskTracker::new(),
-        data: data.folder,
+        data: Arc::new(data),
         metadata,
         blobs,
     };

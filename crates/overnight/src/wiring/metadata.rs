@@ -1,5 +1,5 @@
-//! Where the metadata is kept: in the data folder, for one process, or in a PostgreSQL database, for
-//! many.
+//! Where the metadata is kept: in the data folder, or in a PostgreSQL database that the folder belongs
+//! to.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -7,6 +7,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail};
 use overnight_store::blocking::Blocking;
 use overnight_store::folder::{DataFolder, FolderError};
+use overnight_store::postgres::PostgresSettings;
 use overnight_store::{Postgres, Sqlite, Store, StoreError, Wake};
 
 use crate::config::settings::Settings;
@@ -17,49 +18,41 @@ pub(crate) enum Metadata {
     Postgres(Postgres),
 }
 
-/// The data folder of a server.
-pub(crate) struct Data {
-    pub(crate) folder: Arc<DataFolder>,
-    /// Whether no other process uses it.
-    pub(crate) is_alone: bool,
+/// Takes the data folder, and opens the metadata in it or in the database that is set.
+pub(crate) async fn open(settings: &Settings) -> anyhow::Result<(DataFolder, Metadata)> {
+    let path = &settings.data;
+    let folder = DataFolder::lock(path).map_err(|error| no_folder(path, &error))?;
+    let metadata = match &settings.store {
+        None => Metadata::Sqlite(in_folder(&folder).await?),
+        Some(url) => {
+            Metadata::Postgres(on_server(&folder, url.settings(&settings.postgres)?).await?)
+        }
+    };
+    Ok((folder, metadata))
 }
 
-/// Takes the data folder, and opens the metadata in it or in the database that is set.
-pub(crate) async fn open(settings: &Settings) -> anyhow::Result<(Data, Metadata)> {
-    let path = &settings.data;
-    let Some(url) = &settings.store else {
-        let folder = DataFolder::lock(path).map_err(|error| no_folder(path, &error))?;
-        let sqlite = in_folder(&folder).await?;
-        let data = Data {
-            folder: Arc::new(folder),
-            is_alone: true,
-        };
-        return Ok((data, Metadata::Sqlite(sqlite)));
-    };
-    let shown = path.display();
-    if path.join("overnight.db").exists() {
+/// Opens a database on a server, if the folder belongs to it: what a database does not name is swept
+/// from its folder.
+async fn on_server(data: &DataFolder, settings: PostgresSettings) -> anyhow::Result<Postgres> {
+    let shown = data.path().display();
+    if data.database().exists() {
         bail!(
             "{shown} has a database of its own, and would be used with another one: choose another \
              folder with `--data`, or leave `--store` out"
         );
     }
-    let (folder, is_alone) = DataFolder::share(path).map_err(|error| no_folder(path, &error))?;
-    let url = url.settings(&settings.postgres)?;
-    let place = url.place();
-    let postgres = Postgres::open(url)
-        .await
-        .with_context(|| format!("the database {place} cannot be used"))?;
-    if has_blobs(&folder) && postgres.newest().await?.is_none() {
-        bail!(
-            "the database {place} is empty, and {shown} holds what another one named: a sweep would \
-             delete it. Name that database with `--store`, or another folder with `--data`"
-        );
+    let place = settings.place();
+    let unusable = || format!("the database {place} cannot be used");
+    let postgres = Postgres::open(settings).await.with_context(unusable)?;
+    let wanted = postgres.installation().await.with_context(unusable)?;
+    let is_own = data.belongs_to(&wanted);
+    if is_own.with_context(|| format!("{shown} cannot be used"))? {
+        return Ok(postgres);
     }
-    let data = Data {
-        folder: Arc::new(folder),
-        is_alone,
-    };
-    Ok((data, Metadata::Postgres(postgres)))
+    bail!(
+        "{shown} holds what another database than {place} names: a sweep would delete it. Name that \
+         database with `--store`, or another folder with `--data`"
+    )
 }
 
 async fn in_folder(data: &DataFolder) -> anyhow::Result<Sqlite> {
@@ -101,7 +94,7 @@ impl Metadata {
 /// Refuses a folder with blobs and without the database that names them: to an empty database they
 /// would be leftovers, which a sweep deletes.
 fn refuse_orphaned(data: &DataFolder) -> anyhow::Result<()> {
-    if data.database().exists() || !has_blobs(data) {
+    if data.database().exists() || !data.has_blobs() {
         return Ok(());
     }
     bail!(
@@ -110,11 +103,6 @@ fn refuse_orphaned(data: &DataFolder) -> anyhow::Result<()> {
         data.database().display(),
         data.blobs().display(),
     )
-}
-
-fn has_blobs(data: &DataFolder) -> bool {
-    let blobs = std::fs::read_dir(data.blobs());
-    blobs.is_ok_and(|mut entries| entries.next().is_some())
 }
 
 /// Why the database cannot be opened, and what to do.

@@ -71,6 +71,11 @@ impl PostgresSettings {
         if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
             return Err(bad("it names no host"));
         }
+        // An `@` within a password ends it for the library, and the rest would be shown as the host.
+        let is_odd = |host: &Host| matches!(host, Host::Tcp(name) if name.contains('@'));
+        if config.get_hosts().iter().any(is_odd) {
+            return Err(bad("its password holds an `@`: write it as `%40`"));
+        }
         let tls = tls(&ours, &config)?;
         let mode = match tls {
             Tls::Off => SslMode::Disable,
@@ -240,6 +245,10 @@ mod tests {
         assert_eq!(settings.place(), "localhost:5433/batches");
         assert_eq!(settings.tls, Tls::Off);
         assert!(!format!("{settings:?}").contains("secret"));
+        let odd = refusal("postgres://me:top@secret@localhost/b");
+        assert!(odd.contains("%40") && !odd.contains("secret"), "{odd}");
+        let escaped = PostgresSettings::from_url("postgres://me:top%40secret@localhost/b").unwrap();
+        assert_eq!(escaped.place(), "localhost:5432/b");
     }
 
     #[test]

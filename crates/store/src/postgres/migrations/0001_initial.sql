@@ -10,6 +10,14 @@
 -- Times are microseconds since 1970 as the caller tells them; the time of `workers` alone is that of
 -- the database. Checksums are 64 bits, kept as signed integers.
 
+-- Names this installation: a place for blobs belongs to one alone, since what it does not name is swept
+-- there.
+CREATE TABLE installation (
+    id TEXT COLLATE "C" NOT NULL PRIMARY KEY
+);
+
+INSERT INTO installation (id) VALUES (gen_random_uuid()::TEXT);
+
 -- The workers that there are or were lately. A worker's lease on all that it holds ends at `until`.
 CREATE TABLE workers (
     worker TEXT COLLATE "C" NOT NULL PRIMARY KEY,

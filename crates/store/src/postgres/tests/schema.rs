@@ -34,6 +34,16 @@ fn processes_that_start_at_once_make_one_schema() {
 }
 
 #[test]
+fn an_installation_keeps_its_name_and_no_other_has_it() {
+    let (one, other) = (Place::new(), Place::new());
+    block_on(async {
+        let name = one.open().await.installation().await.unwrap();
+        assert_eq!(one.open().await.installation().await.unwrap(), name);
+        assert_ne!(other.open().await.installation().await.unwrap(), name);
+    });
+}
+
+#[test]
 fn a_database_of_a_newer_schema_is_refused() {
     let place = Place::new();
     block_on(async {
