@@ -24,12 +24,10 @@ section! {
         /// An address that serves `/metrics` alone (with `/health` and `/ready`), without a key; none when it is
         /// not set.
         metrics_listen: Option<String> = None;
-        /// The folder that everything is kept in. It is made when it is not there. One process at a time uses it;
-        /// with `store`, any number.
+        /// The folder that everything is kept in. It is made when it is not there. One process at a time uses it.
         data: PathBuf = PathBuf::from("./overnight-data");
         /// The URL of a PostgreSQL database that is used in the place of the one in the folder:
-        /// `postgres://user:password@host:5432/name`. Files and results stay in the folder, which every process
-        /// of that database must see.
+        /// `postgres://user:password@host:5432/name`. Files and results stay in the folder.
         store: Option<StoreUrl> = None;
         /// The completion windows that a batch may ask for.
         windows: Words = Words::of(&["24h"]);
