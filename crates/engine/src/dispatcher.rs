@@ -213,6 +213,11 @@ async fn renew(shared: &Arc<Shared>) {
                 if held.status == Status::Cancelling {
                     run.order(Order::Cancel);
                 }
+                if run.set_paused(held.is_paused) {
+                    let id = run.batch_id();
+                    tracing::info!(batch.id = %id, paused = held.is_paused, "batch paused or resumed");
+                    send::launch(shared, shared.lanes.set_paused(run.key()));
+                }
             }
             // An ended batch has no lease any more, and its run is about to end by itself.
             Some(_) | None => confirm_lost(shared, &run).await,

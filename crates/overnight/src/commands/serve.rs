@@ -195,6 +195,7 @@ impl Server {
             access: api::access(&self.settings)?,
             tasks: requests.clone(),
             damaged: damaged.clone(),
+            stopping: self.stop.asked(),
             render_metrics: api::render(registry),
             ready: Arc::new(move || concern.concern().map_or(Ok(()), Err)),
             has_space: api::space(Arc::clone(&self.data), self.settings.disk.reserve.0),
