@@ -61,7 +61,7 @@ test('everything works with a key, downloads as well', async () => {
   await page.getByRole('button', { name: 'Start 2 lines' }).click();
   await page.locator('main .head .chip', { hasText: 'completed' }).waitFor();
   await page.goto(`${url}/dashboard/#/upstreams`);
-  await page.getByText('Last seen').waitFor();
+  await page.getByText('Last change').waitFor();
   await page.check();
 });
 

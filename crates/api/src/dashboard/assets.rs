@@ -76,6 +76,7 @@ pub(super) const ASSETS: &[Asset] = &[
     asset!("js/views/new/file.js"),
     asset!("js/views/new/form.js"),
     asset!("js/views/new/inspect.js"),
+    asset!("js/views/new/lesson.js"),
     asset!("js/views/new/verdict.js"),
     asset!("js/views/overview.js"),
     asset!("js/views/sample.js"),

@@ -9,6 +9,7 @@ import { callsButton } from '../parts/calls.js';
 import { say } from '../parts/notes.js';
 import { go } from '../router.js';
 import { dropZone, fileCard } from './new/file.js';
+import { lesson } from './new/lesson.js';
 import { form, wish } from './new/form.js';
 import { inspect } from './new/inspect.js';
 import { verdictCard } from './new/verdict.js';
@@ -47,7 +48,7 @@ export function fresh(address, draw) {
     },
     draw: () => [
       heading({ title: 'New batch', note: h('p', {}, 'A JSONL file, one request a line.'), actions: [callsButton(() => calls(state))] }),
-      h('div', { class: 'column', 'data-key': 'new' }, state.name ? steps(state, () => create(state)) : dropZone(take, trySample)),
+      h('div', { class: 'column', 'data-key': 'new' }, state.name ? steps(state, () => create(state)) : [dropZone(take, trySample), lesson()]),
     ],
     leave() {
       state.giveUp?.abort();

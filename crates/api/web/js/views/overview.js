@@ -81,7 +81,7 @@ function running(state, draw) {
   const open = state.batches.filter(isOpen).slice(0, SHOWN);
   const all = h('a', { href: to(['batches'], { status: 'active' }), class: 'small' }, 'All active');
   const rows = open.map((batch) => runningRow(batch, state.progress.get(batch.id), draw));
-  const none = h('p', { class: 'muted body' }, 'Nothing runs. The upstreams are free.');
+  const none = h('p', { class: 'muted' }, 'Nothing runs. The upstreams are free.');
   return card('Running now', { side: open.length ? all : null, kind: 'flush running' }, rows.length ? rows : none);
 }
 

@@ -62,7 +62,7 @@ function tile(upstream) {
     facts([
       ['Models', models(upstream)],
       ['Worker', h('span', { class: 'mono small' }, upstream.worker)],
-      ['Last seen', when(upstream.updated_at)],
+      ['Last change', when(upstream.updated_at)],
     ]),
   );
 }

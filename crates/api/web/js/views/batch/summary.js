@@ -19,7 +19,7 @@ export function summaryTab(state) {
       h(
         'div',
         { class: 'grid main-aside', 'data-key': 'summary' },
-        h('div', { class: 'column' }, problems(state), progressCard(state), charts(state), failures(state), latency(state)),
+        h('div', { class: 'column' }, problems(state), state.batch.status === 'failed' ? null : progressCard(state), charts(state), failures(state), latency(state)),
         h('div', { class: 'column' }, usage(state), timelineCard(state), filesCard(state), integrityCard(state), detailsCard(state)),
       ),
   };
