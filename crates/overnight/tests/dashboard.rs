@@ -73,6 +73,13 @@ fn people_do_what_they_came_for() {
 }
 
 #[test]
+fn a_million_lines_and_large_files_are_handled_in_pieces() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = server(folder.path(), "");
+    check("million.test.mjs", &[("TEST_URL", &server.base_url)]);
+}
+
+#[test]
 fn everybody_can_use_every_screen() {
     let folder = tempfile::tempdir().unwrap();
     let server = server(folder.path(), "");

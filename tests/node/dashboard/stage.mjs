@@ -31,8 +31,9 @@ export async function launch() {
 /**
  * A page of its own, with nothing kept from another one. `page.check()` ends it and fails when
  * something happened that must not; `page.allow(pattern)` names an error that is meant to happen.
+ * `prepare(page)` is called before anything is asked for.
  */
-export async function open(browser, url, { viewport = DESKTOP, theme = 'light', ...more } = {}) {
+export async function open(browser, url, { viewport = DESKTOP, theme = 'light', prepare = () => {}, ...more } = {}) {
   const context = await browser.newContext({ viewport, colorScheme: theme, reducedMotion: 'reduce', acceptDownloads: true, locale: 'en-GB', timezoneId: 'UTC', ...more });
   const page = await context.newPage();
   page.setDefaultTimeout(15_000);
@@ -55,6 +56,7 @@ export async function open(browser, url, { viewport = DESKTOP, theme = 'light', 
     await context.close();
     assert.deepEqual(wrong.filter((text) => !allowed.some((pattern) => pattern.test(text))), []);
   };
+  await prepare(page);
   await page.goto(url);
   return page;
 }

@@ -20,7 +20,8 @@ let shown = () => {};
 /** Says what to do when a screen is to be brought up to date, until the next one says so. */
 export function watch(refresh) {
   screen = refresh;
-  clearTimeout(timer);
+  busy = null;
+  due = false;
   return now();
 }
 
@@ -30,35 +31,34 @@ export function onState(call) {
 }
 
 /** Brings the screen up to date at once. */
-export async function now() {
+export function now() {
   if (busy) {
     due = true;
     return busy;
   }
   clearTimeout(timer);
-  busy = refresh();
-  try {
-    await busy;
-  } finally {
+  const own = refresh().then(() => {
+    // Another screen may have begun meanwhile.
+    if (busy !== own) return;
     busy = null;
-  }
-  if (due) {
+    if (due) soon(EVENT_GAP_MS / 4);
+    else soon(isStreaming ? SLOW_MS : POLL_MS);
     due = false;
-    soon(EVENT_GAP_MS / 4);
-  } else {
-    soon(isStreaming ? SLOW_MS : POLL_MS);
-  }
+  });
+  busy = own;
+  return own;
 }
 
 async function refresh() {
-  const asked = screen;
   try {
-    await asked?.();
+    await screen?.();
     last = Date.now();
     shown('live', last);
   } catch (error) {
     if (error.name === 'AbortError') return;
     shown(error.status === 0 ? 'down' : 'late', last, error);
+    // A mistake of this page, and no refusal of the server.
+    if (error.status === undefined) reportError(error);
   }
 }
 

@@ -89,7 +89,7 @@ function runningRow(batch, progress, draw) {
   const eta = progress?.eta_seconds;
   return h(
     'a',
-    { href: to(['batches', batch.id]), 'data-key': batch.id },
+    { href: to(['batches', batch.id]), 'data-href': to(['batches', batch.id]), 'data-key': batch.id },
     h('div', { class: 'name' }, h('b', {}, nameOf(batch, draw)), h('small', {}, batch.model ?? batch.endpoint)),
     barCell(batch, progress),
     h('div', { class: 'stack' }, h('div', {}, statusChip(batch, progress)), h('span', { class: 'muted small' }, eta === null || eta === undefined ? '' : `${duration(eta)} left`)),
@@ -101,7 +101,7 @@ function ended(state, draw) {
   const rows = done.map((batch) =>
     h(
       'a',
-      { href: to(['batches', batch.id]), 'data-key': batch.id },
+      { href: to(['batches', batch.id]), 'data-href': to(['batches', batch.id]), 'data-key': batch.id },
       h('div', { class: 'name' }, h('b', {}, nameOf(batch, draw)), h('small', {}, batch.model ?? batch.endpoint)),
       barCell(batch),
       h('div', { class: 'stack' }, h('div', {}, statusChip(batch)), h('span', { class: 'muted small' }, when(endOf(batch)))),

@@ -78,7 +78,7 @@ export function retryDialog({ id, batch }, group = null) {
     group ? h('p', { class: 'mono small' }, group.signature) : null,
     h(
       'form',
-      { class: 'stack', on: { submit } },
+      { on: { submit } },
       h('div', { class: 'choices' }, field('retry-model', 'Model', model), field('retry-tokens', 'max_tokens', tokens)),
       h('div', { class: 'foot' }, h('button', { class: 'button', type: 'button', on: { click: () => own.close() } }, 'Leave it'), h('button', { class: 'button primary', type: 'submit' }, icon('again', 16), `Retry ${many(affected, 'line')}`)),
     ),

@@ -18,7 +18,7 @@ function numbered(id) {
   let total = 0;
   let changedAt = null;
   const load = async (number) => {
-    const { data } = await listLines(id, { after: number * PIECE, limit: PIECE });
+    const { data } = await listLines(id, { after: number * PIECE || null, limit: PIECE });
     pieces.delete(number);
     pieces.set(number, new Map(data.map((line) => [line.line - 1, line])));
     if (pieces.size > PIECES_KEPT) pieces.delete(pieces.keys().next().value);
