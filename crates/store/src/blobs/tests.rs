@@ -139,8 +139,8 @@ fn folders_without_blobs_are_gone_with_the_last_of_them() {
             .unwrap();
         blobs.delete(&key).await.unwrap();
     });
-    assert!(folder.path().exists());
-    assert!(!folder.path().join("segments").exists());
+    assert!(folder.path().join("segments").exists());
+    assert!(!folder.path().join("segments/batch_1").exists());
 }
 
 #[test]
@@ -228,5 +228,8 @@ fn blobs_that_are_deleted_together_take_their_folders_with_them() {
         blobs.delete_all(&keys).await.unwrap();
         blobs.delete_all(&keys).await.unwrap();
     });
-    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    for kind in ["segments", "files"] {
+        let left = fs::read_dir(folder.path().join(kind)).unwrap();
+        assert_eq!(left.count(), 0, "{kind}");
+    }
 }

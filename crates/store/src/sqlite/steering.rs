@@ -82,8 +82,8 @@ pub(super) fn overview(db: &Connection, project: &ProjectId) -> Result<Overview>
         let status = word(row, "status", Status::parse)?;
         Ok((status, row.get::<_, u64>("batches")?))
     })?;
-    let sql = "SELECT progress FROM batch_progress JOIN batches ON batches.id = batch \
-         WHERE project = ?1 AND ended_at IS NULL ORDER BY batch";
+    let sql = "SELECT progress FROM batches CROSS JOIN batch_progress ON batch = batches.id \
+         WHERE project = ?1 AND ended_at IS NULL ORDER BY batches.id";
     let progress: Vec<BatchProgress> =
         all(db, sql, [project.as_str()], |row| json(row, "progress"))?;
     Ok(Overview {

@@ -321,8 +321,11 @@ fn a_batch_whose_row_cannot_be_read_keeps_no_other_from_being_run() {
 }
 
 /// What may be looked at from its start: tables of a few rows, a question that is asked for
-/// metrics, and an index that holds just what is asked for, in its order.
-const WALKED: [&str; 5] = [
+/// metrics, an index that holds just what is asked for, in its order, and what comes with a question
+/// or stands in one row.
+const WALKED: [&str; 7] = [
+    "json_each",
+    "SCAN pair",
     "upstream_status",
     "batches_by_status",
     "batches_to_claim",
