@@ -22,6 +22,7 @@ use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream::{BoxStream, StreamExt};
@@ -47,6 +48,9 @@ pub const PIECE_BYTES: u64 = 256 * 1024;
 
 /// The most that one asks for where few runs are read at a time.
 pub const LARGE_PIECE_BYTES: u64 = 1024 * 1024;
+
+/// An unfinished write in a shared folder is a dead process's when nobody has written to it for so long.
+const STAGING_MAX: Duration = Duration::from_hours(24);
 
 /// What a verb on blobs answers.
 pub type Result<T> = std::result::Result<T, BlobError>;
@@ -77,15 +81,29 @@ impl Blobs {
         Self::folder_on(path, Blocking::Pool)
     }
 
+    /// The same for a folder that other processes use as well: what they are writing is left alone, and
+    /// so are folders below it that happen to be empty.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::folder`].
+    pub fn shared_folder(path: &Path) -> Result<Self> {
+        Self::place(path, Blocking::Pool, Folders::shared)
+    }
+
     /// The same, its work being done as told.
     ///
     /// # Errors
     ///
     /// As [`Self::folder`].
     pub fn folder_on(path: &Path, blocking: Blocking) -> Result<Self> {
+        Self::place(path, blocking, Folders::new)
+    }
+
+    fn place(path: &Path, blocking: Blocking, folders: fn(&Path) -> Arc<Folders>) -> Result<Self> {
         entries::create_folder(path).map_err(error::io)?;
         let root = path.canonicalize().map_err(error::io)?;
-        let folders = Folders::new(&root);
+        let folders = folders(&root);
         let place = |fsync: bool| -> Result<Arc<dyn ObjectStore>> {
             let driver = LocalFileSystem::new_with_prefix(&root).map_err(error::object)?;
             let driver = driver.with_fsync(fsync);
@@ -369,8 +387,9 @@ impl Blobs {
     }
 
     /// Deletes what unfinished writes of a former process left in the folder, and answers how many
-    /// files those were. Only for whoever holds the data folder's lock: it does not ask whether a
-    /// write is still under way.
+    /// files those were. In a folder of one process ([`Self::folder`]) it is only for whoever holds the
+    /// data folder's lock: it does not ask whether a write is still under way. In a shared one it
+    /// deletes what nobody has written to for a day, by the clock of the disk: no write rests so long.
     ///
     /// # Errors
     ///
@@ -379,7 +398,10 @@ impl Blobs {
         match self.folders.clone() {
             Some(folders) => self
                 .blocking
-                .run(move || staging::sweep(folders.root()))
+                .run(move || {
+                    let untouched_for = folders.is_shared().then_some(STAGING_MAX);
+                    staging::sweep(folders.root(), untouched_for)
+                })
                 .await
                 .map_err(error::io)?,
             None => Ok(0),
