@@ -61,6 +61,7 @@ impl Halt {
 
 #[cfg(not(feature = "planted"))]
 impl Halt {
+    #[expect(clippy::unused_self, reason = "with the feature it is asked")]
     pub(crate) fn heeded<T>(self, work: impl Future<Output = T>) -> impl Future<Output = T> {
         work
     }
