@@ -9,6 +9,7 @@
 //!
 //! Nothing is kept between two requests, and nothing here runs a batch: the engine is told by a
 //! hint that there is something new in the store, and finds it there by itself without one.
+//! `dashboard` is the page for people; it asks the same routes as everybody else.
 
 mod admin;
 mod api;
@@ -17,6 +18,7 @@ mod batches;
 mod content;
 mod cors;
 mod credential;
+mod dashboard;
 mod description;
 mod drain;
 mod errors;

@@ -33,6 +33,35 @@ impl Browsers {
             Self::LoopbackOnly => loopback_only(request),
         }
     }
+
+    /// Looks at the names alone, for what may be seen from anywhere.
+    ///
+    /// # Errors
+    ///
+    /// 403 when a name is not a loopback name.
+    pub(crate) fn check_name(self, request: &Request) -> Result<(), ApiError> {
+        match self {
+            Self::Trusted => Ok(()),
+            Self::LoopbackOnly => loopback_name(request).map(drop),
+        }
+    }
+}
+
+/// The name by which the server is addressed, when that is this machine.
+fn loopback_name(request: &Request) -> Result<&str, ApiError> {
+    let named = request.uri().authority().map(Authority::as_str);
+    let hosts = request.headers().get_all(HOST).iter();
+    let mut names = named
+        .into_iter()
+        .chain(hosts.map(|host| host.to_str().unwrap_or("")));
+    let host = names.next();
+    host.filter(|host| is_loopback(host) && names.all(is_loopback))
+        .ok_or_else(|| {
+            ApiError::forbidden(
+                "This server runs without API keys and so serves only loopback names: address it \
+                 as localhost or 127.0.0.1, or set API keys.",
+            )
+        })
 }
 
 fn loopback_only(request: &Request) -> Result<(), ApiError> {
@@ -42,20 +71,7 @@ fn loopback_only(request: &Request) -> Result<(), ApiError> {
             .get(name)
             .map(|value| value.to_str().unwrap_or(""))
     };
-    let named = request.uri().authority().map(Authority::as_str);
-    let hosts = request.headers().get_all(HOST).iter();
-    let mut names = named
-        .into_iter()
-        .chain(hosts.map(|host| host.to_str().unwrap_or("")));
-    let Some(host) = names
-        .next()
-        .filter(|host| is_loopback(host) && names.all(is_loopback))
-    else {
-        return Err(ApiError::forbidden(
-            "This server runs without API keys and so serves only loopback names: address it as \
-             localhost or 127.0.0.1, or set API keys.",
-        ));
-    };
+    let host = loopback_name(request)?;
     if header(ORIGIN.as_str()).is_some_and(|origin| !is_same_origin(origin, host))
         || !header("sec-fetch-site").is_none_or(|site| matches!(site, "same-origin" | "none"))
     {

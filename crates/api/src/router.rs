@@ -8,6 +8,7 @@ use axum::middleware::from_fn;
 use axum::routing::{MethodRouter, get, post};
 
 use crate::api::Api;
+use crate::dashboard::Dashboard;
 use crate::errors::ApiError;
 use crate::gates::Gates;
 use crate::surface::{Surface, note_route};
@@ -58,7 +59,7 @@ impl Routes {
         self.0.iter().map(|(path, _)| *path).collect()
     }
 
-    fn serve(self, api: Api) -> Router {
+    fn serve(self, api: Api, dashboard: Option<Dashboard>) -> Router {
         let api = Arc::new(api);
         let routed = self
             .0
@@ -71,18 +72,23 @@ impl Routes {
             .with_state(Arc::clone(&api))
             .layer(from_fn(note_route));
         let gates = Arc::new(Gates::new(api.settings.gates));
-        Router::new().fallback_service(Surface { routes, api, gates })
+        Router::new().fallback_service(Surface {
+            routes,
+            api,
+            gates,
+            dashboard: dashboard.map(Arc::new),
+        })
     }
 }
 
-/// The whole surface. It takes requests in any number at once and keeps nothing between them.
+/// The whole surface and the dashboard. It takes requests in any number at once and keeps nothing between them.
 pub fn router(api: Api) -> Router {
-    Routes::all().serve(api)
+    Routes::all().serve(api, Some(Dashboard::new()))
 }
 
 /// Probes and metrics alone, for an address of their own.
 pub fn metrics_router(api: Api) -> Router {
-    Routes::probes().serve(api)
+    Routes::probes().serve(api, None)
 }
 
 async fn no_route(request: Request) -> ApiError {

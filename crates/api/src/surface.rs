@@ -26,6 +26,7 @@ use tower::{Service, ServiceExt as _};
 use crate::api::Api;
 use crate::auth::Caller;
 use crate::cors::Sharing;
+use crate::dashboard::Dashboard;
 use crate::drain::drain_unread;
 use crate::errors::{ApiError, Kind, Retry, chain};
 use crate::gates::{self, Gate, Gates};
@@ -50,6 +51,8 @@ pub(crate) struct Surface {
     pub(crate) routes: Router,
     pub(crate) api: Arc<Api>,
     pub(crate) gates: Arc<Gates>,
+    /// Where there is one: an address for metrics alone has none.
+    pub(crate) dashboard: Option<Arc<Dashboard>>,
 }
 
 /// The pattern of the route that answered, for the log: it has no ids in it.
@@ -99,7 +102,8 @@ impl Surface {
         let files = path.starts_with("/v1/files");
         let sharing = Sharing::of(&self.api.access, path);
         let mut caller = None;
-        let answer = match (sharing.preflight(&request), self.admit(&request)) {
+        let shown = sharing.preflight(&request).or_else(|| self.page(&request));
+        let answer = match (shown, self.admit(&request)) {
             (Some(answer), _) => answer,
             (None, Ok(admitted)) => {
                 caller.clone_from(&admitted);
@@ -131,6 +135,17 @@ impl Surface {
             self.api.damaged.cancel();
         }
         response
+    }
+
+    /// The dashboard's answer to a request for it. Its files are nobody's, so they need no key, and a
+    /// link on a page of another site may lead here; but never by a foreign name.
+    fn page(&self, request: &Request) -> Option<Response> {
+        let page = self.dashboard.as_ref()?.answer(request)?;
+        let checked = self
+            .check_head(request)
+            .and_then(|()| check_framing(request))
+            .and_then(|()| self.api.settings.browsers.check_name(request));
+        Some(checked.map_or_else(IntoResponse::into_response, |()| page))
     }
 
     /// Who asks, when the request may be answered.

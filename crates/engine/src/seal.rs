@@ -30,7 +30,7 @@ const ENTRIES_BYTES: u64 = (256 << 10) / PlanEntry::SIZE as u64 * PlanEntry::SIZ
 const INPUT_BYTES: u64 = 256 << 10;
 
 /// Error lines of the unrun are recorded in segments of about this size.
-const SEGMENT_BYTES: u64 = 8 << 20;
+const SEGMENT_BYTES: u64 = 2 << 20;
 
 /// Seals a batch in which nothing is in flight and everything that came is recorded.
 ///

@@ -146,7 +146,8 @@ async fn check(
     let seed = u64::try_from(shared.entropy.draw() >> 64).unwrap_or_default();
     let mut checker = Checker::new(rules, seed);
     let mut plan = Vec::new();
-    let mut blob = shared.blobs.upload(&key);
+    // Not kept against power failures: a lost plan is made anew.
+    let mut blob = shared.blobs.upload_relaxed(&key);
     // At most `checks` files are read at a time, and each piece is handed from thread to thread.
     let pieces = input.stream(0..input.length());
     let mut pieces = pieces.in_pieces_of(LARGE_PIECE_BYTES);

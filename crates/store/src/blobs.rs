@@ -1,9 +1,10 @@
-//! Immutable bytes by name: a folder or memory, behind one struct.
+//! Immutable bytes by name: a folder, a bucket or memory, behind one struct.
 //!
 //! A blob is written whole and never changes; it is there after the answer, also when the power
 //! fails in the next moment. A *mount* is a plain file outside the folder under a blob's key, for a
 //! run that reads its input where it lies and appends its results to the file that was asked for.
 
+mod bucket;
 mod error;
 mod extent_reader;
 #[cfg(any(test, feature = "conformance"))]
@@ -22,10 +23,9 @@ use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::stream::{BoxStream, StreamExt};
+use futures_util::stream::{self, BoxStream, StreamExt};
 use object_store::local::LocalFileSystem;
 use object_store::memory::InMemory;
 use object_store::path::Path as ObjectPath;
@@ -33,6 +33,7 @@ use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
 use overnight_core::segment::{BlobKey, Extent};
 use xxhash_rust::xxh3::Xxh3;
 
+pub use self::bucket::{BadBucket, BucketSettings};
 pub use self::error::BlobError;
 pub use self::extent_reader::ExtentReader;
 use self::folders::Folders;
@@ -49,8 +50,17 @@ pub const PIECE_BYTES: u64 = 256 * 1024;
 /// The most that one asks for where few runs are read at a time.
 pub const LARGE_PIECE_BYTES: u64 = 1024 * 1024;
 
-/// An unfinished write in a shared folder is a dead process's when nobody has written to it for so long.
-const STAGING_MAX: Duration = Duration::from_hours(24);
+/// How many bytes of a blob that comes bit by bit are gathered before they are handed on: a hop to the
+/// disk costs the same for few bytes as for many.
+const HOP_BYTES: usize = 1024 * 1024;
+
+/// The same for a bucket, where a part of an upload has 5 MiB at least, and an upload 10,000 parts at
+/// most.
+const REMOTE_HOP_BYTES: usize = 8 * 1024 * 1024;
+
+/// So many times as many bytes as from a disk are read at once from a bucket, whose first byte comes
+/// later.
+const REMOTE_PIECES: u64 = 4;
 
 /// What a verb on blobs answers.
 pub type Result<T> = std::result::Result<T, BlobError>;
@@ -63,6 +73,8 @@ pub struct Blobs {
     relaxed: Arc<dyn ObjectStore>,
     /// The folder, when the place is one.
     folders: Option<Arc<Folders>>,
+    /// Whether each request goes a long way.
+    is_remote: bool,
     mounts: BTreeMap<BlobKey, Arc<Mount>>,
     blocking: Blocking,
     verified: Verified,
@@ -113,6 +125,7 @@ impl Blobs {
             durable: place(true)?,
             relaxed: place(false)?,
             folders: Some(folders),
+            is_remote: false,
             mounts: BTreeMap::new(),
             blocking,
             verified: Verified::default(),
@@ -124,16 +137,39 @@ impl Blobs {
     /// Keeps blobs in memory, until the last clone is gone.
     #[must_use]
     pub fn memory() -> Self {
-        let place: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
+        Self {
+            is_remote: false,
+            ..Self::remote(Arc::new(InMemory::new()))
+        }
+    }
+
+    /// Keeps blobs as objects of a place that keeps each for good by itself.
+    fn remote(place: Arc<dyn ObjectStore>) -> Self {
         Self {
             durable: Arc::clone(&place),
             relaxed: place,
             folders: None,
+            is_remote: true,
             mounts: BTreeMap::new(),
             blocking: Blocking::Pool,
             verified: Verified::default(),
             #[cfg(any(test, feature = "conformance"))]
             faults: None,
+        }
+    }
+
+    /// Whether each request goes a long way: then few large ones are better than many small ones.
+    #[must_use]
+    pub const fn is_remote(&self) -> bool {
+        self.is_remote
+    }
+
+    /// How many bytes to read at once where it would be `bytes` from a disk.
+    pub(crate) const fn piece_bytes(&self, bytes: u64) -> u64 {
+        if self.is_remote {
+            bytes.saturating_mul(REMOTE_PIECES)
+        } else {
+            bytes
         }
     }
 
@@ -192,7 +228,23 @@ impl Blobs {
     /// [`BlobWriter::finish`].
     #[must_use]
     pub fn upload(&self, key: &BlobKey) -> BlobWriter {
-        BlobWriter::new(Arc::clone(&self.durable), key.clone())
+        self.writer(&self.durable, key)
+    }
+
+    /// As [`Self::upload`], but the blob may be gone, or be cut short, after a power failure: for
+    /// bytes that can be made anew.
+    #[must_use]
+    pub fn upload_relaxed(&self, key: &BlobKey) -> BlobWriter {
+        self.writer(&self.relaxed, key)
+    }
+
+    fn writer(&self, place: &Arc<dyn ObjectStore>, key: &BlobKey) -> BlobWriter {
+        let hop_bytes = if self.is_remote {
+            REMOTE_HOP_BYTES
+        } else {
+            HOP_BYTES
+        };
+        BlobWriter::new(Arc::clone(place), key.clone(), hop_bytes)
     }
 
     /// Those bytes of a blob, read in one go; callers bound the range. An empty range reads
@@ -245,7 +297,7 @@ impl Blobs {
         let end = end_of(extent);
         let mut at = extent.offset;
         while at < end {
-            let until = end.min(at + PIECE_BYTES);
+            let until = end.min(at + self.piece_bytes(PIECE_BYTES));
             hash.update(&self.read(&extent.blob, at..until).await?);
             at = until;
         }
@@ -286,18 +338,32 @@ impl Blobs {
     /// [`BlobError::Unavailable`] when one could not be deleted, [`BlobError::NotDurable`] when the
     /// disk did not promise to keep that.
     pub async fn delete_all(&self, keys: &[BlobKey]) -> Result<()> {
+        let Some(folders) = self.folders.clone() else {
+            return self.delete_objects(keys).await;
+        };
         for key in keys {
             self.delete(key).await?;
         }
-        let Some(folders) = self.folders.clone() else {
-            return Ok(());
-        };
         let files = keys.iter().filter(|key| !self.mounts.contains_key(key));
         let files: Vec<PathBuf> = files
             .map(|key| folders.root().join(path(key).as_ref()))
             .collect();
         let keep = move || folders.keep_deletions(files.iter().map(PathBuf::as_path));
         self.blocking.run(keep).await.flatten().map_err(error::io)
+    }
+
+    /// As [`Self::delete_all`], of objects: many in one request, where the place takes that.
+    async fn delete_objects(&self, keys: &[BlobKey]) -> Result<()> {
+        let owned = keys.iter().filter(|key| !self.mounts.contains_key(key));
+        let paths: Vec<_> = owned.map(|key| Ok(path(key))).collect();
+        let mut deleted = self.durable.delete_stream(stream::iter(paths).boxed());
+        while let Some(deleted) = deleted.next().await {
+            match deleted {
+                Ok(_) | Err(object_store::Error::NotFound { .. }) => {}
+                Err(source) => return Err(error::object(source)),
+            }
+        }
+        Ok(())
     }
 
     /// The blob is gone, but may be there again after a power failure; a missing one is fine. A
@@ -341,19 +407,6 @@ impl Blobs {
             .boxed()
     }
 
-    /// The files that unfinished writes left in the folder, which [`Self::sweep_staging`] deletes.
-    ///
-    /// # Errors
-    ///
-    /// [`BlobError::Unavailable`] when the folder cannot be walked.
-    pub async fn staging(&self) -> Result<Vec<PathBuf>> {
-        let Some(folders) = self.folders.clone() else {
-            return Ok(Vec::new());
-        };
-        let list = move || staging::list(folders.root());
-        self.blocking.run(list).await.map_err(error::io)?
-    }
-
     /// Appends to a mounted file. The bytes are there for good, or the file is as long as before.
     /// Appends to one file take turns.
     ///
@@ -384,28 +437,6 @@ impl Blobs {
             return faults.other(("truncate", key), truncate).await;
         }
         truncate.await
-    }
-
-    /// Deletes what unfinished writes of a former process left in the folder, and answers how many
-    /// files those were. In a folder of one process ([`Self::folder`]) it is only for whoever holds the
-    /// data folder's lock: it does not ask whether a write is still under way. In a shared one it
-    /// deletes what nobody has written to for a day, by the clock of the disk: no write rests so long.
-    ///
-    /// # Errors
-    ///
-    /// [`BlobError::Unavailable`] when the folder cannot be walked or a file cannot be deleted.
-    pub async fn sweep_staging(&self) -> Result<u64> {
-        match self.folders.clone() {
-            Some(folders) => self
-                .blocking
-                .run(move || {
-                    let untouched_for = folders.is_shared().then_some(STAGING_MAX);
-                    staging::sweep(folders.root(), untouched_for)
-                })
-                .await
-                .map_err(error::io)?,
-            None => Ok(0),
-        }
     }
 
     /// Whether the checksums of its extents are known. A file that is only read where it lies was

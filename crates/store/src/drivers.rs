@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use overnight_testkit::postgres::{Shared, Version};
+use overnight_testkit::s3;
 use tempfile::TempDir;
 
+use crate::blobs::BucketSettings;
 use crate::conformance::Driver;
 use crate::postgres::PostgresSettings;
 use crate::{Blobs, Blocking, Postgres, Sqlite, Store, blob_conformance, conformance};
@@ -73,7 +75,15 @@ fn folder() -> (Blobs, TempDir) {
     (Blobs::folder(folder.path()).unwrap(), folder)
 }
 
+/// A prefix of its own in a bucket that the tests share.
+fn bucket() -> (Blobs, s3::Shared) {
+    let server = s3::Shared::find().unwrap();
+    let settings = BucketSettings::from_url(&server.url(), s3::variables(server.address()));
+    (Blobs::bucket(&settings.unwrap()).unwrap(), server)
+}
+
 blob_conformance! {
+    blobs_in_a_bucket => bucket(),
     blobs_in_a_folder => folder(),
     blobs_in_memory => (Blobs::memory(), ()),
 }

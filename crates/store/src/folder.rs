@@ -147,11 +147,10 @@ impl DataFolder {
         Ok(found.is_some_and(|found| found.trim() == installation))
     }
 
-    /// Whether there are any blobs.
+    /// Whether there are any blobs. Folders for them stay when they are empty.
     #[must_use]
     pub fn has_blobs(&self) -> bool {
-        let blobs = fs::read_dir(self.blobs());
-        blobs.is_ok_and(|mut entries| entries.next().is_some())
+        has_file(&self.blobs())
     }
 
     /// The folder, as an absolute path.
@@ -196,6 +195,20 @@ fn read_if_there(path: &Path) -> io::Result<Option<String>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// Whether there is a file somewhere below, or what cannot be looked into.
+fn has_file(folder: &Path) -> bool {
+    let Ok(entries) = fs::read_dir(folder) else {
+        return folder.exists();
+    };
+    let is_file = |entry: io::Result<fs::DirEntry>| {
+        entry.is_ok_and(|entry| match entry.file_type() {
+            Ok(kind) if kind.is_dir() => has_file(&entry.path()),
+            Ok(_) | Err(_) => true,
+        })
+    };
+    entries.into_iter().any(is_file)
 }
 
 fn take(lock: &mut File, how: FlockOperation) -> Result<(), FolderError> {
@@ -375,6 +388,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let data = DataFolder::lock(folder.path()).unwrap();
         fs::create_dir_all(data.blobs().join("segments")).unwrap();
+        assert!(!data.has_blobs(), "folders stay behind the last blob");
+        fs::write(data.blobs().join("segments/a"), "a").unwrap();
         assert!(data.has_blobs());
         assert!(!data.belongs_to("one").unwrap());
     }

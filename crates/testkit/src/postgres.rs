@@ -5,14 +5,15 @@
 //! ([`Shared`]), and each test has a schema of its own. Tests that stop their server have one to
 //! themselves ([`Own`]).
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, Write as _};
+use std::fs;
+use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::shared::{SharedServer, place, root, until_ready};
 
 /// A version of the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,11 +37,7 @@ impl Version {
 /// of it ends it, some seconds later.
 #[derive(Debug)]
 pub struct Shared {
-    folder: PathBuf,
-    /// Locked for as long as the server is wanted.
-    _wanted: File,
-    /// Tells the schemas of this value from those of others.
-    number: u64,
+    server: SharedServer,
     schemas: AtomicU64,
 }
 
@@ -51,26 +48,15 @@ impl Shared {
     ///
     /// There is no such server, or it does not start: `scripts/fetch-postgres` was not run, say.
     pub fn find(version: Version) -> io::Result<Self> {
-        let folder = place(&format!("shared-{}", version.number()));
-        fs::create_dir_all(&folder)?;
-        let mut turn = file(&folder.join("turn"))?;
-        turn.lock()?;
-        let wanted = file(&folder.join("users"))?;
-        wanted.lock_shared()?;
-        let server = folder.join("server");
-        if UnixStream::connect(server.join(".s.PGSQL.5432")).is_err() {
-            let script = root().join("scripts/parts/postgres-shared.sh");
-            let mut command = Command::new(script);
-            command.arg(version.number()).arg(&folder);
-            // Not of the process group of a test, which is ended as a whole when it hangs.
-            command.process_group(0);
-            until_ready(command)?;
-        }
-        let number = next(&mut turn)?;
+        let number = version.number();
+        let is_there = |folder: &Path| UnixStream::connect(folder.join(".s.PGSQL.5432")).is_ok();
+        let name = format!("postgres-{number}");
+        let server = SharedServer::find(&name, "QUIT", is_there, |folder| {
+            let script = root().join("scripts/serve-postgres");
+            vec![script, number.into(), folder.to_owned()]
+        })?;
         Ok(Self {
-            folder: server,
-            _wanted: wanted,
-            number,
+            server,
             schemas: AtomicU64::new(0),
         })
     }
@@ -78,7 +64,7 @@ impl Shared {
     /// Where its database is.
     #[must_use]
     pub fn url(&self) -> String {
-        let folder = self.folder.display().to_string().replace('/', "%2F");
+        let folder = self.server.folder.display().to_string().replace('/', "%2F");
         format!("postgres://postgres@{folder}/postgres")
     }
 
@@ -86,7 +72,7 @@ impl Shared {
     #[must_use]
     pub fn schema(&self) -> String {
         let schema = self.schemas.fetch_add(1, Ordering::Relaxed);
-        format!("test_{}_{schema}", self.number)
+        format!("test_{}_{schema}", self.server.number)
     }
 }
 
@@ -117,7 +103,7 @@ impl Own {
     pub fn start(version: Version) -> io::Result<Self> {
         static STARTED: AtomicU64 = AtomicU64::new(0);
         let number = STARTED.fetch_add(1, Ordering::Relaxed);
-        let folder = place(&format!("own-{}-{number}", std::process::id()));
+        let folder = place(&format!("own-postgres-{}-{number}", std::process::id()));
         // What a killed test left whose process had the same number.
         let _ = fs::remove_dir_all(&folder);
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
@@ -193,59 +179,4 @@ impl Drop for Own {
         let _ = self.stop(Stop::Crash);
         let _ = fs::remove_dir_all(&self.folder);
     }
-}
-
-/// Starts what prints `ready` when it is.
-fn until_ready(mut command: Command) -> io::Result<Child> {
-    command.stdin(Stdio::null()).stdout(Stdio::piped());
-    let mut child = command.spawn()?;
-    let mut first = String::new();
-    if let Some(said) = child.stdout.take() {
-        BufReader::new(said).read_line(&mut first)?;
-    }
-    if first.trim() == "ready" {
-        return Ok(child);
-    }
-    let ended = child.wait()?;
-    Err(io::Error::other(format!(
-        "PostgreSQL did not start ({ended}); scripts/fetch-postgres says what is missing"
-    )))
-}
-
-/// A folder in memory where there is one. Its name is short: a socket's path has a hundred
-/// characters at most.
-fn place(name: &str) -> PathBuf {
-    let memory = Path::new("/dev/shm");
-    let parent = if memory.is_dir() {
-        memory
-    } else {
-        Path::new("/tmp")
-    };
-    // Work trees beside each other may differ in what they start.
-    let tree = root().to_string_lossy().bytes().fold(0_u32, |sum, byte| {
-        sum.wrapping_mul(31).wrapping_add(u32::from(byte))
-    });
-    parent.join(format!("overnight-postgres-{tree:x}-{name}"))
-}
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
-}
-
-fn file(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
-    options.open(path)
-}
-
-/// Counts in a file that the caller has locked.
-fn next(file: &mut File) -> io::Result<u64> {
-    let mut text = String::new();
-    file.rewind()?;
-    file.read_to_string(&mut text)?;
-    let next = text.trim().parse::<u64>().unwrap_or(0) + 1;
-    file.rewind()?;
-    file.set_len(0)?;
-    write!(file, "{next}")?;
-    Ok(next)
 }

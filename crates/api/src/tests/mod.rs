@@ -5,6 +5,7 @@ pub(crate) mod arbitrary;
 mod batches;
 mod cancel;
 mod create;
+mod dashboard;
 mod described;
 mod description;
 mod downloads;

@@ -1,7 +1,8 @@
 //! The plan of a batch that goes on.
 //!
 //! A plan is a function of its input file, so one that was lost is made anew: the same lines with
-//! the same numbers, so that what is recorded stays true. It is compared with its checksum as a
+//! the same numbers, so that what is recorded stays true. Therefore nothing waits until the disk has
+//! kept it, and after a power failure it may be gone or torn. It is compared with its checksum as a
 //! whole before a line is sent by it, because a wrong entry would send a wrong line.
 //!
 //! When the input is damaged as well nobody can tell which lines are left. Such a batch waits for
@@ -32,12 +33,13 @@ pub(super) async fn sound_plan(
     batch: &mut Batch,
 ) -> Result<Option<PlanFooter>, Stop> {
     let plan = batch.plan.as_ref().ok_or(Stop::Broken)?;
-    match read(shared, run, plan).await {
+    let lost = match read(shared, run, plan).await {
         Ok(footer) => return Ok(Some(footer)),
-        Err(Stop::Damaged(error)) => shared.found_damage(&plan.entries, &error).await,
+        Err(Stop::Damaged(error)) => error,
         Err(stop) => return Err(stop),
-    }
+    };
     let Some(plan) = plan_again(shared, run, batch, plan.total).await? else {
+        shared.found_damage(&plan.entries, &lost).await;
         tracing::error!(
             batch.id = %run.batch_id(),
             "the plan of a batch and its input are lost or damaged; it waits for them"
@@ -48,7 +50,11 @@ pub(super) async fn sound_plan(
     *batch = shared
         .persist(run, || shared.store.replan(run.lease(), &plan, at))
         .await?;
-    tracing::warn!(batch.id = %run.batch_id(), "a lost plan was made anew from the input");
+    tracing::warn!(
+        batch.id = %run.batch_id(),
+        error = &lost as &dyn std::error::Error,
+        "the plan of a batch was lost, and was made anew from the input"
+    );
     read(shared, run, &plan).await.map(Some)
 }
 

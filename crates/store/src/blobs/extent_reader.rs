@@ -33,7 +33,7 @@ struct Piece {
 }
 
 /// Reads those bytes of a file that lie in a range, in pieces of at most [`PIECE_BYTES`] unless told
-/// otherwise. While the reader works on one piece, the next is being read: at most two are held.
+/// otherwise, and four times as many from a bucket. While the reader works on one piece, the next is being read: at most two are held.
 pub struct ExtentReader {
     blobs: Blobs,
     extents: VecDeque<PlacedExtent>,
@@ -55,10 +55,10 @@ impl ExtentReader {
     #[must_use]
     pub fn new(blobs: Blobs, extents: Vec<PlacedExtent>, range: Range<u64>) -> Self {
         Self {
+            piece_bytes: blobs.piece_bytes(PIECE_BYTES),
             blobs,
             extents: extents.into(),
             wanted: range,
-            piece_bytes: PIECE_BYTES,
             ahead: None,
             present: None,
             compares_parts: true,
@@ -72,7 +72,7 @@ impl ExtentReader {
     /// than its bytes.
     #[must_use]
     pub fn in_pieces_of(self, bytes: u64) -> Self {
-        let piece_bytes = bytes.clamp(1, LARGE_PIECE_BYTES);
+        let piece_bytes = self.blobs.piece_bytes(bytes.clamp(1, LARGE_PIECE_BYTES));
         Self {
             piece_bytes,
             ..self

@@ -1,4 +1,5 @@
 //! The folders that blobs lie in: there for good before a blob is, and gone with the last of them.
+//! Those right below the root stay: there are few, and to keep a new one costs two fsyncs.
 //!
 //! The driver keeps the entry of a folder that it creates itself, but believes in one that it finds.
 //! What it finds may have been created a moment ago by another write, which has not come to its
@@ -77,8 +78,9 @@ impl Folders {
         (Held { folders, folder }, is_kept)
     }
 
-    /// Removes the folder of a deleted file and those above it, as far as they are empty and
-    /// nobody is about to write there. What others are about to do nobody knows: a shared one stays.
+    /// Removes the folder of a deleted file and those above it, as far as they are empty, not right
+    /// below the root, and nobody is about to write there. What others are about to do nobody knows:
+    /// folders of a shared root stay.
     pub(super) fn tidy(&self, file: &Path) {
         if self.is_shared() {
             return;
@@ -86,7 +88,8 @@ impl Folders {
         let folder = file.parent().unwrap_or(&self.root);
         let mut state = self.state();
         for above in self.up(folder) {
-            if state.busy.contains_key(above) || fs::remove_dir(above).is_err() {
+            let stays = above.parent() == Some(&*self.root) || state.busy.contains_key(above);
+            if stays || fs::remove_dir(above).is_err() {
                 return;
             }
             state.kept.remove(above);
@@ -177,9 +180,13 @@ mod tests {
         assert!(file.parent().unwrap().is_dir(), "a write is under way");
         drop(held);
         folders.tidy(&file);
-        assert!(!root.path().join("segments").exists());
+        assert!(!root.path().join("segments/b").exists());
         assert!(!folders.hold(&file).1, "what is gone is not kept");
-        assert!(root.path().is_dir());
+        assert!(
+            folders.hold(&root.path().join("segments/a")).1,
+            "this stays"
+        );
+        assert!(root.path().join("segments").is_dir());
         assert!(folders.hold(&root.path().join("a")).1, "the root is kept");
     }
 }

@@ -6,11 +6,51 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use super::{Result, error};
+use super::{Blobs, Result, error};
+
+/// An unfinished write in a shared folder is a dead process's when nobody has written to it for so long.
+const STAGING_MAX: Duration = Duration::from_hours(24);
+
+impl Blobs {
+    /// The files that unfinished writes left in the folder, which [`Self::sweep_staging`] deletes.
+    ///
+    /// # Errors
+    ///
+    /// [`super::BlobError::Unavailable`] when the folder cannot be walked.
+    pub async fn staging(&self) -> Result<Vec<PathBuf>> {
+        let Some(folders) = self.folders.clone() else {
+            return Ok(Vec::new());
+        };
+        let list = move || list(folders.root());
+        self.blocking.run(list).await.map_err(error::io)?
+    }
+
+    /// Deletes what unfinished writes of a former process left in the folder, and answers how many
+    /// files those were. In a folder of one process ([`Self::folder`]) it is only for whoever holds the
+    /// data folder's lock: it does not ask whether a write is still under way. In a shared one it
+    /// deletes what nobody has written to for a day, by the clock of the disk: no write rests so long.
+    ///
+    /// # Errors
+    ///
+    /// [`super::BlobError::Unavailable`] when the folder cannot be walked or a file cannot be deleted.
+    pub async fn sweep_staging(&self) -> Result<u64> {
+        match self.folders.clone() {
+            Some(folders) => self
+                .blocking
+                .run(move || {
+                    let untouched_for = folders.is_shared().then_some(STAGING_MAX);
+                    sweep(folders.root(), untouched_for)
+                })
+                .await
+                .map_err(error::io)?,
+            None => Ok(0),
+        }
+    }
+}
 
 /// Deletes the staging files below a folder, and answers how many there were; where other processes write
 /// there as well, those that nobody has written to for so long.
-pub(super) fn sweep(root: &Path, untouched_for: Option<Duration>) -> Result<u64> {
+fn sweep(root: &Path, untouched_for: Option<Duration>) -> Result<u64> {
     let mut swept = 0;
     let now = untouched_for.map(|_| now_on(root)).transpose()?;
     for file in list(root)? {
@@ -50,7 +90,7 @@ fn if_there<T>(found: io::Result<T>) -> Result<Option<T>> {
 }
 
 /// Every staging file below a folder.
-pub(super) fn list(root: &Path) -> Result<Vec<PathBuf>> {
+fn list(root: &Path) -> Result<Vec<PathBuf>> {
     let mut folders: Vec<PathBuf> = vec![root.to_owned()];
     let mut staged = Vec::new();
     while let Some(folder) = folders.pop() {

@@ -134,13 +134,13 @@ fn staging_files_of_a_process_that_lives_are_left_alone() {
         );
         // Nor is a folder removed that somebody may be about to write to.
         fs::remove_file(young).unwrap();
-        let key: BlobKey = "files/a".into();
+        let key: BlobKey = "segments/b/a".into();
         blobs
             .put(&key, vec![Bytes::from_static(b"a")])
             .await
             .unwrap();
         blobs.delete(&key).await.unwrap();
-        assert!(folder.path().join("files").is_dir());
+        assert!(folder.path().join("segments/b").is_dir());
     });
 }
 
@@ -171,8 +171,8 @@ fn folders_without_blobs_are_gone_with_the_last_of_them() {
             .unwrap();
         blobs.delete(&key).await.unwrap();
     });
-    assert!(folder.path().exists());
-    assert!(!folder.path().join("segments").exists());
+    assert!(folder.path().join("segments").exists());
+    assert!(!folder.path().join("segments/batch_1").exists());
 }
 
 #[test]
@@ -260,5 +260,8 @@ fn blobs_that_are_deleted_together_take_their_folders_with_them() {
         blobs.delete_all(&keys).await.unwrap();
         blobs.delete_all(&keys).await.unwrap();
     });
-    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    for kind in ["segments", "files"] {
+        let left = fs::read_dir(folder.path().join(kind)).unwrap();
+        assert_eq!(left.count(), 0, "{kind}");
+    }
 }

@@ -10,16 +10,14 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::{Result, error, path};
 
-/// How many bytes are gathered before they are handed on: a hop to the disk costs the same for few
-/// bytes as for many.
-const HOP_BYTES: usize = 1024 * 1024;
-
-/// A blob that is being written. It holds about 1 MiB at most. Dropped before [`Self::finish`], it
+/// A blob that is being written. It holds about 1 MiB at most, or 8 MiB for a bucket. Dropped before [`Self::finish`], it
 /// leaves nothing under its key; what the folder had of it goes with it, or with the next
 /// [`super::Blobs::sweep_staging`].
 pub struct BlobWriter {
     place: Arc<dyn ObjectStore>,
     key: BlobKey,
+    /// How many bytes are gathered before they are handed on.
+    hop_bytes: usize,
     gathered: BytesMut,
     /// Begun with the first hop: a blob of less than one is put whole.
     upload: Option<Box<dyn MultipartUpload>>,
@@ -28,10 +26,11 @@ pub struct BlobWriter {
 }
 
 impl BlobWriter {
-    pub(super) fn new(place: Arc<dyn ObjectStore>, key: BlobKey) -> Self {
+    pub(super) fn new(place: Arc<dyn ObjectStore>, key: BlobKey, hop_bytes: usize) -> Self {
         Self {
             place,
             key,
+            hop_bytes,
             gathered: BytesMut::new(),
             upload: None,
             length: 0,
@@ -47,18 +46,18 @@ impl BlobWriter {
     pub async fn write(&mut self, mut bytes: Bytes) -> Result<()> {
         self.hash.update(&bytes);
         self.length += bytes.len() as u64;
-        if self.gathered.is_empty() && bytes.len() >= HOP_BYTES {
+        if self.gathered.is_empty() && bytes.len() >= self.hop_bytes {
             return self.hop(bytes).await;
         }
         while !bytes.is_empty() {
             if self.gathered.capacity() == 0 {
                 // All of it at once: growing would leave the memory of each step behind.
-                self.gathered = BytesMut::with_capacity(HOP_BYTES);
+                self.gathered = BytesMut::with_capacity(self.hop_bytes);
             }
-            let room = HOP_BYTES.saturating_sub(self.gathered.len());
+            let room = self.hop_bytes.saturating_sub(self.gathered.len());
             let fitting = bytes.split_to(room.min(bytes.len()));
             self.gathered.extend_from_slice(&fitting);
-            if self.gathered.len() >= HOP_BYTES {
+            if self.gathered.len() >= self.hop_bytes {
                 let full = std::mem::take(&mut self.gathered).freeze();
                 self.hop(full).await?;
             }

@@ -1,15 +1,19 @@
 #!/usr/bin/env bash
-# Keeps one PostgreSQL for all test processes that want it, and ends it when none has wanted it for
-# some seconds. Who wants it holds a shared lock on FOLDER/users.
+# Keeps one server for all test processes that want it, and ends it when none has wanted it for some
+# seconds. Who wants it holds a shared lock on FOLDER/users.
 #
-#   postgres-shared.sh VERSION FOLDER
+#   shared.sh FOLDER SIGNAL COMMAND...
+#
+# The command serves what is in FOLDER/server, which is empty at first, prints "ready", and ends with
+# the signal.
 source "$(dirname "$0")/../common.sh"
 
-version=$1 folder=$2
-need flock "the PostgreSQL that tests share"
+folder=$1 signal=$2
+shift 2
+need flock "servers that tests share"
 exec 9>>"$folder/users"
 rm -rf "$folder/server"
-"$root/scripts/serve-postgres" "$version" "$folder/server" 9>&- &
+"$@" 9>&- &
 server=$!
 # Whoever started this reads the word of the server, and may be gone soon.
 exec >/dev/null 2>&1
@@ -26,6 +30,6 @@ while kill -0 "$server" 2>/dev/null; do
     idle=0
   fi
 done
-kill -QUIT "$server" 2>/dev/null || true
+kill "-$signal" "$server" 2>/dev/null || true
 wait "$server" || true
 rm -rf "$folder/server"
