@@ -81,6 +81,31 @@ pub struct FileQuery {
     pub order: Order,
 }
 
+/// Which of a project's batches to find.
+#[derive(Clone, Debug, Default)]
+pub struct BatchQuery {
+    /// Only those behind this batch.
+    pub after: Option<BatchId>,
+    /// At most so many.
+    pub limit: usize,
+    /// Only those in one of these statuses; any when empty.
+    pub statuses: Vec<Status>,
+    /// Only those whose id, a value of whose metadata, or the name of whose input file has this
+    /// text in it, be its ASCII letters small or large.
+    pub search: Option<String>,
+    /// Only those that were made of this batch's failed lines.
+    pub parent: Option<BatchId>,
+}
+
+/// How the batches of a project are getting on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Overview {
+    /// How many batches there are in each status.
+    pub batches: Vec<(Status, u64)>,
+    /// What is saved of the open ones.
+    pub progress: Vec<BatchProgress>,
+}
+
 /// The direction of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
@@ -117,6 +142,8 @@ pub struct Held {
     pub epoch: u64,
     /// Its status, which a client may have moved.
     pub status: Status,
+    /// Whether a client wants nothing more of it to be sent.
+    pub is_paused: bool,
 }
 
 /// The input of a batch.
@@ -315,6 +342,25 @@ pub trait Store: Send + Sync + 'static {
     /// [`StoreError::Illegal`] when it has ended in another way.
     async fn cancel(&self, project: &ProjectId, id: &BatchId, at: Timestamp) -> Result<Batch>;
 
+    /// A page of those of the project's batches that are looked for, newest first;
+    /// [`StoreError::NotFound`] when the cursor is not one of the project's.
+    async fn find_batches(&self, project: &ProjectId, query: &BatchQuery) -> Result<Page<Batch>>;
+
+    /// Pauses the batch ([`Batch::set_paused`]) or lets it go on, and answers it as it is then.
+    /// [`StoreError::Illegal`] when nothing more of it is sent anyway.
+    async fn set_paused(
+        &self,
+        project: &ProjectId,
+        id: &BatchId,
+        paused: bool,
+        at: Timestamp,
+    ) -> Result<Batch>;
+
+    /// The batch is gone for every client, and its result files are as if they were deleted one by
+    /// one. Its row goes when their bytes do. [`StoreError::Illegal`] while it is open; a second
+    /// call finds no batch.
+    async fn delete_batch(&self, project: &ProjectId, id: &BatchId, at: Timestamp) -> Result<()>;
+
     // === Batches, as their run sees them ===
 
     /// For how long a claim or a renewal is good, counted from when it was asked for; `None` when it
@@ -432,6 +478,9 @@ pub trait Store: Send + Sync + 'static {
     /// The progress of a batch of the project, if a worker has saved any.
     async fn progress(&self, project: &ProjectId, id: &BatchId) -> Result<Option<BatchProgress>>;
 
+    /// How the project's batches are getting on, those that were deleted left out.
+    async fn overview(&self, project: &ProjectId) -> Result<Overview>;
+
     /// Replaces everything that this worker has said of its upstreams.
     async fn save_upstreams(&self, worker: &WorkerId, upstreams: &[UpstreamStatus]) -> Result<()>;
 
@@ -454,8 +503,8 @@ pub trait Store: Send + Sync + 'static {
     /// Forgets up to `limit` answers that are [`ANSWER_KEPT`] old. Answers how many.
     async fn forget_answers(&self, limit: usize, at: Timestamp) -> Result<u64>;
 
-    /// Forgets up to `limit` batches that ended more than `retention` ago and whose result files
-    /// are gone, with their segments and what blobs those still name. Answers how many.
+    /// Forgets up to `limit` batches that ended more than `retention` ago, or were deleted, and whose
+    /// result files are gone, with their segments and what blobs those still name. Answers how many.
     async fn forget_batches(&self, retention: Duration, limit: usize, at: Timestamp)
     -> Result<u64>;
 
