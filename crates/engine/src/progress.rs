@@ -22,6 +22,12 @@ use crate::sweep::count_batches;
 /// How often it is looked.
 const INTERVAL: Duration = Duration::from_secs(1);
 
+/// How many samples are kept over all batches, about: they are saved with each change.
+const SAMPLES_MAX: usize = 6_000;
+
+/// How many are kept of each batch, however many batches are open.
+const SAMPLES_LEAST: usize = 6;
+
 /// How often a sample is kept.
 const SAMPLE_INTERVAL: Duration = Duration::from_secs(10);
 
@@ -48,10 +54,11 @@ pub(crate) async fn report(shared: Arc<Shared>) {
     loop {
         let runs = shared.runs();
         seen.retain(|batch, _| runs.iter().any(|run| run.batch_id() == batch));
+        let samples_max = (SAMPLES_MAX / runs.len().max(1)).clamp(SAMPLES_LEAST, PACE_SAMPLES_MAX);
         let mut changed = Vec::new();
         let mut urgent = Vec::new();
         for run in &runs {
-            let progress = look(&shared, run, &mut seen);
+            let progress = look(&shared, run, &mut seen, samples_max);
             if is_at_risk(&shared, run, &progress) {
                 urgent.push((run.expires_at().micros(), run.key()));
             }
@@ -97,7 +104,12 @@ async fn save(shared: &Shared, changed: &[BatchProgress], known: &mut Vec<Upstre
     }
 }
 
-fn look(shared: &Shared, run: &Arc<Run>, seen: &mut HashMap<BatchId, Seen>) -> BatchProgress {
+fn look(
+    shared: &Shared,
+    run: &Arc<Run>,
+    seen: &mut HashMap<BatchId, Seen>,
+    samples_max: usize,
+) -> BatchProgress {
     let now = Instant::now();
     let (ended, usage) = (run.recorder.tally().ended(), run.recorder.usage());
     let seen = seen.entry(run.batch_id().clone()).or_insert_with(|| Seen {
@@ -142,19 +154,19 @@ fn look(shared: &Shared, run: &Arc<Run>, seen: &mut HashMap<BatchId, Seen>) -> B
         reason,
         updated_at: shared.clock.now(),
     };
-    seen.sample(&progress, now);
+    seen.sample(&progress, samples_max, now);
     progress.pace.history = seen.history.iter().copied().collect();
     progress
 }
 
 impl Seen {
     /// Keeps a sample when it is time for one.
-    fn sample(&mut self, progress: &BatchProgress, now: Instant) {
+    fn sample(&mut self, progress: &BatchProgress, samples_max: usize, now: Instant) {
         if !self.history.is_empty() && now.duration_since(self.sampled) < SAMPLE_INTERVAL {
             return;
         }
         self.sampled = now;
-        if self.history.len() >= PACE_SAMPLES_MAX {
+        while self.history.len() >= samples_max {
             self.history.pop_front();
         }
         self.history.push_back(PaceSample {

@@ -5,18 +5,21 @@
 //! answers [`StoreError::Fenced`]. A verb that a client's request calls takes a [`ProjectId`], and
 //! another project's object is exactly a missing one.
 
+mod query;
+
 use std::error::Error;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use overnight_core::batch::{Batch, Event, IllegalTransition, Lease, Plan, Status};
-use overnight_core::file::{File, Purpose};
+use overnight_core::file::File;
 use overnight_core::id::{BatchId, FileId, PartId, ProjectId, UploadId, WorkerId};
 use overnight_core::segment::{BlobKey, Extent, PlacedExtent, ResultFile, Segment};
 use overnight_core::time::Timestamp;
 use overnight_core::upload::{Upload, UploadPart, UploadRefusal};
 use thiserror::Error as ThisError;
 
+pub use self::query::{BatchQuery, FileQuery, Order, Overview, Page};
 use crate::space::is_out_of_space;
 use crate::status::{BatchProgress, UpstreamStatus};
 
@@ -58,62 +61,6 @@ impl StoreError {
 
 /// What a verb answers.
 pub type Result<T> = std::result::Result<T, StoreError>;
-
-/// A page of a list, newest first unless the query says otherwise.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Page<T> {
-    /// The objects.
-    pub items: Vec<T>,
-    /// Whether there are more behind the last one.
-    pub has_more: bool,
-}
-
-/// Which of a project's files to list.
-#[derive(Clone, Debug)]
-pub struct FileQuery {
-    /// Only those of this purpose.
-    pub purpose: Option<Purpose>,
-    /// Only those behind this file.
-    pub after: Option<FileId>,
-    /// At most so many.
-    pub limit: usize,
-    /// By creation.
-    pub order: Order,
-}
-
-/// Which of a project's batches to find.
-#[derive(Clone, Debug, Default)]
-pub struct BatchQuery {
-    /// Only those behind this batch.
-    pub after: Option<BatchId>,
-    /// At most so many.
-    pub limit: usize,
-    /// Only those in one of these statuses; any when empty.
-    pub statuses: Vec<Status>,
-    /// Only those whose id, a value of whose metadata, or the name of whose input file has this
-    /// text in it, be its ASCII letters small or large.
-    pub search: Option<String>,
-    /// Only those that were made of this batch's failed lines.
-    pub parent: Option<BatchId>,
-}
-
-/// How the batches of a project are getting on.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Overview {
-    /// How many batches there are in each status.
-    pub batches: Vec<(Status, u64)>,
-    /// What is saved of the open ones.
-    pub progress: Vec<BatchProgress>,
-}
-
-/// The direction of a list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Order {
-    /// Oldest first.
-    Ascending,
-    /// Newest first.
-    Descending,
-}
 
 /// Bytes that are a list of extents.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -85,7 +85,7 @@ proptest! {
     }
 
     #[test]
-    fn any_message_has_a_short_signature_without_digits_and_white_space_at_its_ends(message in any::<String>()) {
+    fn any_message_has_a_short_signature_without_digits(message in any::<String>()) {
         let normal = normalised(&message);
         prop_assert!(normal.chars().count() <= SIGNATURE_CHARS_MAX);
         prop_assert!(!normal.chars().any(|char| char.is_numeric() || char.is_control()));
@@ -104,7 +104,9 @@ proptest! {
     }
 
     #[test]
-    fn whatever_stands_in_an_error_line_is_read_as_some_failure(line in proptest::collection::vec(any::<u8>(), 0..200)) {
+    fn any_error_line_is_read_as_some_failure(
+        line in proptest::collection::vec(any::<u8>(), 0..200),
+    ) {
         let failure = Failure::read(&line);
         let _ = (failure.signature(), failure.advice(), failure.is_retryable());
     }

@@ -173,7 +173,7 @@ mod tests {
         })]
 
         #[test]
-        fn the_body_is_what_a_tree_with_the_same_changes_would_be(body in object(), changes in object()) {
+        fn the_body_is_that_of_a_tree_with_the_changes(body in object(), changes in object()) {
             let line = json!({"custom_id": "x", "body": body, "url": {"body": 1}}).to_string();
             let overrides: Vec<Override> = changes
                 .iter()
