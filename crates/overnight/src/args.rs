@@ -133,6 +133,12 @@ pub(crate) struct ServeArgs {
     /// The configuration file [default: overnight.toml, if it is there].
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
+    /// Serve clients alone; other processes on the database run the batches.
+    #[arg(long, conflicts_with = "worker_only")]
+    api_only: bool,
+    /// Run batches alone, and serve probes and metrics.
+    #[arg(long)]
+    worker_only: bool,
     /// Serve without API keys on an address that other machines reach.
     #[arg(long)]
     no_auth: bool,
@@ -336,6 +342,16 @@ impl ServeArgs {
             ),
             flag("data", "--data", path_value(self.data.as_ref())),
             flag("store", "--store", self.store.as_deref().map(Value::from)),
+            flag(
+                "role",
+                "--api-only",
+                self.api_only.then(|| Value::from("api")),
+            ),
+            flag(
+                "role",
+                "--worker-only",
+                self.worker_only.then(|| Value::from("worker")),
+            ),
             flag("upstreams", "--upstream", list_value(&self.upstream)),
             flag(
                 "no_auth",
