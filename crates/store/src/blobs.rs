@@ -93,15 +93,29 @@ impl Blobs {
         Self::folder_on(path, Blocking::Pool)
     }
 
+    /// The same for a folder that other processes use as well: what they are writing is left alone, and
+    /// so are folders below it that happen to be empty.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::folder`].
+    pub fn shared_folder(path: &Path) -> Result<Self> {
+        Self::place(path, Blocking::Pool, Folders::shared)
+    }
+
     /// The same, its work being done as told.
     ///
     /// # Errors
     ///
     /// As [`Self::folder`].
     pub fn folder_on(path: &Path, blocking: Blocking) -> Result<Self> {
+        Self::place(path, blocking, Folders::new)
+    }
+
+    fn place(path: &Path, blocking: Blocking, folders: fn(&Path) -> Arc<Folders>) -> Result<Self> {
         entries::create_folder(path).map_err(error::io)?;
         let root = path.canonicalize().map_err(error::io)?;
-        let folders = Folders::new(&root);
+        let folders = folders(&root);
         let place = |fsync: bool| -> Result<Arc<dyn ObjectStore>> {
             let driver = LocalFileSystem::new_with_prefix(&root).map_err(error::object)?;
             let driver = driver.with_fsync(fsync);
@@ -393,19 +407,6 @@ impl Blobs {
             .boxed()
     }
 
-    /// The files that unfinished writes left in the folder, which [`Self::sweep_staging`] deletes.
-    ///
-    /// # Errors
-    ///
-    /// [`BlobError::Unavailable`] when the folder cannot be walked.
-    pub async fn staging(&self) -> Result<Vec<PathBuf>> {
-        let Some(folders) = self.folders.clone() else {
-            return Ok(Vec::new());
-        };
-        let list = move || staging::list(folders.root());
-        self.blocking.run(list).await.map_err(error::io)?
-    }
-
     /// Appends to a mounted file. The bytes are there for good, or the file is as long as before.
     /// Appends to one file take turns.
     ///
@@ -436,24 +437,6 @@ impl Blobs {
             return faults.other(("truncate", key), truncate).await;
         }
         truncate.await
-    }
-
-    /// Deletes what unfinished writes of a former process left in the folder, and answers how many
-    /// files those were. Only for whoever holds the data folder's lock: it does not ask whether a
-    /// write is still under way.
-    ///
-    /// # Errors
-    ///
-    /// [`BlobError::Unavailable`] when the folder cannot be walked or a file cannot be deleted.
-    pub async fn sweep_staging(&self) -> Result<u64> {
-        match self.folders.clone() {
-            Some(folders) => self
-                .blocking
-                .run(move || staging::sweep(folders.root()))
-                .await
-                .map_err(error::io)?,
-            None => Ok(0),
-        }
     }
 
     /// Whether the checksums of its extents are known. A file that is only read where it lies was

@@ -29,11 +29,6 @@ impl Errors {
         Self::with_cap(ENTRIES_MAX, ENTRY_BYTES_MAX - RESERVED_BYTES)
     }
 
-    /// An empty list without a cap.
-    pub(super) const fn uncapped() -> Self {
-        Self::with_cap(usize::MAX, usize::MAX)
-    }
-
     const fn with_cap(entries_max: usize, bytes_max: usize) -> Self {
         Self {
             entries: Vec::new(),

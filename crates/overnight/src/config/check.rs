@@ -9,6 +9,7 @@ use overnight_sim::settings::SimError;
 use tracing_subscriber::EnvFilter;
 
 use super::keys::check_project;
+use super::role::ProcessRole;
 use super::settings::Settings;
 use super::units::{Size, Span};
 use super::upstreams::UpstreamSection;
@@ -79,6 +80,10 @@ pub(crate) fn check(
 
 fn check_store(settings: &Settings, found: &mut Found) {
     let section = &settings.postgres;
+    if settings.role != ProcessRole::All && settings.store.is_none() {
+        let message = "is one part of several processes on one database: name that with `--store`";
+        found.add("role", message);
+    }
     if let Some(url) = &settings.store
         && let Err(error) = url.settings(section)
     {

@@ -14,6 +14,7 @@ pub(crate) mod keys;
 pub(crate) mod load;
 pub(crate) mod origin;
 pub(crate) mod postgres;
+pub(crate) mod role;
 pub(crate) mod setting;
 pub(crate) mod settings;
 pub(crate) mod show;

@@ -8,6 +8,7 @@ use serde::de::{self, Deserializer, SeqAccess, Visitor};
 
 use super::keys::Keys;
 use super::postgres::{PostgresSection, StoreUrl};
+use super::role::ProcessRole;
 use super::setting::{quote, section, value};
 use super::sim::SimSection;
 use super::units::{Size, Span};
@@ -24,7 +25,11 @@ section! {
         /// An address that serves `/metrics` alone (with `/health` and `/ready`), without a key; none when it is
         /// not set.
         metrics_listen: Option<String> = None;
-        /// The folder that everything is kept in. It is made when it is not there. One process at a time uses it.
+        /// What the process does: `all`, or one part of it, where several processes use one database (`store`): `api`
+        /// serves clients, `worker` runs batches and serves probes and metrics alone.
+        role: ProcessRole = ProcessRole::All;
+        /// The folder that everything is kept in. It is made when it is not there. One process at a time uses it,
+        /// unless `store` is set: then all processes on that database use one folder.
         data: PathBuf = PathBuf::from("./overnight-data");
         /// The URL of a PostgreSQL database that is used in the place of the one in the folder:
         /// `postgres://user:password@host:5432/name`. Files and results stay in the folder.

@@ -8,7 +8,7 @@ use anyhow::{Context as _, bail};
 use overnight_store::blocking::Blocking;
 use overnight_store::folder::{DataFolder, FolderError};
 use overnight_store::postgres::PostgresSettings;
-use overnight_store::{Postgres, Sqlite, Store, StoreError, Wake};
+use overnight_store::{Blobs, Postgres, Sqlite, Store, StoreError, Wake};
 
 use crate::config::settings::Settings;
 
@@ -18,17 +18,23 @@ pub(crate) enum Metadata {
     Postgres(Postgres),
 }
 
-/// Takes the data folder, and opens the metadata in it or in the database that is set.
+/// Takes the data folder, and opens the metadata in it or in the database that is set: then other
+/// processes on that database have the folder as well.
 pub(crate) async fn open(settings: &Settings) -> anyhow::Result<(DataFolder, Metadata)> {
     let path = &settings.data;
-    let folder = DataFolder::lock(path).map_err(|error| no_folder(path, &error))?;
-    let metadata = match &settings.store {
-        None => Metadata::Sqlite(in_folder(&folder).await?),
-        Some(url) => {
-            Metadata::Postgres(on_server(&folder, url.settings(&settings.postgres)?).await?)
+    let refused = |error: FolderError| no_folder(path, &error);
+    match &settings.store {
+        None => {
+            let folder = DataFolder::lock(path).map_err(refused)?;
+            let metadata = Metadata::Sqlite(in_folder(&folder).await?);
+            Ok((folder, metadata))
         }
-    };
-    Ok((folder, metadata))
+        Some(url) => {
+            let folder = DataFolder::share(path).map_err(refused)?;
+            let postgres = on_server(&folder, url.settings(&settings.postgres)?).await?;
+            Ok((folder, Metadata::Postgres(postgres)))
+        }
+    }
 }
 
 /// Opens a database on a server, if the folder belongs to it: what a database does not name is swept
@@ -65,6 +71,16 @@ async fn in_folder(data: &DataFolder) -> anyhow::Result<Sqlite> {
 }
 
 impl Metadata {
+    /// The blobs that the metadata names, in the data folder.
+    pub(crate) fn blobs(&self, data: &DataFolder) -> anyhow::Result<Blobs> {
+        let folder = data.blobs();
+        let blobs = match self {
+            Self::Sqlite(_) => Blobs::folder(&folder),
+            Self::Postgres(_) => Blobs::shared_folder(&folder),
+        };
+        blobs.with_context(|| format!("the folder {} cannot be used", folder.display()))
+    }
+
     /// The metadata for the rooms.
     pub(crate) fn store(&self) -> Arc<dyn Store> {
         match self {

@@ -31,6 +31,7 @@ mod outage;
 mod poison;
 mod restart;
 mod resume;
+mod several;
 mod stop;
 mod turns;
 mod uploads;

@@ -16,7 +16,15 @@ use crate::entries;
 /// The folders below a root whose own entry is kept.
 pub(super) struct Folders {
     root: PathBuf,
+    usage: Use,
     state: Mutex<State>,
+}
+
+/// Who else creates and removes folders there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Use {
+    Alone,
+    Shared,
 }
 
 #[derive(Default)]
@@ -34,12 +42,23 @@ pub(super) struct Held {
 }
 
 impl Folders {
+    /// Of one process.
     pub(super) fn new(root: &Path) -> Arc<Self> {
-        let state = Mutex::default();
-        Arc::new(Self {
-            root: root.to_owned(),
-            state,
-        })
+        Self::below(root, Use::Alone)
+    }
+
+    /// Of several processes: what another one knows to be kept must stay.
+    pub(super) fn shared(root: &Path) -> Arc<Self> {
+        Self::below(root, Use::Shared)
+    }
+
+    fn below(root: &Path, usage: Use) -> Arc<Self> {
+        let (root, state) = (root.to_owned(), Mutex::default());
+        Arc::new(Self { root, usage, state })
+    }
+
+    pub(super) fn is_shared(&self) -> bool {
+        self.usage == Use::Shared
     }
 
     pub(super) fn root(&self) -> &Path {
@@ -60,8 +79,12 @@ impl Folders {
     }
 
     /// Removes the folder of a deleted file and those above it, as far as they are empty, not right
-    /// below the root, and nobody is about to write there.
+    /// below the root, and nobody is about to write there. What others are about to do nobody knows:
+    /// folders of a shared root stay.
     pub(super) fn tidy(&self, file: &Path) {
+        if self.is_shared() {
+            return;
+        }
         let folder = file.parent().unwrap_or(&self.root);
         let mut state = self.state();
         for above in self.up(folder) {

@@ -9,7 +9,10 @@ use deadpool_postgres::Object;
 use super::settings::{PostgresSettings, quoted};
 use crate::store::{Result, StoreError};
 
-const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001_initial.sql")];
+const MIGRATIONS: [&str; 2] = [
+    include_str!("migrations/0001_initial.sql"),
+    include_str!("migrations/0002_leaving_workers.sql"),
+];
 
 /// How many steps this program knows: the version of the schema that it works with.
 const NEWEST: usize = MIGRATIONS.len();
