@@ -240,7 +240,7 @@ async fn wind_up(shared: &Arc<Shared>, stopped_at: Instant) {
 
 /// While what is in flight lands, its leases must not end; and the other workers are told that they may
 /// take everything.
-async fn stay_for_the_last(shared: &Shared) {
+async fn stay_for_the_last(shared: &Arc<Shared>) {
     if !shared.leases.runs() {
         return std::future::pending().await;
     }

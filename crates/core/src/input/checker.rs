@@ -97,6 +97,8 @@ impl Checker {
             let errors = vec![fault::too_large(max, self.lines.models.first())];
             return Err(Rejection {
                 errors,
+                errors_total: 1,
+                total: 0,
                 unknown_models: Vec::new(),
             });
         }
@@ -125,6 +127,7 @@ struct Lines {
     plan: PlanWriter,
     errors: Errors,
     total: u64,
+    body_bytes: u64,
     embedding_inputs: u64,
 }
 
@@ -141,6 +144,7 @@ impl Lines {
             plan: PlanWriter::new(),
             errors: Errors::capped(),
             total: 0,
+            body_bytes: 0,
             embedding_inputs: 0,
         }
     }
@@ -160,7 +164,10 @@ impl Lines {
             return;
         }
         match self.check(line) {
-            Ok(entry) if self.errors.is_empty() => self.plan.push(&entry, plan),
+            Ok(entry) if self.errors.is_empty() => {
+                self.body_bytes += u64::from(entry.body_len);
+                self.plan.push(&entry, plan);
+            }
             Ok(_) => {}
             Err(fault) => {
                 let error = fault.into_error(line.no);
@@ -258,6 +265,8 @@ impl Lines {
         let about_the_file = self.about_the_file();
         if !about_the_file.is_empty() || !self.errors.is_empty() {
             return Err(Rejection {
+                errors_total: about_the_file.len() as u64 + self.errors.total(),
+                total: self.total,
                 errors: self.errors.into_list(about_the_file),
                 unknown_models: self.unknown_models.into_names(),
             });
@@ -277,6 +286,7 @@ impl Lines {
             model,
             models,
             bytes,
+            body_bytes: self.body_bytes,
             embedding_inputs,
         })
     }

@@ -55,6 +55,11 @@ impl Errors {
         self.entries.is_empty() && self.left_out == 0
     }
 
+    /// How many there are, also those that are not in the list.
+    pub(super) const fn total(&self) -> u64 {
+        self.entries.len() as u64 + self.left_out
+    }
+
     /// The list: what is wrong with the whole file, then the lines.
     pub(super) fn into_list(self, about_the_file: Vec<InputError>) -> Vec<InputError> {
         let mut list = about_the_file;

@@ -617,7 +617,10 @@ fn who_watches_sees_every_line_that_is_wrong() {
 
 #[test]
 fn the_summary_says_what_the_file_holds() {
-    let other = chat_with("c", r#"{"model":"n","messages":[]}"#);
+    let body = r#"{"model":"n","messages":[]}"#;
+    let other = chat_with("c", body);
+    let alone = accepted(rules(), &other);
+    assert_eq!(alone.body_bytes, body.len() as u64);
     let one = [chat("a"), chat("b")].join("\n");
     let summary = accepted(rules(), &one);
     let model: Arc<str> = "m".into();
@@ -628,6 +631,7 @@ fn the_summary_says_what_the_file_holds() {
             model: Some(Arc::clone(&model)),
             models: vec![(Arc::clone(&model), 2)],
             bytes: one.len() as u64,
+            body_bytes: summary.body_bytes,
             embedding_inputs: 0,
         }
     );
