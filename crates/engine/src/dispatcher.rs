@@ -221,13 +221,13 @@ async fn wind_up(shared: &Arc<Shared>, stopped_at: Instant) {
             shared.wake.woken().await;
         }
     };
+    let (nudged, never) = (Notify::new(), CancellationToken::new());
     let gone = async {
         tokio::select! {
             biased;
             _ = async { tokio::join!(leave(shared), gone) } => {}
             // While what is in flight lands, its leases must not end.
-            () = renew_until(shared, &Notify::new(), &CancellationToken::new()),
-                if shared.leases.runs() => {}
+            () = renew_until(shared, &nudged, &never), if shared.leases.runs() => {}
         }
     };
     let ended = tokio::time::timeout_at(stopped_at + patience, gone).await;
@@ -240,13 +240,6 @@ async fn wind_up(shared: &Arc<Shared>, stopped_at: Instant) {
     shared.stopping.cancel();
 }
 
-<<<<<<< HEAD
-/// While what is in flight lands, its leases must not end; and the other workers are told that they may
-/// take everything.
-async fn stay_for_the_last(shared: &Arc<Shared>) {
-    if !shared.leases.runs() {
-        return std::future::pending().await;
-=======
 /// Tells the other workers, where there may be some, that they may take everything.
 async fn leave(shared: &Shared) {
     if shared.leases.runs() {
@@ -254,7 +247,6 @@ async fn leave(shared: &Shared) {
         if let Err(error) = shared.leases.in_time(left).await {
             report(shared, error);
         }
->>>>>>> h-M
     }
 }
 
