@@ -25,10 +25,16 @@ def pick(choices, generated):
     return choices[drawn // KEPT % len(choices)]
 
 
-def named_in(path):
+def named_in(method, path):
     """What the variable of a path may name."""
     if path.endswith("/parts"):
         return [OBJECTS["open_upload"]]
+    if path.endswith(("/pause", "/resume")):
+        return OBJECTS["open_batches"]
+    if path.endswith("/retry"):
+        return OBJECTS["retried_batches"]
+    if method.upper() == "DELETE" and "/batches/" in path:
+        return OBJECTS["deleted_batches"]
     kinds = (kind for kind in OBJECTS if f"/{kind}/" in path)
     return OBJECTS.get(next(kinds, None), [])
 
@@ -53,15 +59,15 @@ def before_call(_context, case, _kwargs):
         case.path_parameters = dict.fromkeys(case.path_parameters, whole["id"])
         case.body = {"part_ids": [whole["part"]]}
         return
-    choices = named_in(case.path)
+    choices = named_in(case.method, case.path)
     for name, value in (case.path_parameters or {}).items():
-        case.path_parameters[name] = pick(choices, value)
+        case.path_parameters[name] = pick([1] if name == "number" else choices, value)
     if isinstance(case.body, dict) and "input_file_id" in case.body:
         case.body["input_file_id"] = pick(OBJECTS["files"], case.body["input_file_id"])
     after = (case.query or {}).get("after")
     if after is not None:
         listed = case.path.rsplit("/", 1)[-1]
-        case.query["after"] = pick(OBJECTS[listed], after)
+        case.query["after"] = pick(OBJECTS.get(listed, [after]), after)
 
 
 @schemathesis.hook

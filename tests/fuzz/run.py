@@ -115,7 +115,18 @@ def make_objects():
     session.post(f"{URL}/v1/batches/{cancelled}/cancel", timeout=60)
     assert completed["status"] == "completed", completed
     assert failed["status"] == "failed", failed
+    # Many lines, so that it is paused before it has ended.
+    many = "".join(json.dumps(LINE | {"custom_id": str(n)}) + "\n" for n in range(5000))
+    many = upload(many)
+    paused = [create_batch(many) for _ in range(3)]
+    for batch in paused:
+        session.post(f"{URL}/v1/batches/{batch}/pause", timeout=60).raise_for_status()
+    # Its lines never ran, so they can be retried.
+    retried = paused.pop()
+    session.post(f"{URL}/v1/batches/{retried}/cancel", timeout=60)
+    assert ended(retried)["status"] == "cancelled", retried
     # Many, because the fuzzer deletes them.
+    deleted = [ended(create_batch(upload(good)))["id"] for _ in range(20)]
     files = [upload(good) for _ in range(40)] + [completed["output_file_id"]]
     uploads = [create_upload() for _ in range(20)]
     whole = create_upload()
@@ -123,6 +134,9 @@ def make_objects():
     return {
         "files": files,
         "batches": [completed["id"], failed["id"], cancelled],
+        "open_batches": paused,
+        "retried_batches": [retried],
+        "deleted_batches": deleted,
         "uploads": uploads,
         # Kept apart, so that they are not cancelled. One takes parts, the other one can be
         # completed any number of times.
@@ -140,6 +154,8 @@ def described(which):
         del document["paths"]["/models/{model}"]["delete"]
         return document, f"{URL}/v1", UNCHECKED + OFFICIAL_UNCHECKED
     own = session.get(f"{URL}/openapi.json", timeout=60).json()
+    # A stream of events never ends.
+    del own["paths"]["/v1/events"]
     return own, URL, UNCHECKED
 
 

@@ -36,6 +36,8 @@ pub struct Api {
     /// Cancelled by the surface when the disk or the database turns out to be damaged: the wiring
     /// ends the process then, for going on could lose what clients were promised.
     pub damaged: CancellationToken,
+    /// Cancelled when the server stops taking requests: streams of events end then.
+    pub stopping: CancellationToken,
     /// Limits, names and choices.
     pub settings: ApiSettings,
     /// The text of `/metrics`, in the `OpenMetrics` format.

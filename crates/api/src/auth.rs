@@ -41,6 +41,8 @@ pub(crate) struct Caller {
     pub(crate) project: ProjectId,
     /// The name of the key that the request showed, for the log.
     pub(crate) key: Option<Arc<str>>,
+    /// Whether it is whoever runs the server.
+    pub(crate) is_operator: bool,
 }
 
 /// What a path asks of whoever takes it. Paths that lead nowhere ask for what most do.
@@ -89,6 +91,7 @@ impl Access {
                 return Ok(Some(Caller {
                     project: project.clone(),
                     key: None,
+                    is_operator: true,
                 }));
             }
             Self::Keys(ring) => ring,
@@ -108,6 +111,7 @@ impl Access {
         Ok(Some(Caller {
             project: key.project.clone(),
             key: Some(Arc::clone(&key.name)),
+            is_operator: Door::Operator.opens_to(key.role),
         }))
     }
 }

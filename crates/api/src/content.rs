@@ -113,7 +113,7 @@ impl ContentReader {
 
 /// Puts a blob in quarantine that turned out to be damaged or gone. The store passes by one that
 /// nothing names any more: it was deleted meanwhile, and is nobody's loss.
-async fn found_damage(api: &Api, extent: &Extent, error: &BlobError) {
+pub(crate) async fn found_damage(api: &Api, extent: &Extent, error: &BlobError) {
     let (why, at) = (chain(error), api.clock.now());
     match api.store.quarantine(extent, &why, at).await {
         Ok(Some(found)) => tracing::error!(

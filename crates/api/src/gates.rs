@@ -9,6 +9,7 @@
 //! slowly hold nothing that others wait for.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -29,6 +30,8 @@ pub struct GateLimits {
     pub uploads_max: u32,
     /// Files and results that are being handed out; 256 by default.
     pub downloads_max: u32,
+    /// Streams of events that are open; 64 by default.
+    pub streams_max: u32,
     /// Uploads and downloads that wait, together; 512 by default. More are turned away at once.
     pub waiting_max: u32,
     /// How long a request waits at its gate; 60 s by default.
@@ -41,11 +44,15 @@ impl Default for GateLimits {
             requests_max: 256,
             uploads_max: 64,
             downloads_max: 256,
+            streams_max: 64,
             waiting_max: 512,
             wait_max: Duration::from_mins(1),
         }
     }
 }
+
+/// The ends of the paths below a batch at which its files are read.
+const READING: [&str; 4] = ["/results", "/failures", "/lines", "/verify"];
 
 /// Which gate a request goes through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,8 +63,10 @@ pub(crate) enum Gate {
     Requests,
     /// That of files and parts that come.
     Uploads,
-    /// That of files and results that go.
+    /// That of files and results that go, or are read for an answer.
     Downloads,
+    /// That of streams of events.
+    Streams,
 }
 
 impl Gate {
@@ -66,12 +75,16 @@ impl Gate {
         if matches!(path, "/health" | "/ready" | "/metrics") {
             return Self::Open;
         }
+        if path == "/v1/events" && method == Method::GET {
+            return Self::Streams;
+        }
         let is_part = path.starts_with("/v1/uploads/") && path.ends_with("/parts");
         if method == Method::POST && (path == "/v1/files" || is_part) {
             return Self::Uploads;
         }
         let is_content = path.starts_with("/v1/files/") && path.ends_with("/content");
-        let is_results = path.starts_with("/v1/batches/") && path.ends_with("/results");
+        let is_results = path.starts_with("/v1/batches/")
+            && (READING.iter().any(|last| path.ends_with(last)) || path.contains("/lines/"));
         if method == Method::GET && (is_content || is_results) {
             return Self::Downloads;
         }
@@ -83,6 +96,7 @@ impl Gate {
             Self::Open | Self::Requests => "requests",
             Self::Uploads => "uploads",
             Self::Downloads => "downloads",
+            Self::Streams => "streams of events",
         }
     }
 }
@@ -90,7 +104,9 @@ impl Gate {
 /// Whether a request brings JSON, which is read before it comes to its gate.
 pub(crate) fn takes_json(method: &Method, path: &str) -> bool {
     let is_completion = path.starts_with("/v1/uploads/") && path.ends_with("/complete");
-    method == Method::POST && (matches!(path, "/v1/batches" | "/v1/uploads") || is_completion)
+    let is_retry = path.starts_with("/v1/batches/") && path.ends_with("/retry");
+    let is_creation = matches!(path, "/v1/batches" | "/v1/uploads");
+    method == Method::POST && (is_creation || is_completion || is_retry)
 }
 
 /// The gates.
@@ -100,6 +116,7 @@ pub(crate) struct Gates {
     requests: Shares,
     uploads: Shares,
     downloads: Shares,
+    streams: Shares,
     waiting: Shares,
 }
 
@@ -111,6 +128,7 @@ impl Gates {
             requests: Shares::new(limits.requests_max),
             uploads: Shares::new(limits.uploads_max),
             downloads: Shares::new(limits.downloads_max),
+            streams: Shares::new(limits.streams_max),
             waiting: Shares::new(limits.waiting_max),
         }
     }
@@ -127,6 +145,14 @@ impl Gates {
             Gate::Requests => (&self.requests, None),
             Gate::Uploads => (&self.uploads, Some(&self.waiting)),
             Gate::Downloads => (&self.downloads, Some(&self.waiting)),
+            // A stream may stay for ever, so nobody waits for its place.
+            Gate::Streams => {
+                let share = self.streams.try_take(client).ok_or_else(|| busy(gate))?;
+                return Ok(Passed {
+                    gate,
+                    share: Some(share),
+                });
+            }
         };
         let passed = |share| Passed {
             gate,
@@ -135,19 +161,44 @@ impl Gates {
         if let Some(share) = shares.try_take(client) {
             return Ok(passed(share));
         }
-        let busy = || {
-            ApiError::unavailable(format!(
-                "The server is busy with as many {} as it takes at a time. Please try again in a \
-                 moment.",
-                gate.what()
-            ))
-        };
+        let busy = || busy(gate);
         let _waits = match has_room {
             Some(room) => Some(room.try_take(client).ok_or_else(busy)?),
             None => None,
         };
         let taken = tokio::time::timeout(self.limits.wait_max, shares.take(client)).await;
         taken.ok().flatten().map(passed).ok_or_else(busy)
+    }
+}
+
+fn busy(gate: Gate) -> ApiError {
+    ApiError::unavailable(format!(
+        "The server is busy with as many {} as it takes at a time. Please try again in a moment.",
+        gate.what()
+    ))
+}
+
+/// The gate of those who read files, for a request that came through another one and turns out to
+/// read some.
+#[derive(Clone, Debug)]
+pub(crate) struct Reading {
+    gates: Arc<Gates>,
+    client: Client,
+}
+
+impl Reading {
+    /// For a request of that client.
+    pub(crate) const fn new(gates: Arc<Gates>, client: Client) -> Self {
+        Self { gates, client }
+    }
+
+    /// Waits until it may read.
+    ///
+    /// # Errors
+    ///
+    /// As [`Gates::pass`].
+    pub(crate) async fn turn(&self) -> Result<Passed, ApiError> {
+        self.gates.pass(Gate::Downloads, &self.client).await
     }
 }
 
@@ -159,16 +210,18 @@ pub(crate) struct Passed {
 }
 
 impl Passed {
-    /// The request is answered. A download is inside until its last byte is taken.
+    /// The request is answered. A download and a stream are inside until their last byte is taken.
     pub(crate) fn answered(self, answer: Response) -> Response {
         match (self.gate, self.share) {
-            (Gate::Downloads, Some(share)) => answer.map(|body| {
+            (Gate::Downloads | Gate::Streams, Some(share)) => answer.map(|body| {
                 Body::new(Leaving {
                     body,
                     _share: share,
                 })
             }),
-            (Gate::Open | Gate::Requests | Gate::Uploads | Gate::Downloads, _) => answer,
+            (Gate::Open | Gate::Requests | Gate::Uploads | Gate::Downloads | Gate::Streams, _) => {
+                answer
+            }
         }
     }
 }
@@ -215,6 +268,11 @@ mod tests {
         check(Method::GET, "/v1/files/f/content", Gate::Downloads);
         check(Method::HEAD, "/v1/files/f/content", Gate::Requests);
         check(Method::GET, "/v1/batches/b/results", Gate::Downloads);
+        check(Method::GET, "/v1/batches/b/lines", Gate::Downloads);
+        check(Method::GET, "/v1/batches/b/lines/7", Gate::Downloads);
+        check(Method::GET, "/v1/batches/b/failures", Gate::Downloads);
+        check(Method::GET, "/v1/batches/b/progress", Gate::Requests);
+        check(Method::GET, "/v1/events", Gate::Streams);
         check(Method::POST, "/v1/batches", Gate::Requests);
     }
 
@@ -239,6 +297,22 @@ mod tests {
             drop(inside);
         });
         assert!(next.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_waits_for_the_place_of_a_stream() {
+        let gates = Gates::new(GateLimits {
+            streams_max: 1,
+            ..GateLimits::default()
+        });
+        let stream = gates.pass(Gate::Streams, &Client::Unknown).await;
+        let passed = stream.unwrap().answered(Response::new(Body::from("x")));
+        let soon = Duration::from_millis(1);
+        let other = gates.pass(Gate::Streams, &Client::Unknown);
+        let refused = tokio::time::timeout(soon, other).await.expect("it waits");
+        assert!(refused.unwrap_err().message.contains("streams of events"));
+        drop(passed);
+        assert!(gates.pass(Gate::Streams, &Client::Unknown).await.is_ok());
     }
 
     #[tokio::test(start_paused = true)]

@@ -9,6 +9,7 @@ use overnight_core::id::{BatchId, FileId, UploadId};
 
 use crate::api::Api;
 use crate::errors::ApiError;
+use crate::params::integer;
 
 /// The same address without doubled and trailing slashes, so that they need no redirect (which a
 /// POST would not survive).
@@ -42,6 +43,14 @@ pub(crate) struct FilePath(pub(crate) FileId);
 #[derive(Debug)]
 pub(crate) struct BatchPath(pub(crate) BatchId);
 
+/// The id of a batch and the number of one of its lines.
+#[derive(Debug)]
+pub(crate) struct LinePath {
+    pub(crate) batch: BatchId,
+    /// From 1.
+    pub(crate) line: u64,
+}
+
 /// The id of an upload in a path. Any text is one: what is not an upload's id is a missing upload.
 #[derive(Debug)]
 pub(crate) struct UploadPath(pub(crate) UploadId);
@@ -63,6 +72,20 @@ impl FromRequestParts<Arc<Api>> for BatchPath {
 
     async fn from_request_parts(parts: &mut Parts, _: &Arc<Api>) -> Result<Self, ApiError> {
         batch_id("batch_id", &text(parts).await?).map(Self)
+    }
+}
+
+impl FromRequestParts<Arc<Api>> for LinePath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<Api>) -> Result<Self, ApiError> {
+        let path: Result<Path<(String, String)>, _> = Path::from_request_parts(parts, &()).await;
+        let Path((batch, line)) =
+            path.map_err(|_| ApiError::no_route(&parts.method, parts.uri.path()))?;
+        Ok(Self {
+            batch: batch_id("batch_id", &batch)?,
+            line: integer("line", &line, 1..=u64::from(u32::MAX))?,
+        })
     }
 }
 

@@ -12,7 +12,7 @@ use crate::dashboard::Dashboard;
 use crate::errors::ApiError;
 use crate::gates::Gates;
 use crate::surface::{Surface, note_route};
-use crate::{admin, batches, description, files, health, models, uploads};
+use crate::{admin, batches, description, events, files, health, lines, models, overview, uploads};
 
 /// Paths and what answers them: a table, so that a test can walk every route there is.
 #[derive(Debug, Default)]
@@ -30,10 +30,22 @@ impl Routes {
             .route("/v1/uploads/{id}/complete", post(uploads::complete))
             .route("/v1/uploads/{id}/cancel", post(uploads::cancel))
             .route("/v1/batches", get(batches::list).post(batches::create))
-            .route("/v1/batches/{id}", get(batches::retrieve))
+            .route(
+                "/v1/batches/{id}",
+                get(batches::retrieve).delete(batches::delete),
+            )
             .route("/v1/batches/{id}/cancel", post(batches::cancel))
             .route("/v1/batches/{id}/results", get(batches::results))
             .route("/v1/batches/{id}/progress", get(batches::progress))
+            .route("/v1/batches/{id}/pause", post(batches::pause))
+            .route("/v1/batches/{id}/resume", post(batches::resume))
+            .route("/v1/batches/{id}/retry", post(batches::retry))
+            .route("/v1/batches/{id}/verify", get(batches::verify))
+            .route("/v1/batches/{id}/failures", get(lines::failures))
+            .route("/v1/batches/{id}/lines", get(lines::list))
+            .route("/v1/batches/{id}/lines/{number}", get(lines::one))
+            .route("/v1/overview", get(overview::overview))
+            .route("/v1/events", get(events::events))
             .route("/v1/models", get(models::list))
             .route("/v1/models/{*id}", get(models::retrieve))
             .route("/admin/upstreams", get(admin::upstreams))

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use http::HeaderValue;
+use overnight_core::input::InputLimits;
 use overnight_core::time::Timestamp;
 
 use crate::gates::GateLimits;
@@ -39,6 +40,11 @@ pub struct ApiSettings {
     pub drain_time_max: Duration,
     /// The completion windows that a batch may ask for, by their text; `24h` by default.
     pub windows: BTreeMap<String, Duration>,
+    /// What an input file may hold, as the engine checks it; no limits by default.
+    pub input_limits: InputLimits,
+    /// Whether all lines of a batch must name the same model, as the engine checks it; off by
+    /// default.
+    pub single_model: bool,
     /// Endpoints beside those of the Batch API, each a path beginning with `/`; none by default.
     pub extra_endpoints: Vec<String>,
     /// When a file of purpose `batch` is deleted if its upload says nothing: so long after its
@@ -72,6 +78,8 @@ impl ApiSettings {
             drain_bytes_max: 64 * 1024 * 1024,
             drain_time_max: Duration::from_secs(5),
             windows: BTreeMap::from([("24h".to_owned(), Duration::from_hours(24))]),
+            input_limits: InputLimits::default(),
+            single_model: false,
             extra_endpoints: Vec::new(),
             batch_file_expiry: Some(Duration::from_hours(30 * 24)),
             organization: HeaderValue::from_static("overnight"),

@@ -29,7 +29,7 @@ use crate::cors::Sharing;
 use crate::dashboard::Dashboard;
 use crate::drain::drain_unread;
 use crate::errors::{ApiError, Kind, Retry, chain};
-use crate::gates::{self, Gate, Gates};
+use crate::gates::{self, Gate, Gates, Reading};
 use crate::shares::Client;
 use crate::{json, path, wire};
 
@@ -192,7 +192,10 @@ impl Surface {
                 Err(refusal) => return refusal.into_response(),
             }
         }
-        match self.gates.pass(gate, &Client::of(&request)).await {
+        let client = Client::of(&request);
+        let reading = Reading::new(Arc::clone(&self.gates), client.clone());
+        request.extensions_mut().insert(reading);
+        match self.gates.pass(gate, &client).await {
             Ok(passed) => passed.answered(self.answer(request, id).await),
             Err(refusal) => self.turn_away(request, refusal),
         }

@@ -4,14 +4,15 @@
 //! Nothing here does IO, waits, reads a clock or draws a random number: time and entropy are
 //! arguments, so every rule can be tested by calling a function.
 //!
-//! Start with [`batch`]: [`batch::State::apply`] is the only way a status changes. A line's way through the rules
-//! is [`input`] (what it must look like), [`plan`] (where it lies), [`attempt`] (what an attempt
-//! means), [`outcome`] (its result line). [`share`] and [`limit`] decide which line goes next, and
-//! how many may be in flight.
+//! Start with [`batch`]: [`batch::State::apply`] is the only way a status changes. A line's way
+//! through the rules is [`input`] (what it must look like), [`plan`] (where it lies), [`attempt`]
+//! (what an attempt means), [`outcome`] (its result line), [`failure`] (why it failed). [`share`] and
+//! [`limit`] decide which line goes next, and how many may be in flight.
 
 pub mod attempt;
 pub mod batch;
 pub mod endpoint;
+pub mod failure;
 pub mod file;
 pub mod id;
 pub mod input;

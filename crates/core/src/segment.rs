@@ -200,6 +200,18 @@ impl LineSet {
         self.0.is_disjoint(&other.0)
     }
 
+    /// The lowest line of the set.
+    #[must_use]
+    pub fn first(&self) -> Option<u32> {
+        self.0.min()
+    }
+
+    /// The highest line of the set.
+    #[must_use]
+    pub fn last(&self) -> Option<u32> {
+        self.0.max()
+    }
+
     /// The lines in ascending order.
     pub fn iter(&self) -> impl Iterator<Item = u32> + '_ {
         self.0.iter()

@@ -221,13 +221,13 @@ async fn wind_up(shared: &Arc<Shared>, stopped_at: Instant) {
             shared.wake.woken().await;
         }
     };
+    let (nudged, never) = (Notify::new(), CancellationToken::new());
     let gone = async {
         tokio::select! {
             biased;
             _ = async { tokio::join!(leave(shared), gone) } => {}
             // While what is in flight lands, its leases must not end.
-            () = renew_until(shared, &Notify::new(), &CancellationToken::new()),
-                if shared.leases.runs() => {}
+            () = renew_until(shared, &nudged, &never), if shared.leases.runs() => {}
         }
     };
     let ended = tokio::time::timeout_at(stopped_at + patience, gone).await;

@@ -1,14 +1,20 @@
 //! Saves how batches and upstreams are doing, for people who ask. Looked at once a second, saved on
 //! change.
 
-use std::collections::HashMap;
+mod pace;
+
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use overnight_core::id::BatchId;
-use overnight_store::status::{BatchProgress, UpstreamStatus};
+use overnight_core::usage::Usage;
+use overnight_store::status::{
+    BatchProgress, Latency, LimitedBy, PACE_SAMPLES_MAX, Pace, PaceSample, UpstreamStatus,
+};
 use tokio::time::Instant;
 
+use self::pace::{Rates, latency, tokens_since};
 use crate::run::{Run, RunKey};
 use crate::shared::Shared;
 use crate::sweep::count_batches;
@@ -16,8 +22,14 @@ use crate::sweep::count_batches;
 /// How often it is looked.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// A rate forgets what was this long ago to about a third.
-const RATE_SECONDS: f64 = 20.0;
+/// How many samples are kept over all batches, about: they are saved with each change.
+const SAMPLES_MAX: usize = 6_000;
+
+/// How many are kept of each batch, however many batches are open.
+const SAMPLES_LEAST: usize = 6;
+
+/// How often a sample is kept.
+const SAMPLE_INTERVAL: Duration = Duration::from_secs(10);
 
 /// A batch that does not move is at risk when less than this is left of its window.
 const LAST_SECONDS: u64 = 3600;
@@ -26,7 +38,12 @@ const LAST_SECONDS: u64 = 3600;
 struct Seen {
     at: Instant,
     ended: u64,
-    rate: f64,
+    usage: Usage,
+    rates: Rates,
+    latency: Option<Latency>,
+    history: VecDeque<PaceSample>,
+    /// When the last of them was kept.
+    sampled: Instant,
     saved: Option<BatchProgress>,
 }
 
@@ -37,10 +54,11 @@ pub(crate) async fn report(shared: Arc<Shared>) {
     loop {
         let runs = shared.runs();
         seen.retain(|batch, _| runs.iter().any(|run| run.batch_id() == batch));
+        let samples_max = (SAMPLES_MAX / runs.len().max(1)).clamp(SAMPLES_LEAST, PACE_SAMPLES_MAX);
         let mut changed = Vec::new();
         let mut urgent = Vec::new();
         for run in &runs {
-            let progress = look(&shared, run, &mut seen);
+            let progress = look(&shared, run, &mut seen, samples_max);
             if is_at_risk(&shared, run, &progress) {
                 urgent.push((run.expires_at().micros(), run.key()));
             }
@@ -86,50 +104,106 @@ async fn save(shared: &Shared, changed: &[BatchProgress], known: &mut Vec<Upstre
     }
 }
 
-fn look(shared: &Shared, run: &Arc<Run>, seen: &mut HashMap<BatchId, Seen>) -> BatchProgress {
+fn look(
+    shared: &Shared,
+    run: &Arc<Run>,
+    seen: &mut HashMap<BatchId, Seen>,
+    samples_max: usize,
+) -> BatchProgress {
     let now = Instant::now();
-    let ended = run.recorder.tally().ended();
+    let (ended, usage) = (run.recorder.tally().ended(), run.recorder.usage());
     let seen = seen.entry(run.batch_id().clone()).or_insert_with(|| Seen {
         at: now,
         ended,
-        rate: 0.0,
+        usage,
+        rates: Rates::default(),
+        latency: None,
+        history: VecDeque::new(),
+        sampled: now,
         saved: None,
     });
     let passed = now.duration_since(seen.at).as_secs_f64();
     if passed > 0.0 {
-        // Line counts are far below 2^53.
-        #[expect(clippy::cast_precision_loss, reason = "see above")]
-        let rate = ended.saturating_sub(seen.ended) as f64 / passed;
-        let keep = if seen.rate == 0.0 {
-            0.0
-        } else {
-            (-passed / RATE_SECONDS).exp()
-        };
-        seen.rate = seen.rate * keep + rate * (1.0 - keep);
-        (seen.at, seen.ended) = (now, ended);
+        let lines = ended.saturating_sub(seen.ended);
+        seen.rates
+            .add(lines, tokens_since(&usage, &seen.usage), passed);
+        if lines > 0 || seen.latency.is_none() {
+            seen.latency = latency(run.recorder.took());
+        }
+        (seen.at, seen.ended, seen.usage) = (now, ended, usage);
     }
-    BatchProgress {
+    let left = run.total().saturating_sub(ended);
+    let reason = shared.reason(run);
+    let (limit, waits) = shared.lanes.room(run.key());
+    let (input_tokens, output_tokens) = seen.rates.tokens();
+    let mut progress = BatchProgress {
         batch: run.batch_id().clone(),
         in_flight: run.in_flight(),
         retrying: shared.lanes.retrying(run.key()),
-        lines_per_second: (seen.rate * 100.0).round() / 100.0,
-        eta_seconds: eta(run.total().saturating_sub(ended), seen.rate),
-        reason: shared.reason(run),
+        lines_per_second: seen.rates.lines.shown(),
+        eta_seconds: seen.rates.lines.eta(left),
+        pace: Pace {
+            input_tokens_per_second: input_tokens,
+            output_tokens_per_second: output_tokens,
+            eta_range_seconds: seen.rates.lines.eta_range(left),
+            limit,
+            limited_by: limited_by(shared, run, reason.is_some(), (limit, waits)),
+            latency: seen.latency,
+            history: Vec::new(),
+        },
+        reason,
         updated_at: shared.clock.now(),
+    };
+    seen.sample(&progress, samples_max, now);
+    progress.pace.history = seen.history.iter().copied().collect();
+    progress
+}
+
+impl Seen {
+    /// Keeps a sample when it is time for one.
+    fn sample(&mut self, progress: &BatchProgress, samples_max: usize, now: Instant) {
+        if !self.history.is_empty() && now.duration_since(self.sampled) < SAMPLE_INTERVAL {
+            return;
+        }
+        self.sampled = now;
+        while self.history.len() >= samples_max {
+            self.history.pop_front();
+        }
+        self.history.push_back(PaceSample {
+            at: progress.updated_at,
+            lines_per_second: progress.lines_per_second,
+            in_flight: progress.in_flight,
+            limit: progress.pace.limit,
+        });
     }
 }
 
-fn eta(left: u64, rate: f64) -> Option<u64> {
-    #[expect(clippy::cast_precision_loss, reason = "line counts are far below 2^53")]
-    let seconds = left as f64 / rate;
-    Duration::try_from_secs_f64(seconds)
-        .ok()
-        .map(|eta| eta.as_secs())
+/// What keeps the batch from being faster; `None` when other batches share its upstreams with it, or
+/// it has not begun.
+fn limited_by(
+    shared: &Shared,
+    run: &Run,
+    has_reason: bool,
+    (limit, waits): (u64, bool),
+) -> Option<LimitedBy> {
+    let in_flight = run.in_flight();
+    if run.is_paused() {
+        Some(LimitedBy::Paused)
+    } else if shared.is_full() {
+        Some(LimitedBy::Disk)
+    } else if has_reason || (limit > 0 && in_flight >= limit) {
+        Some(LimitedBy::Upstream)
+    } else {
+        (in_flight > 0 && !waits).then_some(LimitedBy::Input)
+    }
 }
 
 /// Whether the batch will miss its deadline at its present rate. One that nothing keeps from moving and
 /// that still does not move is at risk in its last hour.
 fn is_at_risk(shared: &Shared, run: &Run, progress: &BatchProgress) -> bool {
+    if run.is_paused() {
+        return false;
+    }
     let left = run.expires_at().since(shared.clock.now()).as_secs();
     let stands_still = progress.eta_seconds.is_none() && progress.reason.is_none();
     progress.eta_seconds.is_some_and(|eta| eta > left) || (stands_still && left < LAST_SECONDS)

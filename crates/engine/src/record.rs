@@ -7,11 +7,13 @@
 mod buffer;
 mod flush;
 
+use std::collections::VecDeque;
 use std::sync::Mutex;
 use std::time::Duration;
 
 use overnight_core::batch::Tally;
 use overnight_core::segment::{LineSet, ResultFile, Segment};
+use overnight_core::usage::Usage;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -21,6 +23,9 @@ use crate::shared::lock;
 
 /// Beyond so many bytes that wait, those who bring more have to wait for a flush.
 const WAITING_BYTES_MAX: u64 = 16 << 20;
+
+/// Of so many lines it is known how long they took, for people who ask.
+const RECENT_LINES: usize = 512;
 
 /// What a recorder does next.
 enum Step {
@@ -52,6 +57,10 @@ struct State {
     lengths: (u64, u64),
     total: Option<u64>,
     is_closed: bool,
+    /// The tokens of what was recorded since the run began.
+    usage: Usage,
+    /// How long the lines took that were recorded last, in milliseconds.
+    took: VecDeque<u32>,
 }
 
 impl Recorder {
@@ -130,6 +139,16 @@ impl Recorder {
         lock(&self.state).tally
     }
 
+    /// The tokens of what was recorded since the run began.
+    pub(crate) fn usage(&self) -> Usage {
+        lock(&self.state).usage
+    }
+
+    /// How long the lines took that were recorded last, in milliseconds, in no order.
+    pub(crate) fn took(&self) -> Vec<u32> {
+        lock(&self.state).took.iter().copied().collect()
+    }
+
     /// The recorded lines.
     pub(crate) fn done(&self) -> LineSet {
         lock(&self.state).done.clone()
@@ -146,12 +165,16 @@ impl Recorder {
         lock(&self.state).lengths
     }
 
-    /// Notes a recorded segment.
-    fn recorded(&self, segment: &Segment) {
+    /// Notes a recorded segment, and how long some of its lines took.
+    fn recorded(&self, segment: &Segment, took: &[u32]) {
         let mut state = lock(&self.state);
         debug_assert!(state.done.is_disjoint(&segment.lines), "a line ended twice");
         state.done.union_with(&segment.lines);
         state.tally += segment.tally;
+        state.usage += segment.usage;
+        state.took.extend(took);
+        let old = state.took.len().saturating_sub(RECENT_LINES);
+        state.took.drain(..old);
         let length = |file| segment.extent(file).map_or(0, |extent| extent.length);
         state.lengths.0 += length(ResultFile::Output);
         state.lengths.1 += length(ResultFile::Error);

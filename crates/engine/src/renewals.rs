@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::dispatcher::report;
 use crate::run::{Order, Run};
+use crate::send;
 use crate::shared::Shared;
 
 /// More batches than the worker's share, looked at so many times in a row, are given back: a worker
@@ -26,7 +27,7 @@ const SURPLUS_LOOKS: u32 = 2;
 
 /// Renews at every interval, counted from before the renewal was asked for, and when it is nudged;
 /// until the token is cancelled, and then not in the middle of a renewal.
-pub(crate) async fn renew_until(shared: &Shared, nudged: &Notify, ended: &CancellationToken) {
+pub(crate) async fn renew_until(shared: &Arc<Shared>, nudged: &Notify, ended: &CancellationToken) {
     let mut surplus_looks = 0;
     while !ended.is_cancelled() {
         let began = Instant::now();
@@ -49,7 +50,7 @@ pub(crate) async fn renew_until(shared: &Shared, nudged: &Notify, ended: &Cancel
 }
 
 /// Prolongs the leases, and tells runs what became of their batches meanwhile.
-async fn renew(shared: &Shared) {
+async fn renew(shared: &Arc<Shared>) {
     let runs = shared.runs();
     let lost_answer = shared.take_lost_answer();
     let holds_stranded = shared.leases.runs() && shared.holds_stranded();
@@ -79,6 +80,11 @@ async fn renew(shared: &Shared) {
                 run.leave().renew(asked);
                 if held.status == Status::Cancelling {
                     run.order(Order::Cancel);
+                }
+                if run.set_paused(held.is_paused) {
+                    let (id, is_paused) = (run.batch_id(), held.is_paused);
+                    tracing::info!(batch.id = %id, paused = is_paused, "batch paused or resumed");
+                    send::launch(shared, shared.lanes.set_paused(run.key()));
                 }
             }
             // An ended batch has no lease any more, and its run is about to end by itself.

@@ -58,6 +58,8 @@ pub(crate) struct Run {
     /// Notified when nothing is in flight any more.
     idle: Notify,
     order: watch::Sender<Order>,
+    /// Whether a client wants nothing more of it to be sent.
+    is_paused: AtomicBool,
     /// Set once its plan and its input turned out to be lost, so that nobody knows its lines.
     is_lost: AtomicBool,
     /// Why a part of the run cannot go on, once that is so.
@@ -81,6 +83,7 @@ impl Run {
             in_flight: AtomicU64::new(0),
             idle: Notify::new(),
             order: watch::Sender::new(Order::Go),
+            is_paused: AtomicBool::new(batch.is_paused()),
             is_lost: AtomicBool::new(false),
             broken: Mutex::default(),
             abort: CancellationToken::new(),
@@ -143,6 +146,16 @@ impl Run {
 
     pub(crate) fn set_lost(&self) {
         self.is_lost.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a client wants nothing more of it to be sent.
+    pub(crate) fn is_paused(&self) -> bool {
+        self.is_paused.load(Ordering::Relaxed)
+    }
+
+    /// Notes that a client paused the batch, or let it go on; true when that is new.
+    pub(crate) fn set_paused(&self, paused: bool) -> bool {
+        self.is_paused.swap(paused, Ordering::Relaxed) != paused
     }
 
     /// Gives an order, unless the run was told to drop everything before. A cancel does not keep a run

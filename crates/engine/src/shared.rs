@@ -8,7 +8,7 @@ use std::time::Duration;
 use overnight_core::id::{BatchId, Entropy, WorkerId};
 use overnight_core::segment::BlobKey;
 use overnight_core::time::{Clock, Timestamp};
-use overnight_store::status::DISK_NEARLY_FULL;
+use overnight_store::status::{DISK_NEARLY_FULL, PAUSED};
 use overnight_store::{Blobs, Store, Wake};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
@@ -212,6 +212,11 @@ impl Shared {
         true
     }
 
+    /// Whether nothing is sent because the disk is nearly full.
+    pub(crate) fn is_full(&self) -> bool {
+        self.is_full.load(Ordering::Relaxed)
+    }
+
     /// Why a batch waits, as a sentence; `None` while it moves.
     pub(crate) fn reason(&self, run: &Run) -> Option<String> {
         if run.is_lost() {
@@ -219,7 +224,10 @@ impl Shared {
                        (the log names them), or cancel it";
             return Some(why.into());
         }
-        if self.is_full.load(Ordering::Relaxed) {
+        if run.is_paused() {
+            return Some(PAUSED.to_owned());
+        }
+        if self.is_full() {
             return Some(DISK_NEARLY_FULL.to_owned());
         }
         self.lanes.reason(run.key())

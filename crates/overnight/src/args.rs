@@ -7,6 +7,28 @@ use clap::{Parser, Subcommand};
 use figment::value::{Dict, Value};
 use overnight_sim::faults::FaultRates;
 
+use crate::commands::cancel::CancelArgs;
+use crate::commands::check::CheckArgs;
+use crate::commands::completions::CompletionsArgs;
+use crate::commands::convert::ConvertArgs;
+use crate::commands::delete::DeleteArgs;
+use crate::commands::doctor::DoctorArgs;
+use crate::commands::errors::ErrorsArgs;
+use crate::commands::files::FilesArgs;
+use crate::commands::list::ListArgs;
+use crate::commands::manual::ManualArgs;
+use crate::commands::merge::MergeArgs;
+use crate::commands::pause::PauseArgs;
+use crate::commands::results::ResultsArgs;
+use crate::commands::retry::RetryArgs;
+use crate::commands::sample::SampleArgs;
+use crate::commands::show::ShowArgs;
+use crate::commands::split::SplitArgs;
+use crate::commands::stats::StatsArgs;
+use crate::commands::submit::SubmitArgs;
+use crate::commands::upstreams::UpstreamsArgs;
+use crate::commands::verify::VerifyArgs;
+use crate::commands::watch::WatchArgs;
 use crate::config::keys::RoleName;
 use crate::config::load::Flag;
 use crate::config::settings::LogFormat;
@@ -27,18 +49,70 @@ pub(crate) enum Command {
     Serve(ServeArgs),
     /// Run a file of requests without a server; the same command again goes on where it stopped.
     Run(RunArgs),
+    /// What needs no settings of a server.
+    #[command(flatten)]
+    Tool(Tool),
     /// Serve a simulated inference server.
     Sim(SimArgs),
     /// Copy the data folder, also while a server works on it.
     Backup(BackupArgs),
     /// Make a data folder of a backup.
     Restore(RestoreArgs),
-    /// Check everything that a data folder or a backup holds, and say what is wrong.
-    Verify(VerifyArgs),
     /// Make API keys.
     Key(KeyArgs),
     /// Look at the settings.
     Config(ConfigArgs),
+}
+
+/// What needs no settings of a server: asks one that runs, or works on files.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Tool {
+    /// Send an input file to a server and begin its batch; prints the batch's id.
+    Submit(SubmitArgs),
+    /// Show how batches get on until they have ended.
+    Watch(WatchArgs),
+    /// List the batches of a server.
+    List(ListArgs),
+    /// Show all there is to say about a batch.
+    Show(ShowArgs),
+    /// Write the results of a batch, also while it runs.
+    Results(ResultsArgs),
+    /// Say why lines of a batch failed, by cause.
+    Errors(ErrorsArgs),
+    /// Run the failed lines of a batch again, as a new one.
+    RetryFailed(RetryArgs),
+    /// Send no more lines of batches; what is in flight lands.
+    Pause(PauseArgs),
+    /// Go on with batches that are paused.
+    Resume(PauseArgs),
+    /// End batches early; what has ended is kept.
+    Cancel(CancelArgs),
+    /// Delete batches that have ended, with their results.
+    Delete(DeleteArgs),
+    /// List, send, show, fetch and delete the files of a server.
+    Files(FilesArgs),
+    /// Show the inference servers of a running server.
+    Upstreams(UpstreamsArgs),
+    /// Find everything that is wrong with input files, as a server would.
+    Check(CheckArgs),
+    /// Say what an input file holds: lines, models, tokens, what is there twice.
+    Stats(StatsArgs),
+    /// Make several input files of one.
+    Split(SplitArgs),
+    /// Make one file of several with results: one line an id, the last success wins.
+    Merge(MergeArgs),
+    /// Draw a few lines of a file.
+    Sample(SampleArgs),
+    /// Make requests of tables and folders, and tables of results.
+    Convert(ConvertArgs),
+    /// Prove that results are complete, or check what a data folder or a backup holds.
+    Verify(VerifyArgs),
+    /// Look whether a server would run well here.
+    Doctor(DoctorArgs),
+    /// Print what a shell needs to complete commands and flags.
+    Completions(CompletionsArgs),
+    /// Print the manual, or write pages for `man`.
+    Manual(ManualArgs),
 }
 
 /// The flags of `overnight serve`.
@@ -169,13 +243,6 @@ pub(crate) struct RestoreArgs {
     /// The folder of the backup.
     #[arg(long, value_name = "FOLDER")]
     pub(crate) from: PathBuf,
-}
-
-/// The flags of `overnight verify`. A backup is verified when it is named as the data folder.
-#[derive(Debug, clap::Args)]
-pub(crate) struct VerifyArgs {
-    #[command(flatten)]
-    pub(crate) data: DataArgs,
 }
 
 /// The subcommands of `overnight key`.

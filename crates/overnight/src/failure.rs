@@ -4,7 +4,9 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
+use crate::client::errors::ClientError;
 use crate::config::errors::ConfigError;
+use crate::lines::output::NobodyReads;
 
 /// An error.
 pub(crate) const FAILED: u8 = 1;
@@ -12,6 +14,10 @@ pub(crate) const FAILED: u8 = 1;
 pub(crate) const USAGE: u8 = 2;
 /// The run finished, but some lines failed.
 pub(crate) const LINES_FAILED: u8 = 3;
+/// The server does not accept the key.
+pub(crate) const UNAUTHENTICATED: u8 = 4;
+/// The batch was cancelled, or expired.
+pub(crate) const ENDED_EARLY: u8 = 5;
 /// The input was refused; nothing was run.
 pub(crate) const INPUT_REFUSED: u8 = 6;
 /// Somebody interrupted it.
@@ -38,6 +44,9 @@ pub(crate) fn usage(error: &clap::Error) -> ExitCode {
 
 /// Prints the error with its causes, and says how the process ends.
 pub(crate) fn tell(error: &anyhow::Error) -> ExitCode {
+    if error.is::<NobodyReads>() {
+        return ExitCode::SUCCESS;
+    }
     let mut stderr = std::io::stderr().lock();
     // As above.
     let _ = writeln!(stderr, "error: {error}");
@@ -45,5 +54,11 @@ pub(crate) fn tell(error: &anyhow::Error) -> ExitCode {
         let _ = writeln!(stderr, "  because: {cause}");
     }
     let is_usage = error.is::<ConfigError>() || error.is::<UsageError>();
-    ExitCode::from(if is_usage { USAGE } else { FAILED })
+    let refused = error.downcast_ref::<ClientError>();
+    let is_stranger = matches!(refused, Some(ClientError::Unauthenticated { .. }));
+    ExitCode::from(match (is_usage, is_stranger) {
+        (true, _) => USAGE,
+        (false, true) => UNAUTHENTICATED,
+        (false, false) => FAILED,
+    })
 }

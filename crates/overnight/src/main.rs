@@ -1,16 +1,22 @@
 //! Overnight: a batch API for the models you run yourself, in one binary.
 //!
 //! ```text
-//! args ──► config ──► commands: serve | run | sim | key | config
-//!                        └──► wiring: clock, entropy, data folder, upstreams, engine, HTTP
+//! args ──► config ──► commands: serve | run | sim | check | submit | watch | ...
+//!                        ├──► wiring: clock, entropy, data folder, upstreams, engine, HTTP
+//!                        ├──► client: a server that is asked
+//!                        ├──► lines: files of lines on this machine
+//!                        └──► show: tables, JSON, live views
 //! ```
 //!
 //! Here, and nowhere else, the system's clock, entropy, environment and signals are read.
 
 mod args;
+mod client;
 mod commands;
 mod config;
 mod failure;
+mod lines;
+mod show;
 mod wiring;
 
 use std::collections::BTreeMap;

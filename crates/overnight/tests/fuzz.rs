@@ -88,5 +88,5 @@ fn no_answer_is_off_the_own_description_and_nothing_is_answered_without_a_key() 
         arguments.extend(["--upstream", "sim", "--config", &config].map(str::to_owned));
     });
     let output = run(&server, Some(&key), &["run.py", "own"]);
-    check_passed(&output, &["Tested: 22\n", "No issues found"]);
+    check_passed(&output, &["Tested: 31\n", "No issues found"]);
 }

@@ -35,6 +35,7 @@ pub mod restart;
 pub mod running;
 pub mod sealing;
 pub mod segments;
+pub mod steering;
 pub mod sweeping;
 pub mod takeover;
 pub mod uploads;
@@ -218,6 +219,14 @@ macro_rules! conformance {
                 drained_is_refused_while_lines_are_missing,
                 the_input_of_a_batch_is_its_projects,
                 batches_are_counted_by_status,
+            }
+            steering: {
+                a_paused_batch_says_so_until_it_is_resumed,
+                what_sends_nothing_any_more_is_not_paused,
+                batches_are_found_by_status_text_and_parent,
+                a_deleted_batch_is_gone_with_its_results,
+                an_open_batch_is_not_deleted,
+                an_overview_is_its_projects,
             }
             claims: {
                 the_soonest_deadline_is_claimed_first,

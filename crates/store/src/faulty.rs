@@ -23,8 +23,8 @@ pub use self::fault::{Call, End, Fault, Plan};
 pub use self::leases::Leases;
 use crate::status::{BatchProgress, UpstreamStatus};
 use crate::store::{
-    Claim, Completion, Content, FileQuery, FirstAnswer, Held, Input, NewObject, Page, Quarantined,
-    Result, Sealing, Store, StoreError,
+    BatchQuery, Claim, Completion, Content, FileQuery, FirstAnswer, Held, Input, NewObject,
+    Overview, Page, Quarantined, Result, Sealing, Store, StoreError,
 };
 
 /// Passes every verb on to a store, unless a plan says that it goes wrong.
@@ -216,6 +216,27 @@ impl<S: Store> Store for Faulty<S> {
             .await
     }
 
+    async fn find_batches(&self, project: &ProjectId, query: &BatchQuery) -> Result<Page<Batch>> {
+        self.call("find_batches", self.store.find_batches(project, query))
+            .await
+    }
+
+    async fn set_paused(
+        &self,
+        project: &ProjectId,
+        id: &BatchId,
+        paused: bool,
+        at: Timestamp,
+    ) -> Result<Batch> {
+        let set = self.store.set_paused(project, id, paused, at);
+        self.call("set_paused", set).await
+    }
+
+    async fn delete_batch(&self, project: &ProjectId, id: &BatchId, at: Timestamp) -> Result<()> {
+        self.call("delete_batch", self.store.delete_batch(project, id, at))
+            .await
+    }
+
     async fn cancel(&self, project: &ProjectId, id: &BatchId, at: Timestamp) -> Result<Batch> {
         self.call("cancel", self.store.cancel(project, id, at))
             .await
@@ -358,6 +379,10 @@ impl<S: Store> Store for Faulty<S> {
     async fn progress(&self, project: &ProjectId, id: &BatchId) -> Result<Option<BatchProgress>> {
         self.call("progress", self.store.progress(project, id))
             .await
+    }
+
+    async fn overview(&self, project: &ProjectId) -> Result<Overview> {
+        self.call("overview", self.store.overview(project)).await
     }
 
     async fn save_upstreams(&self, worker: &WorkerId, upstreams: &[UpstreamStatus]) -> Result<()> {

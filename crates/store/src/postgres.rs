@@ -25,6 +25,7 @@ mod running;
 mod seal;
 mod segments;
 mod settings;
+mod steering;
 #[cfg(test)]
 mod tests;
 mod tls;

@@ -63,6 +63,8 @@ pub(crate) struct BatchRow {
     pub(crate) worker: Option<WorkerId>,
     pub(crate) output_bytes: u64,
     pub(crate) error_bytes: u64,
+    /// When a client deleted it: no client sees it since.
+    pub(crate) deleted_at: Option<Timestamp>,
 }
 
 impl BatchRow {
@@ -70,7 +72,8 @@ impl BatchRow {
     pub(crate) const COLUMNS: &str = "id, project, spec, created_at, expires_at, status, ending, \
          errors, output_file, error_file, history, plan, revision, completed, failed, unrun, \
          input_tokens, cached_tokens, output_tokens, reasoning_tokens, total_tokens, epoch, \
-         worker, output_bytes, error_bytes";
+         worker, output_bytes, error_bytes, \
+         paused_at, parent, deleted_at";
 
     /// The place of a column among them.
     pub(crate) const fn place(name: &str) -> usize {

@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use overnight_core::batch::{Batch, Ending, Event, IllegalTransition, Plan, State, Status, Tally};
+use overnight_core::id::ProjectId;
 use overnight_core::segment::{BlobKey, PlacedExtent, Segment};
 use overnight_core::time::Timestamp;
 use overnight_core::usage::Usage;
 use serde::Serialize;
 
+use crate::rows::BatchRow;
 use crate::store::{Page, Result, StoreError};
 
 /// How long the bytes of a deleted file, or of a merged segment, are kept for downloads that are
@@ -94,6 +96,32 @@ pub(crate) fn begins(batch: &Batch) -> Result<()> {
     }
     let text = format!("{} begins as {}", batch.id, batch.state.status());
     Err(contradiction(text))
+}
+
+/// Whether the project's clients see the batch.
+pub(crate) fn is_seen_by(row: &BatchRow, project: &ProjectId) -> bool {
+    row.batch.project == *project && row.deleted_at.is_none()
+}
+
+/// Refuses to delete a batch that is open.
+pub(crate) fn may_be_deleted(batch: &Batch) -> Result<()> {
+    let status = batch.state.status();
+    if status.is_terminal() {
+        return Ok(());
+    }
+    let event = "Deleted";
+    Err(IllegalTransition { status, event }.into())
+}
+
+/// What a text is looked for as: without the letters' case, as far as they are ASCII, in every
+/// driver.
+pub(crate) fn needle(search: Option<&str>) -> Option<String> {
+    search.map(str::to_ascii_lowercase)
+}
+
+/// The statuses by their words.
+pub(crate) fn words(statuses: &[Status]) -> Vec<&'static str> {
+    statuses.iter().map(|status| status.as_str()).collect()
 }
 
 /// What an event that a run brings asks of its batch.

@@ -27,6 +27,7 @@ mod row;
 mod running;
 mod seal;
 mod segments;
+mod steering;
 #[cfg(test)]
 mod tests;
 mod uploads;

@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 pub const DISK_NEARLY_FULL: &str =
     "the disk is nearly full; lines are sent again when there is room";
 
+/// Why a batch waits that somebody paused.
+pub const PAUSED: &str = "it is paused; nothing more is sent until it is resumed";
+
 /// How a batch is getting on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BatchProgress {
@@ -24,8 +27,91 @@ pub struct BatchProgress {
     pub eta_seconds: Option<u64>,
     /// Why it waits, as a sentence; `None` while it moves.
     pub reason: Option<String>,
+    /// How fast it is, and what it could be.
+    #[serde(default)]
+    pub pace: Pace,
     /// When this was true.
     pub updated_at: Timestamp,
+}
+
+/// How many samples of a batch's pace are kept: ten minutes of them.
+pub const PACE_SAMPLES_MAX: usize = 60;
+
+/// How fast a batch is, and what it could be.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Pace {
+    /// Tokens of requests that were answered a second, over the last minute or so.
+    pub input_tokens_per_second: f64,
+    /// Tokens of their answers a second.
+    pub output_tokens_per_second: f64,
+    /// Between how many and how many seconds the last line should end, as the rate has varied of
+    /// late; unknown while nothing moves.
+    pub eta_range_seconds: Option<(u64, u64)>,
+    /// How many requests the upstreams of its models may have at once, those of others included.
+    pub limit: u64,
+    /// What keeps it from being faster, if one thing does.
+    pub limited_by: Option<LimitedBy>,
+    /// How long its recent lines took; unknown before the first has ended.
+    pub latency: Option<Latency>,
+    /// How it was, every ten seconds, the oldest first; at most [`PACE_SAMPLES_MAX`].
+    pub history: Vec<PaceSample>,
+}
+
+/// What keeps a batch from being faster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LimitedBy {
+    /// Its upstreams have as much to do as they may, or do not answer.
+    Upstream,
+    /// It has no more lines than those that are with an upstream.
+    Input,
+    /// Somebody paused it.
+    Paused,
+    /// The disk is nearly full.
+    Disk,
+}
+
+impl LimitedBy {
+    /// Each of them.
+    pub const ALL: [Self; 4] = [Self::Upstream, Self::Input, Self::Paused, Self::Disk];
+
+    /// The word in answers.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Upstream => "upstream",
+            Self::Input => "input",
+            Self::Paused => "paused",
+            Self::Disk => "disk",
+        }
+    }
+}
+
+/// How long the last attempts of recent lines took, in milliseconds: of so many percent of them at
+/// most that long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Latency {
+    /// Of half of them.
+    pub p50: u32,
+    /// Of 95 percent.
+    pub p95: u32,
+    /// Of 99 percent.
+    pub p99: u32,
+    /// Of all of them.
+    pub max: u32,
+}
+
+/// How a batch was at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PaceSample {
+    /// When.
+    pub at: Timestamp,
+    /// As in [`BatchProgress`].
+    pub lines_per_second: f64,
+    /// As in [`BatchProgress`].
+    pub in_flight: u64,
+    /// As in [`Pace`].
+    pub limit: u64,
 }
 
 /// Whether lines are sent to an upstream.

@@ -5,18 +5,21 @@
 //! answers [`StoreError::Fenced`]. A verb that a client's request calls takes a [`ProjectId`], and
 //! another project's object is exactly a missing one.
 
+mod query;
+
 use std::error::Error;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use overnight_core::batch::{Batch, Event, IllegalTransition, Lease, Plan, Status};
-use overnight_core::file::{File, Purpose};
+use overnight_core::file::File;
 use overnight_core::id::{BatchId, FileId, PartId, ProjectId, UploadId, WorkerId};
 use overnight_core::segment::{BlobKey, Extent, PlacedExtent, ResultFile, Segment};
 use overnight_core::time::Timestamp;
 use overnight_core::upload::{Upload, UploadPart, UploadRefusal};
 use thiserror::Error as ThisError;
 
+pub use self::query::{BatchQuery, FileQuery, Order, Overview, Page};
 use crate::space::is_out_of_space;
 use crate::status::{BatchProgress, UpstreamStatus};
 
@@ -59,37 +62,6 @@ impl StoreError {
 /// What a verb answers.
 pub type Result<T> = std::result::Result<T, StoreError>;
 
-/// A page of a list, newest first unless the query says otherwise.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Page<T> {
-    /// The objects.
-    pub items: Vec<T>,
-    /// Whether there are more behind the last one.
-    pub has_more: bool,
-}
-
-/// Which of a project's files to list.
-#[derive(Clone, Debug)]
-pub struct FileQuery {
-    /// Only those of this purpose.
-    pub purpose: Option<Purpose>,
-    /// Only those behind this file.
-    pub after: Option<FileId>,
-    /// At most so many.
-    pub limit: usize,
-    /// By creation.
-    pub order: Order,
-}
-
-/// The direction of a list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Order {
-    /// Oldest first.
-    Ascending,
-    /// Newest first.
-    Descending,
-}
-
 /// Bytes that are a list of extents.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Content {
@@ -117,6 +89,8 @@ pub struct Held {
     pub epoch: u64,
     /// Its status, which a client may have moved.
     pub status: Status,
+    /// Whether a client wants nothing more of it to be sent.
+    pub is_paused: bool,
 }
 
 /// The input of a batch.
@@ -315,6 +289,25 @@ pub trait Store: Send + Sync + 'static {
     /// [`StoreError::Illegal`] when it has ended in another way.
     async fn cancel(&self, project: &ProjectId, id: &BatchId, at: Timestamp) -> Result<Batch>;
 
+    /// A page of those of the project's batches that are looked for, newest first;
+    /// [`StoreError::NotFound`] when the cursor is not one of the project's.
+    async fn find_batches(&self, project: &ProjectId, query: &BatchQuery) -> Result<Page<Batch>>;
+
+    /// Pauses the batch ([`Batch::set_paused`]) or lets it go on, and answers it as it is then.
+    /// [`StoreError::Illegal`] when nothing more of it is sent anyway.
+    async fn set_paused(
+        &self,
+        project: &ProjectId,
+        id: &BatchId,
+        paused: bool,
+        at: Timestamp,
+    ) -> Result<Batch>;
+
+    /// The batch is gone for every client, and its result files are as if they were deleted one by
+    /// one. Its row goes when their bytes do. [`StoreError::Illegal`] while it is open; a second
+    /// call finds no batch.
+    async fn delete_batch(&self, project: &ProjectId, id: &BatchId, at: Timestamp) -> Result<()>;
+
     // === Batches, as their run sees them ===
 
     /// For how long a claim or a renewal is good, counted from when it was asked for; `None` when it
@@ -432,6 +425,9 @@ pub trait Store: Send + Sync + 'static {
     /// The progress of a batch of the project, if a worker has saved any.
     async fn progress(&self, project: &ProjectId, id: &BatchId) -> Result<Option<BatchProgress>>;
 
+    /// How the project's batches are getting on, those that were deleted left out.
+    async fn overview(&self, project: &ProjectId) -> Result<Overview>;
+
     /// Replaces everything that this worker has said of its upstreams.
     async fn save_upstreams(&self, worker: &WorkerId, upstreams: &[UpstreamStatus]) -> Result<()>;
 
@@ -454,8 +450,8 @@ pub trait Store: Send + Sync + 'static {
     /// Forgets up to `limit` answers that are [`ANSWER_KEPT`] old. Answers how many.
     async fn forget_answers(&self, limit: usize, at: Timestamp) -> Result<u64>;
 
-    /// Forgets up to `limit` batches that ended more than `retention` ago and whose result files
-    /// are gone, with their segments and what blobs those still name. Answers how many.
+    /// Forgets up to `limit` batches that ended more than `retention` ago, or were deleted, and whose
+    /// result files are gone, with their segments and what blobs those still name. Answers how many.
     async fn forget_batches(&self, retention: Duration, limit: usize, at: Timestamp)
     -> Result<u64>;
 

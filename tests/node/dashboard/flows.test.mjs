@@ -247,8 +247,10 @@ test('a server that goes away is seen to, and its return', async () => {
   page.allow(/ERR_FAILED/);
   await page.locator('.side .live', { hasText: 'Live' }).waitFor();
   await page.route('**/v1/**', (route) => route.abort());
+  await page.keyboard.press('r');
   await page.locator('.side .live', { hasText: 'No connection' }).waitFor();
   await page.unroute('**/v1/**');
+  await page.keyboard.press('r');
   await page.locator('.side .live', { hasText: 'Live' }).waitFor();
   await page.check();
 });

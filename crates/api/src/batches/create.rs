@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{Extension, State};
 use axum::response::Response;
 use http::HeaderMap;
 use overnight_core::batch::Batch;
@@ -12,10 +12,12 @@ use overnight_core::id::{BatchId, FileId};
 use overnight_store::StoreError;
 use overnight_store::store::NewObject;
 
+use super::dry_run::dry_run;
 use super::spec;
 use crate::api::Api;
 use crate::auth::Caller;
 use crate::errors::ApiError;
+use crate::gates::Reading;
 use crate::json;
 use crate::once::{self, Asked};
 use crate::wire::batch::BatchObject;
@@ -25,6 +27,7 @@ use crate::wire::batch::BatchObject;
 pub(crate) async fn create(
     State(api): State<Arc<Api>>,
     caller: Caller,
+    Extension(reading): Extension<Reading>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
@@ -33,8 +36,11 @@ pub(crate) async fn create(
         Asked::New(body, once) => (body, once),
         Asked::Before(answer) => return Ok(answer),
     };
-    let spec = spec::parse(&body, &api.settings)?;
+    let spec::Wanted { spec, is_dry_run } = spec::parse(&body, &api.settings)?;
     refuse_other_purposes(&api, &caller, &spec.input_file).await?;
+    if is_dry_run {
+        return dry_run(&api, &caller, &spec, &reading).await;
+    }
     let now = api.clock.now();
     let id = BatchId::new(now, api.entropy.draw());
     let batch = Batch::new(id, caller.project, spec, now);

@@ -10,7 +10,9 @@ use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderName, HeaderValue, Method};
 use overnight_core::batch::Batch;
+use overnight_core::id::FileId;
 use overnight_core::segment::ResultFile;
+use overnight_store::StoreError;
 use overnight_store::store::Content;
 
 use super::find;
@@ -90,21 +92,42 @@ fn which(query: &Query) -> Result<ResultFile, ApiError> {
 }
 
 /// A result file that was deleted or has expired is gone from here as well.
-async fn refuse_deleted(
+pub(crate) async fn refuse_deleted(
     api: &Api,
     caller: &Caller,
     batch: &Batch,
     file: ResultFile,
 ) -> Result<(), ApiError> {
-    let sealed = batch.state.results().and_then(|results| match file {
-        ResultFile::Output => results.output_file.as_ref(),
-        ResultFile::Error => results.error_file.as_ref(),
-    });
-    let Some(id) = sealed else {
+    let Some(id) = sealed(batch, file) else {
         return Ok(());
     };
     let found = api.store.file(&caller.project, id, api.clock.now()).await;
     found
         .map(drop)
         .map_err(|error| ApiError::from_store(error, || no_file(id.as_str())))
+}
+
+/// Whether a result file was deleted or has expired.
+pub(crate) async fn is_deleted(
+    api: &Api,
+    caller: &Caller,
+    batch: &Batch,
+    file: ResultFile,
+) -> Result<bool, ApiError> {
+    let Some(id) = sealed(batch, file) else {
+        return Ok(false);
+    };
+    match api.store.file(&caller.project, id, api.clock.now()).await {
+        Ok(_) => Ok(false),
+        Err(StoreError::NotFound) => Ok(true),
+        Err(error) => Err(ApiError::store(error)),
+    }
+}
+
+/// The id of a result file, once the batch has ended with one.
+fn sealed(batch: &Batch, file: ResultFile) -> Option<&FileId> {
+    batch.state.results().and_then(|results| match file {
+        ResultFile::Output => results.output_file.as_ref(),
+        ResultFile::Error => results.error_file.as_ref(),
+    })
 }

@@ -11,7 +11,7 @@ use super::metadata;
 use crate::errors::ApiError;
 use crate::json::{JsonType, Members};
 use crate::params::{
-    expiry, members_of, refuse_unknown, required_text, shown, too_long, unsupported,
+    expiry, members_of, of_type, refuse_unknown, required_text, shown, too_long, unsupported,
 };
 use crate::settings::ApiSettings;
 
@@ -28,12 +28,19 @@ const KEYS: [&str; 6] = [
     "overnight",
 ];
 
+/// What a request asks for.
+pub(super) struct Wanted {
+    pub(super) spec: BatchSpec,
+    /// Only to say what would become of it.
+    pub(super) is_dry_run: bool,
+}
+
 /// Reads a request.
 ///
 /// # Errors
 ///
 /// 400 with the documented message, param and code for the first thing that is wrong.
-pub(super) fn parse(body: &[u8], settings: &ApiSettings) -> Result<BatchSpec, ApiError> {
+pub(super) fn parse(body: &[u8], settings: &ApiSettings) -> Result<Wanted, ApiError> {
     let members = Members::of_body(body)?;
     refuse_unknown(&members, "", &KEYS)?;
     let spec = BatchSpec {
@@ -46,10 +53,8 @@ pub(super) fn parse(body: &[u8], settings: &ApiSettings) -> Result<BatchSpec, Ap
             None => None,
         },
     };
-    if let Some(extensions) = members.get("overnight") {
-        refuse_extensions(extensions)?;
-    }
-    Ok(spec)
+    let is_dry_run = members.get("overnight").map_or(Ok(false), is_dry_run)?;
+    Ok(Wanted { spec, is_dry_run })
 }
 
 fn input_file(id: &str) -> Result<FileId, ApiError> {
@@ -87,10 +92,17 @@ fn window(text: &str, settings: &ApiSettings) -> Result<CompletionWindow, ApiErr
     Err(unsupported("completion_window", shown(text), supported))
 }
 
-/// There are none so far, and to ignore one would be to promise it.
-fn refuse_extensions(value: &RawValue) -> Result<(), ApiError> {
+/// Whether the extensions ask to check the batch and not to create it. To ignore one that is not
+/// known would be to promise it.
+fn is_dry_run(value: &RawValue) -> Result<bool, ApiError> {
     if JsonType::of(value) == JsonType::Null {
-        return Ok(());
+        return Ok(false);
     }
-    refuse_unknown(&members_of("overnight", value)?, "overnight.", &[])
+    let members = members_of("overnight", value)?;
+    refuse_unknown(&members, "overnight.", &["dry_run"])?;
+    let Some(dry_run) = members.get("dry_run") else {
+        return Ok(false);
+    };
+    of_type("overnight.dry_run", dry_run, JsonType::Boolean)?;
+    Ok(dry_run.get() == "true")
 }

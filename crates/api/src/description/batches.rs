@@ -5,12 +5,12 @@ use overnight_core::batch::Status;
 use overnight_core::endpoint::ENDPOINTS;
 use serde_json::{Value, json};
 
-use super::Chapter;
 use super::operation::Operation;
 use super::schema::{
     count, flag, kind, list, named, object, or_null, request, text, time, within, word,
 };
 use super::shared::header;
+use super::{Chapter, lines, steering};
 use crate::batches::PAGE_MAX;
 use crate::batches::metadata::{KEY_CHARS_MAX, PAIRS_MAX, VALUE_CHARS_MAX};
 use crate::batches::spec::FILE_ID_CHARS_MAX;
@@ -19,6 +19,15 @@ use crate::settings::ApiSettings;
 const BYTES: &str = "application/octet-stream";
 
 pub(super) fn chapter(settings: &ApiSettings) -> Chapter {
+    let mut chapter = of_batches(settings);
+    chapter.operations.extend(steering::operations());
+    chapter.operations.extend(lines::operations());
+    chapter.schemas.extend(steering::schemas());
+    chapter.schemas.extend(lines::schemas());
+    chapter
+}
+
+fn of_batches(settings: &ApiSettings) -> Chapter {
     Chapter {
         tag: "Batches",
         about: "Files of requests that are run against the upstreams.",
@@ -63,7 +72,8 @@ pub(super) fn chapter(settings: &ApiSettings) -> Chapter {
     }
 }
 
-fn of_one(
+/// An operation on one batch.
+pub(super) fn of_one(
     method: Method,
     path: &'static str,
     id: &'static str,
@@ -85,11 +95,14 @@ fn create() -> Operation {
         "/v1/batches",
         "createBatch",
         "Creates a batch over an uploaded file. What is wrong with the file makes the batch fail \
-         later.",
+         later; `dry_run` tells it before, and creates nothing.",
     )
     .takes("IdempotencyKey")
     .body("application/json", &named("CreateBatch"))
-    .answers("The batch.", &named("Batch"))
+    .answers(
+        "The batch; or, of a dry run, what would become of it.",
+        &json!({"anyOf": [named("Batch"), named("BatchDryRun")]}),
+    )
     .with_header(
         200,
         "idempotent-replayed",
@@ -116,6 +129,19 @@ fn list_batches() -> Operation {
     )
     .in_query("after", &after)
     .in_query("limit", &limit)
+    .in_query(
+        "status",
+        &text(
+            "Only batches of these statuses, with commas between them. Not part of OpenAI's API.",
+        ),
+    )
+    .in_query(
+        "search",
+        &text(
+            "Only batches with this text in their id, a value of their metadata, or the name of \
+             their input file; ASCII letters in any case. Not part of OpenAI's API.",
+        ),
+    )
     .answers("A page of batches.", &named("BatchPage"))
     .refuses([400, 404])
 }
@@ -278,11 +304,18 @@ fn usage() -> Value {
 }
 
 fn progress() -> Value {
-    let speed = json!({
-        "type": "number",
-        "minimum": 0,
-        "description": "How many lines end in a second.",
-    });
+    let speed = steering::rate("How many lines end in a second.");
+    let [
+        tokens,
+        range,
+        limit,
+        limited_by,
+        latency,
+        paused,
+        parent,
+        children,
+        history,
+    ] = steering::pace();
     object(
         "What a batch is doing, brought up to date once a second.",
         [
@@ -301,6 +334,15 @@ fn progress() -> Value {
                 "reason",
                 or_null(text("Why it waits; `null` while it moves.")),
             ),
+            tokens,
+            range,
+            limit,
+            limited_by,
+            latency,
+            paused,
+            parent,
+            children,
+            history,
             ("updated_at", or_null(time("When this was true."))),
         ],
     )
@@ -323,10 +365,12 @@ fn create_batch(settings: &ApiSettings) -> Value {
         "maxLength": FILE_ID_CHARS_MAX,
         "description": "The id of an uploaded file of purpose `batch`.",
     });
+    let dry_run = "Check the file and answer what would become of the batch, but do not create it.";
     let overnight = json!({
         "type": ["object", "null"],
-        "maxProperties": 0,
-        "description": "What goes beyond OpenAI's API stands under this key; so far nothing does.",
+        "properties": {"dry_run": flag(dry_run)},
+        "additionalProperties": false,
+        "description": "What goes beyond OpenAI's API stands under this key.",
     });
     request(
         "What to run.",

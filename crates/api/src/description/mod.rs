@@ -8,11 +8,13 @@
 mod admin;
 mod batches;
 mod files;
+mod lines;
 mod models;
 mod operation;
 mod probes;
 mod schema;
 mod shared;
+mod steering;
 mod uploads;
 
 use std::sync::Arc;
@@ -50,6 +52,7 @@ pub(crate) fn document(settings: &ApiSettings, access: &Access) -> Value {
         files::chapter(settings),
         uploads::chapter(settings),
         batches::chapter(settings),
+        steering::chapter(),
         models::chapter(),
         admin::chapter(),
         probes::chapter(),

@@ -42,9 +42,14 @@ impl Operation {
     }
 
     /// The variable of its path.
-    pub(super) fn in_path(mut self, schema: &Value) -> Self {
+    pub(super) fn in_path(self, schema: &Value) -> Self {
+        self.also_in_path("id", schema)
+    }
+
+    /// A second variable of its path.
+    pub(super) fn also_in_path(mut self, name: &str, schema: &Value) -> Self {
         self.parameters
-            .push(json!({"in": "path", "name": "id", "required": true, "schema": schema}));
+            .push(json!({"in": "path", "name": name, "required": true, "schema": schema}));
         self
     }
 
@@ -71,6 +76,12 @@ impl Operation {
     /// A body of that type, which it needs.
     pub(super) fn body(mut self, media_type: &str, schema: &Value) -> Self {
         self.body = Some(json!({"required": true, "content": content(media_type, schema)}));
+        self
+    }
+
+    /// A body of that type, which may be left out.
+    pub(super) fn optional_body(mut self, media_type: &str, schema: &Value) -> Self {
+        self.body = Some(json!({"required": false, "content": content(media_type, schema)}));
         self
     }
 

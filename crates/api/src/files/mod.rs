@@ -18,6 +18,7 @@ use overnight_core::file::{File, Purpose};
 use overnight_core::id::FileId;
 use overnight_store::store::{FileQuery, Order, Page};
 
+pub(crate) use self::announced::Announced;
 pub(crate) use self::download::content;
 pub(crate) use self::upload::upload;
 use crate::api::Api;

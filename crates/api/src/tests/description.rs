@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::described::Described;
 use super::engine::Running;
+use super::worked::{End, Worked, input as lines_of};
 use super::*;
 use crate::description::document;
 use crate::router::Routes;
@@ -44,7 +45,18 @@ async fn answered() -> BTreeSet<String> {
     let mut seen: BTreeSet<String> = ["POST /v1/files", "POST /v1/batches", "POST /v1/uploads"]
         .map(str::to_owned)
         .into();
-    let batch = &ended.id;
+    let worked = Worked::start(&server, &lines_of(2)).await;
+    let ends = [
+        (1, End::Text("one")),
+        (2, End::Refused(500, "no".to_owned())),
+    ];
+    worked.record(&server, &ends).await;
+    let whole = Worked::start(&server, &lines_of(2)).await;
+    whole.record(&server, &ends).await;
+    whole.seal(&server).await;
+    let (batch, worked, whole) = (&ended.id, &worked.id, &whole.id);
+    // The stream of events shows what there is, and ends.
+    server.stopping.cancel();
     for (asked, target) in [
         ("GET /v1/files", "/v1/files?limit=1".to_owned()),
         ("GET /v1/files/{id}", format!("/v1/files/{input}")),
@@ -62,6 +74,37 @@ async fn answered() -> BTreeSet<String> {
         (
             "GET /v1/batches/{id}/progress",
             format!("/v1/batches/{batch}/progress"),
+        ),
+        (
+            "POST /v1/batches/{id}/pause",
+            format!("/v1/batches/{waiting}/pause"),
+        ),
+        (
+            "POST /v1/batches/{id}/resume",
+            format!("/v1/batches/{waiting}/resume"),
+        ),
+        (
+            "POST /v1/batches/{id}/retry",
+            format!("/v1/batches/{whole}/retry"),
+        ),
+        (
+            "GET /v1/batches/{id}/verify",
+            format!("/v1/batches/{whole}/verify"),
+        ),
+        ("DELETE /v1/batches/{id}", format!("/v1/batches/{whole}")),
+        ("GET /v1/overview", "/v1/overview".to_owned()),
+        ("GET /v1/events", "/v1/events".to_owned()),
+        (
+            "GET /v1/batches/{id}/failures",
+            format!("/v1/batches/{worked}/failures"),
+        ),
+        (
+            "GET /v1/batches/{id}/lines",
+            format!("/v1/batches/{worked}/lines"),
+        ),
+        (
+            "GET /v1/batches/{id}/lines/{number}",
+            format!("/v1/batches/{worked}/lines/1"),
         ),
         (
             "POST /v1/batches/{id}/cancel",
@@ -124,7 +167,7 @@ async fn every_route_is_described_and_no_other() {
     let mut routed = BTreeSet::new();
     for path in Routes::all().paths() {
         let path = path.replace("{*", "{");
-        let target = path.replace("{id}", "batch_x");
+        let target = path.replace("{id}", "batch_x").replace("{number}", "1");
         let refused = server.call(Method::TRACE, &target, "").await;
         assert_eq!(refused.status, 405, "{path}");
         let methods = refused.header("allow").split(',').map(str::trim);
@@ -171,7 +214,11 @@ async fn a_key_is_described_as_needed_exactly_where_it_is() {
             let schemes = security.as_array().expect("schemes");
             let method = method.to_ascii_uppercase().parse().expect("a method");
             let answer = server
-                .call(method, &path.replace("{id}", "batch_x"), "")
+                .call(
+                    method,
+                    &path.replace("{id}", "batch_x").replace("{number}", "1"),
+                    "",
+                )
                 .await;
             // Metrics are public on the server's own machine only, which no request here is from.
             let is_public = schemes.is_empty();

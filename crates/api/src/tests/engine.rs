@@ -3,7 +3,7 @@ use overnight_core::file::{File, Purpose};
 use overnight_core::id::FileId;
 use overnight_core::segment::{BlobKey, Part, Segment};
 use overnight_core::usage::Usage;
-use overnight_store::status::BatchProgress;
+use overnight_store::status::{BatchProgress, Pace};
 use overnight_store::store::Sealing;
 
 use super::*;
@@ -224,6 +224,7 @@ async fn progress_says_why_a_batch_waits_until_it_has_ended() {
         lines_per_second: 0.5,
         eta_seconds: None,
         reason: Some("The upstream 'a' refuses connections.".to_owned()),
+        pace: Pace::default(),
         updated_at: server.now(),
     };
     server
@@ -246,6 +247,18 @@ async fn progress_says_why_a_batch_waits_until_it_has_ended() {
       "lines_per_second": 0.5,
       "eta_seconds": null,
       "reason": "The upstream 'a' refuses connections.",
+      "tokens_per_second": {
+        "input": 0.0,
+        "output": 0.0
+      },
+      "eta_range_seconds": null,
+      "limit": 0,
+      "limited_by": null,
+      "latency_ms": null,
+      "paused": false,
+      "parent": null,
+      "children": [],
+      "history": [],
       "updated_at": 1761896208
     }
     "#);

@@ -4,7 +4,7 @@
 //! two worlds: one where the objects are, and one where they never were. What is answered must be
 //! the same, byte for byte.
 
-use overnight_store::status::BatchProgress;
+use overnight_store::status::{BatchProgress, Pace};
 
 use super::engine::Running;
 use super::*;
@@ -63,6 +63,7 @@ impl World {
             lines_per_second: 0.5,
             eta_seconds: None,
             reason: None,
+            pace: Pace::default(),
             updated_at: made.now(),
         };
         let saved = made.store.save_progress(&[progress]).await;
@@ -103,6 +104,8 @@ impl World {
             api.store = Arc::new(made.store.clone());
             api.blobs = made.blobs.clone();
             api.access = Access::Keys(Keyring::new(ring.collect()));
+            // Streams of events show what there is, and end.
+            api.stopping.cancel();
         });
         let [owner, stranger] = secrets;
         Self {
@@ -234,6 +237,7 @@ fn filled(path: &str, id: &str) -> String {
     let mut filled = String::new();
     for part in path.split_inclusive('}') {
         match part.split_once('{') {
+            Some((before, "number}")) => filled.extend([before, "1"]),
             Some((before, _)) => filled.extend([before, id]),
             None => filled.push_str(part),
         }

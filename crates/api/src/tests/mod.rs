@@ -10,9 +10,11 @@ mod described;
 mod description;
 mod downloads;
 mod engine;
+mod events;
 mod files;
 mod foreign;
 mod idempotency;
+mod lines;
 mod loopback;
 mod metadata;
 mod models;
@@ -20,8 +22,10 @@ mod parts;
 mod refused_parts;
 mod refused_uploads;
 mod sockets;
+mod steering;
 mod surface;
 mod uploads;
+mod worked;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -59,6 +63,7 @@ struct Server {
     wake: Wake,
     seconds: Arc<AtomicU64>,
     tasks: TaskTracker,
+    stopping: CancellationToken,
     described: Described,
 }
 
@@ -87,6 +92,7 @@ impl Server {
             access: Access::Open(ProjectId::default_project()),
             tasks: TaskTracker::new(),
             damaged: CancellationToken::new(),
+            stopping: CancellationToken::new(),
             settings: ApiSettings::new(Timestamp::from_seconds(START)),
             render_metrics: Arc::new(|| "# EOF\n".to_owned()),
             role: "all",
@@ -99,6 +105,7 @@ impl Server {
             blobs: api.blobs.clone(),
             wake: api.wake.clone(),
             tasks: api.tasks.clone(),
+            stopping: api.stopping.clone(),
             described: Described(document(&api.settings, &api.access)),
             router: router(api),
             seconds,

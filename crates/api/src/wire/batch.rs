@@ -1,7 +1,10 @@
 //! Batches as clients see them.
 
+use std::sync::Arc;
+
 use overnight_core::batch::{Batch, InputError, State};
-use overnight_core::id::FileId;
+use overnight_core::id::{BatchId, FileId};
+use overnight_core::input::Summary;
 use overnight_core::metadata::Metadata;
 use overnight_core::time::Timestamp;
 use overnight_core::usage::Usage;
@@ -149,6 +152,118 @@ impl From<&Usage> for UsageObject {
             output_tokens_details: OutputTokensDetails {
                 reasoning_tokens: usage.reasoning_tokens,
             },
+        }
+    }
+}
+
+/// A batch that is gone.
+#[derive(Debug, Serialize)]
+pub(crate) struct DeletedBatch<'a> {
+    id: &'a str,
+    object: &'static str,
+    deleted: bool,
+}
+
+impl<'a> DeletedBatch<'a> {
+    /// That one.
+    pub(crate) fn new(id: &'a BatchId) -> Self {
+        Self {
+            id: id.as_str(),
+            object: "batch",
+            deleted: true,
+        }
+    }
+}
+
+/// What checking the results of a batch has found.
+#[derive(Debug, Serialize)]
+pub(crate) struct Verification<'a> {
+    object: &'static str,
+    valid: bool,
+    total: u64,
+    completed: u64,
+    failed: u64,
+    problems: &'a [String],
+}
+
+impl<'a> Verification<'a> {
+    /// Of that batch, these problems.
+    pub(crate) fn new(batch: &Batch, problems: &'a [String]) -> Self {
+        Self {
+            object: "batch.verification",
+            valid: problems.is_empty(),
+            total: batch.total(),
+            completed: batch.tally.completed,
+            failed: batch.tally.failed,
+            problems,
+        }
+    }
+}
+
+/// What would become of a batch that was not created.
+#[derive(Debug, Serialize)]
+pub(crate) struct DryRun<'a> {
+    object: &'static str,
+    valid: bool,
+    lines: u64,
+    bytes: u64,
+    models: Vec<ModelLines<'a>>,
+    errors: Errors<'a>,
+    errors_total: u64,
+    estimated_input_tokens: Option<u64>,
+    estimated_seconds: Option<u64>,
+}
+
+/// How many lines name a model.
+#[derive(Debug, Serialize)]
+struct ModelLines<'a> {
+    model: &'a str,
+    lines: u64,
+}
+
+/// How large a batch would be.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Estimate {
+    pub(crate) input_tokens: Option<u64>,
+    pub(crate) seconds: Option<u64>,
+}
+
+impl<'a> DryRun<'a> {
+    /// A file whose lines may all be run.
+    pub(crate) fn valid(summary: &'a Summary, estimate: Estimate) -> Self {
+        let lines = |(model, lines): &'a (Arc<str>, u64)| ModelLines {
+            model,
+            lines: *lines,
+        };
+        Self {
+            valid: true,
+            lines: summary.total,
+            models: summary.models.iter().map(lines).collect(),
+            estimated_input_tokens: estimate.input_tokens,
+            estimated_seconds: estimate.seconds,
+            ..Self::refused(&[], 0, (0, summary.bytes))
+        }
+    }
+
+    /// A file with these errors, of so many, in so many lines and bytes.
+    pub(crate) const fn refused(
+        errors: &'a [InputError],
+        errors_total: u64,
+        (lines, bytes): (u64, u64),
+    ) -> Self {
+        Self {
+            object: "batch.dry_run",
+            valid: false,
+            lines,
+            bytes,
+            models: Vec::new(),
+            errors: Errors {
+                object: "list",
+                data: errors,
+            },
+            errors_total,
+            estimated_input_tokens: None,
+            estimated_seconds: None,
         }
     }
 }

@@ -4,6 +4,7 @@
 pub(crate) mod batch;
 pub(crate) mod engine;
 pub(crate) mod file;
+pub(crate) mod line;
 pub(crate) mod model;
 pub(crate) mod upload;
 

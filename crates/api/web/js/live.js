@@ -82,7 +82,9 @@ export async function follow() {
   } catch { /* Asking goes on. */ }
   isStreaming = false;
   stream = null;
-  if (!signal.aborted && !document.hidden) setTimeout(follow, POLL_MS);
+  if (signal.aborted || document.hidden) return;
+  now();
+  setTimeout(follow, POLL_MS);
 }
 
 document.addEventListener('visibilitychange', () => {

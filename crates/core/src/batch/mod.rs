@@ -59,6 +59,8 @@ pub struct Batch {
     pub project: ProjectId,
     /// What was asked for.
     pub spec: BatchSpec,
+    /// The batch of whose failed lines this one was made.
+    pub parent: Option<BatchId>,
     /// When it was created.
     pub created_at: Timestamp,
     /// Its deadline: creation plus the completion window; the end of time without a window.
@@ -67,6 +69,8 @@ pub struct Batch {
     pub state: State,
     /// When it got there.
     pub history: History,
+    /// Since when somebody wants nothing more of it to be sent. Its deadline does not wait.
+    pub paused_at: Option<Timestamp>,
     /// What validation found; `None` before that.
     pub plan: Option<Plan>,
     /// How many of its lines ended, and how, as far as segments are recorded.
@@ -91,10 +95,12 @@ impl Batch {
             id,
             project,
             spec,
+            parent: None,
             created_at: at,
             expires_at,
             state: State::Validating,
             history: History::default(),
+            paused_at: None,
             plan: None,
             tally: Tally::default(),
             usage: Usage::default(),
@@ -130,6 +136,32 @@ impl Batch {
         }
         self.revision += 1;
         Ok(true)
+    }
+
+    /// Pauses the batch at that time, or lets it go on with `None`: nothing more of it is sent while
+    /// it is paused. True when something changed. Neither state nor revision move.
+    ///
+    /// # Errors
+    ///
+    /// [`IllegalTransition`] when nothing more of the batch is sent anyway; it is unchanged.
+    pub fn set_paused(&mut self, at: Option<Timestamp>) -> Result<bool, IllegalTransition> {
+        let status = self.state.status();
+        if !matches!(status, Status::Validating | Status::InProgress) {
+            let event = if at.is_some() { "Paused" } else { "Resumed" };
+            return Err(IllegalTransition { status, event });
+        }
+        let changes = self.paused_at.is_some() != at.is_some();
+        if changes {
+            self.paused_at = at;
+        }
+        Ok(changes)
+    }
+
+    /// Whether nothing more of it is sent because somebody paused it.
+    #[must_use]
+    pub fn is_paused(&self) -> bool {
+        let is_sent = matches!(self.state, State::Validating | State::InProgress);
+        self.paused_at.is_some() && is_sent
     }
 
     /// The lines of the input file; 0 until validation has finished.

@@ -27,6 +27,9 @@ pub fn is_json_object(line: &[u8]) -> bool {
     members.and_then(|()| walk.end()).is_ok()
 }
 
+/// Who is shown the lines that are wrong, each with its error, in the order of the file.
+pub type Watch<'w> = dyn FnMut(Line<'_>, &InputError) + 'w;
+
 /// Checks an input file that comes in chunks, and writes its plan.
 ///
 /// Memory: some 20 to 40 bytes a line for `custom_id`s, one line, the models' names, and at most
@@ -50,16 +53,15 @@ impl Checker {
         }
     }
 
-    /// Lets the list of errors be as long as it gets, for a person who has the file at hand.
-    #[must_use]
-    pub fn without_error_cap(mut self) -> Self {
-        self.lines.errors = Errors::uncapped();
-        self
-    }
-
     /// Takes the next bytes of the file, and appends to `plan` what is ready of the plan's blob.
     /// That may be taken out of `plan` between calls.
     pub fn push(&mut self, chunk: &[u8], plan: &mut Vec<u8>) {
+        self.push_watched(chunk, plan, &mut |_, _| ());
+    }
+
+    /// As [`Self::push`]; each line that is wrong is shown to `watch` with its error, also those that the
+    /// list of errors has no room for: a person who has the file at hand wants to see them all.
+    pub fn push_watched(&mut self, chunk: &[u8], plan: &mut Vec<u8>, watch: &mut Watch<'_>) {
         self.bytes += chunk.len() as u64;
         if self.is_too_large() {
             return;
@@ -67,7 +69,7 @@ impl Checker {
         let Self {
             splitter, lines, ..
         } = self;
-        splitter.push(chunk, |line| lines.take(line, plan));
+        splitter.push(chunk, |line| lines.take(line, plan, watch));
     }
 
     /// Ends the file: appends the rest of the plan's blob and says what the file holds.
@@ -76,16 +78,32 @@ impl Checker {
     ///
     /// [`Rejection`] when one line or the whole file may not be run; what was written of the plan
     /// is then worth nothing.
-    pub fn finish(mut self, plan: &mut Vec<u8>) -> Result<Summary, Rejection> {
+    pub fn finish(self, plan: &mut Vec<u8>) -> Result<Summary, Rejection> {
+        self.finish_watched(plan, &mut |_, _| ())
+    }
+
+    /// As [`Self::finish`]; the last line is shown to `watch` when it is wrong.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::finish`].
+    pub fn finish_watched(
+        mut self,
+        plan: &mut Vec<u8>,
+        watch: &mut Watch<'_>,
+    ) -> Result<Summary, Rejection> {
         let max = self.lines.rules.limits.file_bytes_max;
         if self.is_too_large() {
             let errors = vec![fault::too_large(max, self.lines.models.first())];
             return Err(Rejection {
                 errors,
+                errors_total: 1,
+                total: 0,
                 unknown_models: Vec::new(),
             });
         }
-        self.splitter.finish(|line| self.lines.take(line, plan));
+        self.splitter
+            .finish(|line| self.lines.take(line, plan, watch));
         self.lines.finish(self.bytes, plan)
     }
 
@@ -109,6 +127,7 @@ struct Lines {
     plan: PlanWriter,
     errors: Errors,
     total: u64,
+    body_bytes: u64,
     embedding_inputs: u64,
 }
 
@@ -125,6 +144,7 @@ impl Lines {
             plan: PlanWriter::new(),
             errors: Errors::capped(),
             total: 0,
+            body_bytes: 0,
             embedding_inputs: 0,
         }
     }
@@ -137,16 +157,23 @@ impl Lines {
         }
     }
 
-    fn take(&mut self, line: Line<'_>, plan: &mut Vec<u8>) {
+    fn take(&mut self, line: Line<'_>, plan: &mut Vec<u8>, watch: &mut Watch<'_>) {
         self.total += 1;
         // Lines over the limit are only counted: memory must not grow with them.
         if self.total > self.lines_max() {
             return;
         }
         match self.check(line) {
-            Ok(entry) if self.errors.is_empty() => self.plan.push(&entry, plan),
+            Ok(entry) if self.errors.is_empty() => {
+                self.body_bytes += u64::from(entry.body_len);
+                self.plan.push(&entry, plan);
+            }
             Ok(_) => {}
-            Err(fault) => self.errors.push(fault.into_error(line.no)),
+            Err(fault) => {
+                let error = fault.into_error(line.no);
+                watch(line, &error);
+                self.errors.push(error);
+            }
         }
     }
 
@@ -238,6 +265,8 @@ impl Lines {
         let about_the_file = self.about_the_file();
         if !about_the_file.is_empty() || !self.errors.is_empty() {
             return Err(Rejection {
+                errors_total: about_the_file.len() as u64 + self.errors.total(),
+                total: self.total,
                 errors: self.errors.into_list(about_the_file),
                 unknown_models: self.unknown_models.into_names(),
             });
@@ -257,6 +286,7 @@ impl Lines {
             model,
             models,
             bytes,
+            body_bytes: self.body_bytes,
             embedding_inputs,
         })
     }

@@ -29,11 +29,6 @@ impl Errors {
         Self::with_cap(ENTRIES_MAX, ENTRY_BYTES_MAX - RESERVED_BYTES)
     }
 
-    /// An empty list without a cap.
-    pub(super) const fn uncapped() -> Self {
-        Self::with_cap(usize::MAX, usize::MAX)
-    }
-
     const fn with_cap(entries_max: usize, bytes_max: usize) -> Self {
         Self {
             entries: Vec::new(),
@@ -58,6 +53,11 @@ impl Errors {
     /// Whether no line had an error.
     pub(super) const fn is_empty(&self) -> bool {
         self.entries.is_empty() && self.left_out == 0
+    }
+
+    /// How many there are, also those that are not in the list.
+    pub(super) const fn total(&self) -> u64 {
+        self.entries.len() as u64 + self.left_out
     }
 
     /// The list: what is wrong with the whole file, then the lines.

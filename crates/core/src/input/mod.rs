@@ -15,8 +15,10 @@ mod checker;
 mod custom_ids;
 mod errors;
 mod fault;
+mod locate;
 mod models;
 mod request;
+mod splice;
 mod splitter;
 mod token;
 mod utf8;
@@ -24,9 +26,11 @@ mod utf8;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-pub use self::checker::{Checker, is_json_object};
+pub use self::checker::{Checker, Watch, is_json_object};
 pub use self::errors::{ENTRIES_MAX, ENTRY_BYTES_MAX};
 pub use self::fault::{QUOTED_CHARS_MAX, too_large};
+pub use self::locate::{Place, place_of};
+pub use self::splice::{Override, with_overrides};
 pub use self::splitter::{Line, LineSplitter, LineTooLong};
 pub use self::utf8::{NotUtf8, Utf8Check};
 use crate::batch::InputError;
@@ -94,6 +98,8 @@ pub struct Summary {
     pub models: Vec<(Arc<str>, u64)>,
     /// The bytes of the file.
     pub bytes: u64,
+    /// The bytes of all bodies.
+    pub body_bytes: u64,
     /// The inputs of embeddings over all lines; 0 at other endpoints.
     pub embedding_inputs: u64,
 }
@@ -102,9 +108,14 @@ pub struct Summary {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejection {
     /// What is wrong: first with the whole file, then line by line. At most [`ENTRIES_MAX`] entries
-    /// and [`ENTRY_BYTES_MAX`] bytes together, unless the cap was lifted; then the last entry says
-    /// how many more there are. Never empty.
+    /// and [`ENTRY_BYTES_MAX`] bytes together; when that is not enough, the last entry says how many more
+    /// there are. Never empty.
     pub errors: Vec<InputError>,
+    /// How many errors there are, also those that are not listed.
+    pub errors_total: u64,
+    /// The number of requests, whether they have errors or not; 0 when the file is too large to be
+    /// counted.
+    pub total: u64,
     /// The models that were refused because nobody serves them. When a fresh [`Catalog`] has one of
     /// them, the file is worth checking again. Bounded: of very many, only the first are here.
     pub unknown_models: Vec<Arc<str>>,

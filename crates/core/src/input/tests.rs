@@ -599,18 +599,28 @@ fn the_list_of_errors_has_at_most_a_mebibyte() {
 }
 
 #[test]
-fn the_cap_on_errors_can_be_lifted() {
-    let mut checker = Checker::new(rules(), SEED).without_error_cap();
-    checker.push("{}\n".repeat(5_000).as_bytes(), &mut Vec::new());
-    assert_eq!(
-        checker.finish(&mut Vec::new()).unwrap_err().errors.len(),
-        5_000
-    );
+fn who_watches_sees_every_line_that_is_wrong() {
+    let mut seen = Vec::new();
+    let mut watch = |line: Line<'_>, error: &InputError| {
+        assert_eq!(error.line, Some(line.no));
+        seen.push((line.no, line.bytes.unwrap().to_vec()));
+    };
+    let mut checker = Checker::new(rules(), SEED);
+    let file = format!("{}\n{}[1]", chat("a"), "{}\n".repeat(5_000));
+    checker.push_watched(file.as_bytes(), &mut Vec::new(), &mut watch);
+    let rejection = checker.finish_watched(&mut Vec::new(), &mut watch);
+    assert_eq!(rejection.unwrap_err().errors.len(), ENTRIES_MAX);
+    assert_eq!(seen.len(), 5_001);
+    assert_eq!(seen[0], (2, b"{}".to_vec()));
+    assert_eq!(seen[5_000], (5_002, b"[1]".to_vec()));
 }
 
 #[test]
 fn the_summary_says_what_the_file_holds() {
-    let other = chat_with("c", r#"{"model":"n","messages":[]}"#);
+    let body = r#"{"model":"n","messages":[]}"#;
+    let other = chat_with("c", body);
+    let alone = accepted(rules(), &other);
+    assert_eq!(alone.body_bytes, body.len() as u64);
     let one = [chat("a"), chat("b")].join("\n");
     let summary = accepted(rules(), &one);
     let model: Arc<str> = "m".into();
@@ -621,6 +631,7 @@ fn the_summary_says_what_the_file_holds() {
             model: Some(Arc::clone(&model)),
             models: vec![(Arc::clone(&model), 2)],
             bytes: one.len() as u64,
+            body_bytes: summary.body_bytes,
             embedding_inputs: 0,
         }
     );

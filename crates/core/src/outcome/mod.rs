@@ -13,6 +13,7 @@
 mod answer;
 mod json;
 mod line;
+mod preview;
 mod read;
 mod substitute;
 mod tokens;
@@ -23,7 +24,8 @@ pub use self::answer::{
 };
 pub use self::json::DEPTH_MAX;
 pub use self::line::{LineError, LineIds, write_error, write_head, write_tail};
-pub use self::read::{ResultLine, read_line};
+pub use self::preview::preview;
+pub use self::read::{ResultHead, ResultLine, read_head, read_line};
 pub use self::substitute::{Substitute, TEXT_BYTES_MAX, wrap_text};
 
 #[cfg(test)]

@@ -232,10 +232,33 @@ impl Lanes {
         for lane in &mut state.lanes {
             if let Some(queue) = lane.queues.remove(&key) {
                 lane.turns.remove(queue.run.project(), key);
-                lane.retries = lane.retries.saturating_sub(queue.retries());
+                lane.retries = lane.retries.saturating_sub(queue.counted_retries());
                 queue.hungry.notify_one();
             }
         }
+    }
+
+    /// Brings the batch's queues in line with whether it is paused: nothing goes out of those of a
+    /// paused one, and what is in flight goes on. Answers what may start now.
+    pub(crate) fn set_paused(&self, key: RunKey) -> Vec<Flight> {
+        let now = self.now();
+        let mut state = lock(&self.state);
+        let mut flights = Vec::new();
+        for index in 0..state.lanes.len() {
+            let Some(lane) = state.lanes.get_mut(index) else {
+                break;
+            };
+            let Some(queue) = lane.queues.get_mut(&key) else {
+                continue;
+            };
+            let before = queue.counted_retries();
+            queue.update_pause();
+            let after = queue.counted_retries();
+            lane.retries = lane.retries.saturating_sub(before) + after;
+            lane.update_turn(key);
+            state.fill_lane(index, now, &mut flights);
+        }
+        flights
     }
 
     /// Whether a batch still has a queue anywhere.

@@ -187,9 +187,10 @@ impl Lane {
         let Self { turns, queues, .. } = self;
         let (key, run, line, retries) = turns.serve(|key| {
             let queue = queues.get_mut(&key)?;
-            let before = queue.retries();
+            let before = queue.counted_retries();
             let line = queue.take(want)?;
-            Some((key, Arc::clone(&queue.run), line, before - queue.retries()))
+            let run = Arc::clone(&queue.run);
+            Some((key, run, line, before - queue.counted_retries()))
         })?;
         self.retries = self.retries.saturating_sub(retries);
         self.leave_turns(key);

@@ -35,6 +35,8 @@ pub(super) struct Queue {
     low: usize,
     /// Whether no more lines come.
     pub(super) is_fed: bool,
+    /// Whether nothing goes out, because somebody paused the batch.
+    is_paused: bool,
 }
 
 /// Which line of a queue may go out.
@@ -53,6 +55,7 @@ pub(super) enum Want {
 impl Queue {
     pub(super) fn new(run: Arc<Run>) -> Self {
         Self {
+            is_paused: run.is_paused(),
             run,
             fresh: VecDeque::new(),
             fresh_bytes: 0,
@@ -78,12 +81,24 @@ impl Queue {
     }
 
     pub(super) fn is_ready(&self) -> bool {
-        !self.fresh.is_empty() || !self.due.is_empty() || !self.suspects.is_empty()
+        let has_lines = !self.fresh.is_empty() || !self.due.is_empty() || !self.suspects.is_empty();
+        has_lines && !self.is_paused
+    }
+
+    /// Brings the queue in line with what its batch was told.
+    pub(super) fn update_pause(&mut self) {
+        self.is_paused = self.run.is_paused();
+    }
+
+    /// The retries that count against the bound of the lane: those of a paused batch would keep the
+    /// fresh lines of others waiting.
+    pub(super) fn counted_retries(&self) -> usize {
+        if self.is_paused { 0 } else { self.retries() }
     }
 
     /// Whether lines that never failed wait here, or are still to be fed.
     pub(super) fn has_fresh_or_more(&self) -> bool {
-        !self.is_fed || !self.fresh.is_empty()
+        !self.is_paused && (!self.is_fed || !self.fresh.is_empty())
     }
 
     /// Whether any line waits here to be sent.
@@ -98,7 +113,8 @@ impl Queue {
 
     /// Since when the first of the lines that must run alone has waited.
     pub(super) fn suspect_since(&self) -> Option<Duration> {
-        self.suspects.front().map(|(since, _)| *since)
+        let front = self.suspects.front().filter(|_| !self.is_paused);
+        front.map(|(since, _)| *since)
     }
 
     /// Takes the line that may go out, if there is one of the wanted kind.

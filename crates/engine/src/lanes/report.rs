@@ -26,6 +26,26 @@ impl Lanes {
             .find_map(|(index, lane)| reason_of(places, index, lane, now))
     }
 
+    /// How many requests the upstreams of a batch's models may have at once, those of other batches
+    /// included, and whether lines of the batch wait to be sent.
+    pub(crate) fn room(&self, key: RunKey) -> (u64, bool) {
+        let state = lock(&self.state);
+        let here = |lane: &usize| {
+            let lane = state.lanes.get(*lane);
+            lane.and_then(|lane| lane.queues.get(&key))
+        };
+        let serving = state
+            .places
+            .iter()
+            .filter(|place| place.lanes.iter().any(|lane| here(lane).is_some()));
+        let limit = serving.map(|place| u64::from(place.limiter.limit())).sum();
+        let queues = state.lanes.iter().filter_map(|lane| lane.queues.get(&key));
+        let waits = queues
+            .into_iter()
+            .any(|queue| queue.waits() || !queue.is_fed);
+        (limit, waits)
+    }
+
     /// How many lines of a batch wait for another attempt.
     pub(crate) fn retrying(&self, key: RunKey) -> u64 {
         let state = lock(&self.state);

@@ -234,6 +234,7 @@ impl State {
         let Some(queue) = lane.queues.get_mut(&run.key()) else {
             return;
         };
+        let before = queue.counted_retries();
         if due > now {
             if is_planted(Plant::DroppedRetry) {
                 return;
@@ -244,7 +245,7 @@ impl State {
         } else {
             queue.again(line, now);
         }
-        lane.retries += 1;
+        lane.retries += queue.counted_retries() - before;
         lane.update_turn(run.key());
     }
 }

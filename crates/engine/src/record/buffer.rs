@@ -206,6 +206,13 @@ impl Buffer {
         });
     }
 
+    /// How long the last so many answered lines took, in milliseconds.
+    pub(crate) fn latest_took(&self, lines: usize) -> Vec<u32> {
+        let latest = self.index.iter().rev().take(lines);
+        let answered = latest.filter(|entry| entry.status != 0);
+        answered.map(|entry| entry.milliseconds).collect()
+    }
+
     /// The index, encoded. `starts` says where the lines of this buffer begin in the two result files,
     /// `stripped` how many line ends each large answer lost, in the order of the files' parts.
     pub(crate) fn encode_index(

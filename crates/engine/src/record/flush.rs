@@ -11,8 +11,8 @@ use overnight_store::blobs::{BlobError, BlobWriter};
 use tokio::time::Instant;
 use xxhash_rust::xxh3::Xxh3;
 
-use super::Step;
 use super::buffer::{Buffer, FLUSH_BYTES, Lines, Part, stripped};
+use super::{RECENT_LINES, Step};
 use crate::engine::ResultTarget;
 use crate::run::{Run, Stop};
 use crate::shared::Shared;
@@ -80,6 +80,7 @@ async fn flush(shared: &Shared, run: &Run, mut buffer: Buffer) -> Result<(), Sto
             write_lines(shared, run, seq, SegmentPart::Error, &mut buffer.error).await?,
         )
     };
+    let took = buffer.latest_took(RECENT_LINES);
     let index = buffer.encode_index(run.recorder.lengths(), (&output.stripped, &error.stripped));
     let segment = Segment {
         epoch: run.lease().epoch,
@@ -94,7 +95,7 @@ async fn flush(shared: &Shared, run: &Run, mut buffer: Buffer) -> Result<(), Sto
     shared
         .persist(run, || shared.store.record(run.lease(), &segment))
         .await?;
-    run.recorder.recorded(&segment);
+    run.recorder.recorded(&segment, &took);
     shared.counted(&segment, began.elapsed());
     Ok(())
 }

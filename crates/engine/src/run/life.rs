@@ -9,7 +9,7 @@ use overnight_core::plan::PlanFooter;
 use overnight_core::segment::{LineSet, ResultFile};
 use overnight_store::StoreError;
 use overnight_store::blobs::BlobError;
-use overnight_store::status::BatchProgress;
+use overnight_store::status::{BatchProgress, Pace};
 use tokio::task::{JoinError, JoinHandle};
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
@@ -156,6 +156,7 @@ async fn stranded(shared: &Arc<Shared>, run: &Arc<Run>, why: &str) {
         lines_per_second: 0.0,
         eta_seconds: None,
         reason: Some(format!("it cannot go on: {why}")),
+        pace: Pace::default(),
         updated_at: shared.clock.now(),
     };
     if let Err(error) = shared.store.save_progress(&[progress]).await {

@@ -190,6 +190,13 @@ impl Life {
         batch
     }
 
+    pub(crate) async fn set_paused(&self, id: &BatchId, paused: bool) {
+        let (project, at) = (ProjectId::default_project(), self.clock.now());
+        let set = self.store.set_paused(&project, id, paused, at).await;
+        set.unwrap();
+        self.wake.wake();
+    }
+
     /// Waits until the batch has ended, for at most that long.
     pub(crate) async fn end(&self, id: &BatchId, patience: Duration) -> Option<Batch> {
         let ended = async {

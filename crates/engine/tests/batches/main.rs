@@ -9,4 +9,5 @@ mod endings;
 mod ground;
 mod house;
 mod past;
+mod pauses;
 mod storms;

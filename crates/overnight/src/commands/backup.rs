@@ -7,9 +7,10 @@ use anyhow::Context as _;
 use overnight_store::backup::{self, Damaged, Source, Taken};
 use serde_json::json;
 
-use super::{print_json, say, size};
 use crate::args::BackupArgs;
 use crate::failure::FAILED;
+use crate::show::text::size;
+use crate::show::{insist, print_json};
 use crate::wiring::system;
 
 /// Takes a backup, and says what it holds. The exit code is 1 when blobs were lost or damaged before
@@ -39,7 +40,7 @@ pub(super) async fn backup(data: PathBuf, args: BackupArgs) -> anyhow::Result<Ex
             "damaged": label.damaged,
         }))?;
     }
-    say(&format!(
+    insist(&format!(
         "{} is a backup of {}: {} blobs, {} ({new_blobs} new, {})",
         args.to.display(),
         data.display(),
@@ -53,7 +54,7 @@ pub(super) async fn backup(data: PathBuf, args: BackupArgs) -> anyhow::Result<Ex
 /// Names what is lost or damaged.
 pub(super) fn told(damaged: &[Damaged]) -> ExitCode {
     for (blob, why) in damaged {
-        say(&format!("damaged: {blob}: {why}; it is left out"));
+        insist(&format!("damaged: {blob}: {why}; it is left out"));
     }
     if damaged.is_empty() {
         ExitCode::SUCCESS

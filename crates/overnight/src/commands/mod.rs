@@ -1,24 +1,52 @@
 //! What each command does.
 
+mod asking;
 mod backup;
+pub(crate) mod cancel;
+pub(crate) mod check;
+pub(crate) mod completions;
 mod config;
+pub(crate) mod convert;
+pub(crate) mod delete;
+pub(crate) mod doctor;
+pub(crate) mod errors;
+pub(crate) mod files;
 mod key;
+pub(crate) mod list;
+pub(crate) mod manual;
+pub(crate) mod merge;
+pub(crate) mod pause;
 mod restore;
+pub(crate) mod results;
+pub(crate) mod retry;
 mod run;
+pub(crate) mod sample;
 mod serve;
+pub(crate) mod show;
 mod sim;
-mod verify;
+pub(crate) mod split;
+pub(crate) mod stats;
+pub(crate) mod submit;
+pub(crate) mod upstreams;
+pub(crate) mod verify;
+pub(crate) mod watch;
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
 
-use crate::args::{Command, ConfigCommand, DataArgs, KeyCommand};
+use self::pause::Wish;
+use crate::args::{Command, ConfigCommand, DataArgs, KeyCommand, Tool};
 use crate::config::load::{Sources, load};
 use crate::wiring::logs;
+
+/// What a command is given besides its flags.
+pub(crate) struct Surroundings {
+    /// The environment of the process.
+    pub(crate) environment: BTreeMap<String, String>,
+}
 
 /// Reads the settings, and does what the command line asks for.
 ///
@@ -67,10 +95,6 @@ pub(crate) fn start(
             let data = data(&args.data, environment)?;
             block_on(restore::restore(data, args))
         }
-        Command::Verify(args) => {
-            let data = data(&args.data, environment)?;
-            block_on(verify::verify(data, args))
-        }
         Command::Key(args) => match args.command {
             KeyCommand::New(args) => key::new(args),
         },
@@ -84,6 +108,36 @@ pub(crate) fn start(
                 config::check(&loaded)
             }
         },
+        Command::Tool(tool) => start_tool(tool, Surroundings { environment }),
+    }
+}
+
+/// Does what needs no settings of a server: works on files, or asks a server that runs.
+fn start_tool(tool: Tool, around: Surroundings) -> anyhow::Result<ExitCode> {
+    match tool {
+        Tool::Submit(args) => block_on(submit::submit(args, &around)),
+        Tool::Watch(args) => block_on(watch::watch(args, &around)),
+        Tool::List(args) => block_on(list::list(args, &around)),
+        Tool::Show(args) => block_on(show::show(args, &around)),
+        Tool::Results(args) => block_on(results::results(args, &around)),
+        Tool::Errors(args) => block_on(errors::errors(args, &around)),
+        Tool::RetryFailed(args) => block_on(retry::retry(args, &around)),
+        Tool::Pause(args) => block_on(pause::pause(args, Wish::Pause, &around)),
+        Tool::Resume(args) => block_on(pause::pause(args, Wish::Resume, &around)),
+        Tool::Cancel(args) => block_on(cancel::cancel(args, &around)),
+        Tool::Delete(args) => block_on(delete::delete(args, &around)),
+        Tool::Files(args) => block_on(files::files(args, &around)),
+        Tool::Upstreams(args) => block_on(upstreams::upstreams(args, &around)),
+        Tool::Check(args) => check::check(&args, &around),
+        Tool::Stats(args) => stats::stats(&args, &around),
+        Tool::Split(args) => split::split(&args, &around),
+        Tool::Merge(args) => merge::merge(&args, &around),
+        Tool::Sample(args) => sample::sample(&args, &around),
+        Tool::Convert(args) => convert::convert(&args, &around),
+        Tool::Verify(args) => verify::verify(args, around),
+        Tool::Doctor(args) => block_on(doctor::doctor(args, around)),
+        Tool::Completions(args) => completions::completions(&args),
+        Tool::Manual(args) => manual::manual(&args, &around),
     }
 }
 
@@ -95,24 +149,6 @@ fn data(args: &DataArgs, environment: BTreeMap<String, String>) -> anyhow::Resul
         file: args.config.clone(),
     })?;
     Ok(loaded.settings.data.clone())
-}
-
-/// Prints a JSON value as one line.
-fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
-    let mut stdout = std::io::stdout().lock();
-    serde_json::to_writer(&mut stdout, value)?;
-    Ok(writeln!(stdout)?)
-}
-
-/// Says something to whoever started the command.
-fn say(text: &str) {
-    // When there is nobody to tell, the exit code is all there is.
-    let _ = writeln!(std::io::stderr().lock(), "{text}");
-}
-
-/// Bytes as a person reads them.
-fn size(bytes: u64) -> String {
-    indicatif::HumanBytes(bytes).to_string()
 }
 
 /// How many threads work on the disk. Each keeps what it has allocated for a while, so hundreds of them would

@@ -8,8 +8,9 @@ use overnight_store::backup::{self, Restored};
 use serde_json::json;
 
 use super::backup::told;
-use super::{print_json, say, size};
 use crate::args::RestoreArgs;
+use crate::show::text::size;
+use crate::show::{insist, print_json};
 
 /// Brings a backup back into an empty folder. The exit code is 1 when blobs of the backup are lost or
 /// damaged: everything else is there all the same.
@@ -27,7 +28,7 @@ pub(super) async fn restore(data: PathBuf, args: RestoreArgs) -> anyhow::Result<
             "damaged": damaged,
         }))?;
     }
-    say(&format!(
+    insist(&format!(
         "{} holds what was kept at {} (Unix time): {} blobs, {}",
         data.display(),
         label.taken_at,

@@ -260,6 +260,7 @@ impl Server {
             access: api::access(&self.settings)?,
             tasks: TaskTracker::new(),
             damaged: CancellationToken::new(),
+            stopping: self.stop.asked(),
             render_metrics: api::render(registry),
             role: self.settings.role.as_str(),
             ready: Arc::new(move || concern().map_or(Ok(()), Err)),

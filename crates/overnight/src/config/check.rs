@@ -246,6 +246,7 @@ fn check_clients(settings: &Settings, found: &mut Found) {
         ("limits.requests_max", limits.requests_max),
         ("limits.uploads_max", limits.uploads_max),
         ("limits.downloads_max", limits.downloads_max),
+        ("limits.streams_max", limits.streams_max),
     ] {
         if most == 0 {
             found.add(key, "must be at least 1");

@@ -23,6 +23,9 @@ const VARIABLE_PREFIX: &str = "OVERNIGHT_";
 /// The variable that names the configuration file; it is no setting.
 const FILE_VARIABLE: &str = "OVERNIGHT_CONFIG";
 
+/// What commands that ask a server read; no settings of a server either.
+const CLIENT_VARIABLES: [&str; 2] = ["OVERNIGHT_SERVER", "OVERNIGHT_KEY"];
+
 /// A value that a flag sets.
 pub(crate) struct Flag {
     /// The dotted key.
@@ -167,7 +170,7 @@ fn read_variables(environment: &BTreeMap<String, String>) -> (Dict, BTreeMap<Str
         let Some(rest) = name.strip_prefix(VARIABLE_PREFIX) else {
             continue;
         };
-        if name == FILE_VARIABLE {
+        if name == FILE_VARIABLE || CLIENT_VARIABLES.contains(&name.as_str()) {
             continue;
         }
         let key = rest.to_lowercase().replace("__", ".");

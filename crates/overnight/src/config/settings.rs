@@ -119,6 +119,8 @@ section! {
         uploads_max: u32 = 64;
         /// The most downloads at a time; more wait.
         downloads_max: u32 = 256;
+        /// The most streams of events (`GET /v1/events`) at a time; more are turned away with 503.
+        streams_max: u32 = 64;
     }
 }
 

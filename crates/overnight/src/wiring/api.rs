@@ -14,6 +14,7 @@ use crate::config::check::is_loopback;
 use crate::config::settings::Settings;
 use crate::config::units::{Size, Span};
 use crate::wiring::descriptors::Descriptors;
+use crate::wiring::engine::input_limits;
 use crate::wiring::listen::ConnectionLimits;
 use crate::wiring::listen::places::PlaceLimits;
 use crate::wiring::listen::pulse::Patience;
@@ -43,6 +44,8 @@ pub(crate) fn api_settings(
         windows: windows
             .filter_map(|text| Some((text.clone(), Span::parse(text)?.0)))
             .collect(),
+        input_limits: input_limits(settings),
+        single_model: limits.single_model,
         extra_endpoints: settings.endpoints.0.clone(),
         batch_file_expiry: settings.retention.files.unless_zero(),
         organization: header(&settings.organization)?,
@@ -67,6 +70,7 @@ fn gate_limits(settings: &Settings, places: usize) -> GateLimits {
         requests_max: limits.requests_max,
         uploads_max: limits.uploads_max.min((places / 4).max(1)),
         downloads_max: limits.downloads_max.min((places / 2).max(1)),
+        streams_max: limits.streams_max.min((places / 8).max(1)),
         waiting_max: (places / 8).max(1),
         wait_max: settings.timeouts.client_body.0,
     }

@@ -6,17 +6,22 @@ use overnight_engine::EngineSettings;
 
 use crate::config::settings::Settings;
 
+/// What an input file may hold: the engine refuses a batch by it, and the surface tells it before.
+pub(crate) fn input_limits(settings: &Settings) -> InputLimits {
+    let bytes = |size: u64| usize::try_from(size).unwrap_or(usize::MAX);
+    InputLimits {
+        lines_max: settings.limits.lines_max,
+        file_bytes_max: settings.limits.file_bytes_max.0,
+        embedding_inputs_max: settings.limits.embedding_inputs_max,
+        line_bytes_max: bytes(settings.limits.line_bytes_max.0),
+        models_max: bytes(u64::from(settings.limits.models_max)),
+    }
+}
+
 /// What the engine is told.
 pub(crate) fn engine_settings(settings: &Settings) -> EngineSettings {
-    let bytes = |size: u64| usize::try_from(size).unwrap_or(usize::MAX);
     EngineSettings {
-        limits: InputLimits {
-            lines_max: settings.limits.lines_max,
-            file_bytes_max: settings.limits.file_bytes_max.0,
-            embedding_inputs_max: settings.limits.embedding_inputs_max,
-            line_bytes_max: bytes(settings.limits.line_bytes_max.0),
-            models_max: bytes(u64::from(settings.limits.models_max)),
-        },
+        limits: input_limits(settings),
         single_model: settings.limits.single_model,
         attempts: AttemptRules {
             attempts_max: settings.attempts_max,

@@ -129,6 +129,7 @@ pub async fn a_worker_is_told_what_it_holds(subject: Subject) {
     let second = running(store, 2, 2).await;
     store.cancel(&project(), &batch_id(2), at(5)).await.unwrap();
     let held = |lease: &Lease, status| Held {
+        is_paused: false,
         batch: lease.batch.clone(),
         epoch: 1,
         status,

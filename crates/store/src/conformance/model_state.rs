@@ -293,6 +293,7 @@ impl Model {
             batch: batch.batch.id.clone(),
             epoch: batch.epoch,
             status: batch.batch.state.status(),
+            is_paused: batch.batch.paused_at.is_some(),
         })
         .collect()
     }

@@ -4,9 +4,9 @@ use overnight_core::batch::Event;
 
 use super::Subject;
 use super::fixture::{at, batch_id, claimed, project, worker};
-use crate::status::{BatchProgress, ServedModel, UpstreamHealth, UpstreamStatus};
+use crate::status::{BatchProgress, Pace, ServedModel, UpstreamHealth, UpstreamStatus};
 
-fn progress(n: u64, in_flight: u64) -> BatchProgress {
+pub(super) fn progress(n: u64, in_flight: u64) -> BatchProgress {
     BatchProgress {
         batch: batch_id(n),
         in_flight,
@@ -14,6 +14,7 @@ fn progress(n: u64, in_flight: u64) -> BatchProgress {
         lines_per_second: 2.5,
         eta_seconds: Some(7),
         reason: Some("the upstream is away".into()),
+        pace: Pace::default(),
         updated_at: at(5),
     }
 }

@@ -9,14 +9,17 @@ use super::db::Db;
 use super::row::{self, number, word};
 use super::{files, garbage};
 use crate::rows::BatchRow;
-use crate::rules::{self, Advance, begins, ending_word, int, micros, rows, same_lines, to_json};
+use crate::rules::{
+    self, Advance, begins, ending_word, int, is_seen_by, micros, rows, same_lines, to_json,
+};
 use crate::store::{Input, Page, Result, StoreError};
 
 pub(super) async fn insert(db: &Db, batch: &Batch) -> Result<()> {
     begins(batch)?;
     let sql = "INSERT INTO batches \
-         (id, project, input_file, spec, created_at, expires_at, status, history, moved_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $5) ON CONFLICT (id) DO NOTHING";
+         (id, project, input_file, spec, created_at, expires_at, status, history, moved_at, \
+             parent) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $5, $9) ON CONFLICT (id) DO NOTHING";
     db.change(
         sql,
         &[
@@ -28,6 +31,7 @@ pub(super) async fn insert(db: &Db, batch: &Batch) -> Result<()> {
             &micros(batch.expires_at),
             &batch.state.status().as_str(),
             &to_json(&batch.history)?,
+            &batch.parent.as_ref().map(BatchId::as_str),
         ],
     )
     .await?;
@@ -51,13 +55,14 @@ fn select(rest: &str) -> String {
     format!("SELECT {} FROM batches {rest}", BatchRow::COLUMNS)
 }
 
+/// A batch that the project sees.
 pub(super) async fn batch(db: &Db, project: &ProjectId, id: &BatchId) -> Result<Batch> {
     of_project(find(db, id).await?, project)
 }
 
-fn of_project(row: Option<BatchRow>, project: &ProjectId) -> Result<Batch> {
+pub(super) fn of_project(row: Option<BatchRow>, project: &ProjectId) -> Result<Batch> {
     match row {
-        Some(row) if row.batch.project == *project => Ok(row.batch),
+        Some(row) if is_seen_by(&row, project) => Ok(row.batch),
         _ => Err(StoreError::NotFound),
     }
 }
@@ -73,7 +78,8 @@ pub(super) async fn list(
     }
     // Without a cursor, from behind the last id.
     let after = after.map_or("\u{10ffff}", BatchId::as_str);
-    let sql = select("WHERE project = $1 AND id < $2 ORDER BY id DESC LIMIT $3");
+    let sql =
+        select("WHERE project = $1 AND id < $2 AND deleted_at IS NULL ORDER BY id DESC LIMIT $3");
     let limit_sql = rows(limit.saturating_add(1));
     let found = db
         .all(&sql, &[&project.as_str(), &after, &limit_sql], |row| {

@@ -20,7 +20,7 @@ use overnight_core::batch::{Lease, Status};
 use overnight_core::id::WorkerId;
 
 use super::db::{Db, Values};
-use super::row::{self, number, text, word};
+use super::row::{self, get, number, text, word};
 use super::{batches, hints};
 use crate::rows::BatchRow;
 use crate::rules::{int, rows};
@@ -141,12 +141,14 @@ pub(super) async fn renew(db: &Db, worker: &WorkerId, lease: Duration) -> Result
     if prolonged == 0 {
         return Ok(Vec::new());
     }
-    let sql = "SELECT id, epoch, status FROM batches WHERE worker = $1 ORDER BY id";
+    let sql = "SELECT id, epoch, status, paused_at IS NOT NULL AS is_paused FROM batches \
+         WHERE worker = $1 ORDER BY id";
     db.all(sql, &[&worker.as_str()], |row| {
         Ok(Held {
             batch: text(row, "id")?,
             epoch: number(row, "epoch")?,
             status: word(row, "status", Status::parse)?,
+            is_paused: get(row, "is_paused")?,
         })
     })
     .await

@@ -188,6 +188,16 @@ pub(super) async fn delete(db: &Db, project: &ProjectId, id: &FileId, at: Timest
     Ok(())
 }
 
+/// Hides the result files of a batch, as if each of them were deleted.
+pub(super) async fn delete_results(db: &Db, batch: &BatchId, at: Timestamp) -> Result<()> {
+    let sql = "UPDATE files SET deleted_at = $2, forget_at = $3 \
+         WHERE results_of = $1 AND deleted_at IS NULL";
+    let forget_at = micros(at.plus(DOWNLOAD_GRACE));
+    db.change(sql, &[&batch.as_str(), &micros(at), &forget_at])
+        .await?;
+    Ok(())
+}
+
 /// What another process is about to expire is passed by.
 pub(super) async fn expire(db: &Db, limit: usize, at: Timestamp) -> Result<u64> {
     let sql = "UPDATE files SET deleted_at = $1, forget_at = $2 WHERE id IN (\

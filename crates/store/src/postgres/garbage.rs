@@ -215,10 +215,10 @@ pub(super) async fn forget_batches(
     limit: usize,
     at: Timestamp,
 ) -> Result<u64> {
-    let Some(until) = before(at, retention) else {
-        return Ok(0);
-    };
-    let sql = "SELECT id FROM batches WHERE ended_at < $1 AND result_files = 0 \
+    // Before there was time, nothing ended that long ago.
+    let until = before(at, retention).unwrap_or(0);
+    let sql = "SELECT id FROM batches \
+         WHERE (ended_at < $1 OR deleted_at IS NOT NULL) AND result_files = 0 \
          ORDER BY ended_at LIMIT $2 FOR UPDATE SKIP LOCKED";
     let ended: Vec<String> = db
         .all(sql, &[&until, &rows(limit)], |row| text(row, "id"))

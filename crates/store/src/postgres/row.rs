@@ -25,10 +25,12 @@ pub(super) fn batch(row: &Row) -> Result<BatchRow> {
             id: text(row, "id")?,
             project: text(row, "project")?,
             spec: json(row, "spec")?,
+            parent: text_if_any(row, "parent")?,
             created_at: time(row, "created_at")?,
             expires_at: time(row, "expires_at")?,
             state: state(row)?,
             history: json(row, "history")?,
+            paused_at: time_if_any(row, "paused_at")?,
             plan: json_if_any(row, "plan")?,
             tally: tally(row)?,
             usage: usage(row)?,
@@ -38,6 +40,7 @@ pub(super) fn batch(row: &Row) -> Result<BatchRow> {
         worker: text_if_any(row, "worker")?,
         output_bytes: number(row, "output_bytes")?,
         error_bytes: number(row, "error_bytes")?,
+        deleted_at: time_if_any(row, "deleted_at")?,
     })
 }
 

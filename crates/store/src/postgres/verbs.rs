@@ -14,12 +14,12 @@ use overnight_core::upload::{Upload, UploadPart};
 use super::db::Mode;
 use super::{
     Postgres, batches, claims, files, garbage, hints, once, quarantine, running, seal, segments,
-    uploads,
+    steering, uploads,
 };
 use crate::status::{BatchProgress, UpstreamStatus};
 use crate::store::{
-    Claim, Completion, Content, FileQuery, FirstAnswer, Held, Input, NewObject, Page, Quarantined,
-    Result, Sealing, Store,
+    BatchQuery, Claim, Completion, Content, FileQuery, FirstAnswer, Held, Input, NewObject,
+    Overview, Page, Quarantined, Result, Sealing, Store,
 };
 
 #[async_trait]
@@ -160,6 +160,31 @@ impl Store for Postgres {
             .await
     }
 
+    async fn find_batches(&self, project: &ProjectId, query: &BatchQuery) -> Result<Page<Batch>> {
+        self.read(|db| async move { steering::find(&db, project, query).await })
+            .await
+    }
+
+    async fn set_paused(
+        &self,
+        project: &ProjectId,
+        id: &BatchId,
+        paused: bool,
+        at: Timestamp,
+    ) -> Result<Batch> {
+        let channel = &self.settings.channel();
+        self.change(|db| async move {
+            hints::notify(&db, channel).await?;
+            steering::set_paused(&db, project, id, (paused, at)).await
+        })
+        .await
+    }
+
+    async fn delete_batch(&self, project: &ProjectId, id: &BatchId, at: Timestamp) -> Result<()> {
+        self.change(|db| async move { steering::delete(&db, project, id, at).await })
+            .await
+    }
+
     async fn cancel(&self, project: &ProjectId, id: &BatchId, at: Timestamp) -> Result<Batch> {
         let channel = &self.settings.channel();
         self.change(|db| async move {
@@ -281,6 +306,11 @@ impl Store for Postgres {
 
     async fn progress(&self, project: &ProjectId, id: &BatchId) -> Result<Option<BatchProgress>> {
         self.read(|db| async move { running::progress(&db, project, id).await })
+            .await
+    }
+
+    async fn overview(&self, project: &ProjectId) -> Result<Overview> {
+        self.read(|db| async move { steering::overview(&db, project).await })
             .await
     }
 

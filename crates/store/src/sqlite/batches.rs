@@ -9,7 +9,9 @@ use super::files;
 use super::garbage;
 use super::row::{self, all, change, one, text, word};
 use crate::rows::BatchRow;
-use crate::rules::{self, Advance, begins, ending_word, int, micros, rows, same_lines, to_json};
+use crate::rules::{
+    self, Advance, begins, ending_word, int, is_seen_by, micros, rows, same_lines, to_json,
+};
 use crate::store::{Claim, Held, Input, Page, Result, StoreError};
 
 pub(super) fn insert(db: &Connection, batch: &Batch) -> Result<()> {
@@ -17,8 +19,9 @@ pub(super) fn insert(db: &Connection, batch: &Batch) -> Result<()> {
     change(
         db,
         "INSERT INTO batches \
-         (id, project, input_file, spec, created_at, expires_at, status, history, moved_at) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?5) ON CONFLICT (id) DO NOTHING",
+         (id, project, input_file, spec, created_at, expires_at, status, history, moved_at, \
+             parent) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?5, ?9) ON CONFLICT (id) DO NOTHING",
         params![
             batch.id.as_str(),
             batch.project.as_str(),
@@ -28,6 +31,7 @@ pub(super) fn insert(db: &Connection, batch: &Batch) -> Result<()> {
             micros(batch.expires_at),
             batch.state.status().as_str(),
             to_json(&batch.history)?,
+            batch.parent.as_ref().map(BatchId::as_str),
         ],
     )?;
     Ok(())
@@ -44,7 +48,7 @@ fn select(rest: &str) -> String {
 
 pub(super) fn batch(db: &Connection, project: &ProjectId, id: &BatchId) -> Result<Batch> {
     match find(db, id)? {
-        Some(row) if row.batch.project == *project => Ok(row.batch),
+        Some(row) if is_seen_by(&row, project) => Ok(row.batch),
         _ => Err(StoreError::NotFound),
     }
 }
@@ -60,7 +64,8 @@ pub(super) fn list(
     }
     // Without a cursor, from behind the last id.
     let after = after.map_or("\u{10ffff}", BatchId::as_str);
-    let sql = select("WHERE project = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3");
+    let sql =
+        select("WHERE project = ?1 AND id < ?2 AND deleted_at IS NULL ORDER BY id DESC LIMIT ?3");
     let params = params![project.as_str(), after, rows(limit.saturating_add(1))];
     let found = all(db, &sql, params, |row| row::batch(row).map(|row| row.batch))?;
     Ok(rules::page(found, limit))
@@ -114,12 +119,14 @@ pub(super) fn claim(db: &Connection, worker: &WorkerId, limit: usize) -> Result<
 
 /// What the worker holds. The process lock is the lease, so there is nothing to prolong.
 pub(super) fn held(db: &Connection, worker: &WorkerId) -> Result<Vec<Held>> {
-    let sql = "SELECT id, epoch, status FROM batches WHERE worker = ?1 ORDER BY id";
+    let sql = "SELECT id, epoch, status, paused_at IS NOT NULL AS is_paused FROM batches \
+         WHERE worker = ?1 ORDER BY id";
     all(db, sql, [worker.as_str()], |row| {
         Ok(Held {
             batch: text(row, "id")?,
             epoch: row.get("epoch")?,
             status: word(row, "status", Status::parse)?,
+            is_paused: row.get("is_paused")?,
         })
     })
 }

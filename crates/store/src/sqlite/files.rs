@@ -182,6 +182,15 @@ fn delete_row(db: &Connection, row: &FileRow, at: Timestamp) -> Result<()> {
     Ok(())
 }
 
+/// Hides the result files of a batch, as if each of them were deleted.
+pub(super) fn delete_results(db: &Connection, batch: &BatchId, at: Timestamp) -> Result<()> {
+    let sql = "UPDATE files SET deleted_at = ?2, forget_at = ?3 \
+         WHERE results_of = ?1 AND deleted_at IS NULL";
+    let forget_at = micros(at.plus(DOWNLOAD_GRACE));
+    change(db, sql, params![batch.as_str(), micros(at), forget_at])?;
+    Ok(())
+}
+
 pub(super) fn expire(db: &Connection, limit: usize, at: Timestamp) -> Result<u64> {
     let sql = select("WHERE deleted_at IS NULL AND expires_at <= ?1 ORDER BY expires_at LIMIT ?2");
     let expired = all(db, &sql, params![micros(at), rows(limit)], row::file)?;

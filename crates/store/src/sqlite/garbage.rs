@@ -192,11 +192,14 @@ pub(super) fn forget_batches(
     limit: usize,
     at: Timestamp,
 ) -> Result<u64> {
-    let Some(until) = before(at, retention) else {
-        return Ok(0);
-    };
-    let sql = "SELECT id FROM batches \
-         WHERE ended_at < ?1 AND result_files = 0 ORDER BY ended_at LIMIT ?2";
+    // Before there was time, nothing ended that long ago.
+    let until = before(at, retention).unwrap_or(0);
+    let sql = "SELECT id FROM (\
+             SELECT id FROM batches \
+             WHERE ended_at < ?1 AND result_files = 0 AND deleted_at IS NULL \
+             UNION ALL \
+             SELECT id FROM batches WHERE deleted_at IS NOT NULL AND result_files = 0) \
+         LIMIT ?2";
     let ended: Vec<String> = all(db, sql, params![until, rows(limit)], |row| row.get(0))?;
     for batch in &ended {
         for part in ["output", "error", "index"] {

@@ -4,10 +4,11 @@ use rusqlite::{Connection, TransactionBehavior};
 
 use crate::store::{Result, StoreError};
 
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     include_str!("migrations/0001_initial.sql"),
     include_str!("migrations/0002_uploads.sql"),
     include_str!("migrations/0003_damage.sql"),
+    include_str!("migrations/0004_steering.sql"),
 ];
 
 /// How many steps this program knows: the version of the schema that it works with.

@@ -51,10 +51,12 @@ pub(super) fn batch(row: &Row<'_>) -> rusqlite::Result<BatchRow> {
             id: text(row, const { BatchRow::place("id") })?,
             project: text(row, const { BatchRow::place("project") })?,
             spec: json(row, const { BatchRow::place("spec") })?,
+            parent: text_if_any(row, const { BatchRow::place("parent") })?,
             created_at: time(row, const { BatchRow::place("created_at") })?,
             expires_at: time(row, const { BatchRow::place("expires_at") })?,
             state: state(row)?,
             history: json(row, const { BatchRow::place("history") })?,
+            paused_at: time_if_any(row, const { BatchRow::place("paused_at") })?,
             plan: json_if_any(row, const { BatchRow::place("plan") })?,
             tally: tally(row, const { BatchRow::place("completed") })?,
             usage: usage(row, const { BatchRow::place("input_tokens") })?,
@@ -64,6 +66,7 @@ pub(super) fn batch(row: &Row<'_>) -> rusqlite::Result<BatchRow> {
         worker: text_if_any(row, const { BatchRow::place("worker") })?,
         output_bytes: row.get(const { BatchRow::place("output_bytes") })?,
         error_bytes: row.get(const { BatchRow::place("error_bytes") })?,
+        deleted_at: time_if_any(row, const { BatchRow::place("deleted_at") })?,
     })
 }
 

@@ -6,7 +6,7 @@ use std::fs;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use overnight_core::batch::Lease;
+use overnight_core::batch::{Lease, Status};
 use overnight_core::file::{File, Purpose};
 use overnight_core::segment::{BlobKey, Part, ResultFile};
 use rusqlite::Connection;
@@ -15,15 +15,15 @@ use tokio::sync::oneshot;
 
 use super::damage::Damage;
 use super::writer::Writer;
-use super::{Sqlite, batches, files, migrate, past, prepared};
+use super::{Sqlite, files, migrate, past, prepared};
 use crate::blocking::Blocking;
 use crate::conformance::block_on;
 use crate::conformance::fixture::{
     at, batch, batch_id, claim, completion, contradicts, extent, file, first, insert_part,
     is_corrupt, mixed, pending, project, running, sealing, upload, upload_id, worker,
 };
-use crate::status::BatchProgress;
-use crate::store::{Content, FileQuery, NewObject, Order, Store, StoreError};
+use crate::status::{BatchProgress, Pace};
+use crate::store::{BatchQuery, Content, FileQuery, NewObject, Order, Store, StoreError};
 
 /// A store, and every statement that it runs.
 fn traced(blocking: Blocking) -> (Sqlite, Arc<Mutex<Vec<String>>>) {
@@ -242,7 +242,18 @@ fn what_the_first_schema_holds_is_there_in_the_newest() {
     connection.pragma_update(None, "user_version", 1).unwrap();
     let announced = "INSERT INTO uploads (blob, announced_at) VALUES (?1, 5)";
     connection.execute(announced, [upload(7).as_str()]).unwrap();
-    batches::insert(&connection, &batch(1)).unwrap();
+    let old = batch(1);
+    let inserted = "INSERT INTO batches (id, project, input_file, spec, created_at, expires_at, \
+             status, history, moved_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'validating', '{}', ?5)";
+    let row = rusqlite::params![
+        old.id.as_str(),
+        old.project.as_str(),
+        old.spec.input_file.as_str(),
+        serde_json::to_string(&old.spec).unwrap(),
+        old.created_at.micros(),
+        old.expires_at.micros(),
+    ];
+    connection.execute(inserted, row).unwrap();
     drop(connection);
     let store = Sqlite::open(&path, Blocking::Inline).unwrap();
     block_on(async {
@@ -310,8 +321,11 @@ fn a_batch_whose_row_cannot_be_read_keeps_no_other_from_being_run() {
 }
 
 /// What may be looked at from its start: tables of a few rows, a question that is asked for
-/// metrics, and an index that holds just what is asked for, in its order.
-const WALKED: [&str; 5] = [
+/// metrics, an index that holds just what is asked for, in its order, and what comes with a question
+/// or stands in one row.
+const WALKED: [&str; 7] = [
+    "json_each",
+    "SCAN pair",
     "upstream_status",
     "batches_by_status",
     "batches_to_claim",
@@ -394,6 +408,15 @@ async fn what_clients_do(store: &Sqlite) {
     store.progress(&project(), &batch_id(2)).await.unwrap();
     store.upstreams().await.unwrap();
     store.batches_by_status().await.unwrap();
+    let query = BatchQuery {
+        after: Some(batch_id(2)),
+        limit: 9,
+        statuses: vec![Status::Completed],
+        search: Some("x".to_owned()),
+        parent: Some(batch_id(1)),
+    };
+    store.find_batches(&project(), &query).await.unwrap();
+    store.overview(&project()).await.unwrap();
     store.ping().await.unwrap();
 }
 
@@ -486,6 +509,7 @@ fn progress(lease: &Lease) -> BatchProgress {
         lines_per_second: 1.0,
         eta_seconds: None,
         reason: None,
+        pace: Pace::default(),
         updated_at: at(5),
     }
 }

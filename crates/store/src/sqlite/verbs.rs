@@ -10,11 +10,13 @@ use overnight_core::segment::{BlobKey, Extent, PlacedExtent, Segment};
 use overnight_core::time::Timestamp;
 use overnight_core::upload::{Upload, UploadPart};
 
-use super::{Sqlite, batches, files, garbage, once, quarantine, running, seal, segments, uploads};
+use super::{
+    Sqlite, batches, files, garbage, once, quarantine, running, seal, segments, steering, uploads,
+};
 use crate::status::{BatchProgress, UpstreamStatus};
 use crate::store::{
-    Claim, Completion, Content, FileQuery, FirstAnswer, Held, Input, NewObject, Page, Quarantined,
-    Result, Sealing, Store,
+    BatchQuery, Claim, Completion, Content, FileQuery, FirstAnswer, Held, Input, NewObject,
+    Overview, Page, Quarantined, Result, Sealing, Store,
 };
 
 #[async_trait]
@@ -177,6 +179,33 @@ impl Store for Sqlite {
             .await
     }
 
+    async fn find_batches(&self, project: &ProjectId, query: &BatchQuery) -> Result<Page<Batch>> {
+        let project = project.clone();
+        let query = query.clone();
+        self.read(move |db| steering::find(db, &project, &query))
+            .await
+    }
+
+    async fn set_paused(
+        &self,
+        project: &ProjectId,
+        id: &BatchId,
+        paused: bool,
+        at: Timestamp,
+    ) -> Result<Batch> {
+        let project = project.clone();
+        let id = id.clone();
+        self.write(move |db| steering::set_paused(db, &project, &id, (paused, at)))
+            .await
+    }
+
+    async fn delete_batch(&self, project: &ProjectId, id: &BatchId, at: Timestamp) -> Result<()> {
+        let project = project.clone();
+        let id = id.clone();
+        self.write(move |db| steering::delete(db, &project, &id, at))
+            .await
+    }
+
     async fn cancel(&self, project: &ProjectId, id: &BatchId, at: Timestamp) -> Result<Batch> {
         let project = project.clone();
         let id = id.clone();
@@ -304,6 +333,11 @@ impl Store for Sqlite {
         let id = id.clone();
         self.read(move |db| running::progress(db, &project, &id))
             .await
+    }
+
+    async fn overview(&self, project: &ProjectId) -> Result<Overview> {
+        let project = project.clone();
+        self.read(move |db| steering::overview(db, &project)).await
     }
 
     async fn save_upstreams(&self, worker: &WorkerId, upstreams: &[UpstreamStatus]) -> Result<()> {

@@ -31,7 +31,11 @@ function creation() {
 }
 
 /** Whether a batch can be tried without being created. */
-export const canTry = () => Boolean(resolved(creation().overnight)?.properties?.dry_run);
+export function canTry() {
+  const own = resolved(creation().overnight);
+  const forms = [own, ...(own?.anyOf ?? []).map(resolved)];
+  return forms.some((form) => Boolean(form?.properties?.dry_run));
+}
 
 /** The values that a field of a creation may have. */
 export const choices = (field) => resolved(creation()[field])?.enum ?? [];

@@ -106,6 +106,15 @@ impl Ready {
     }
 }
 
+/// The encryption of connections to servers that are no upstreams: as those are trusted that have no `ca`.
+///
+/// # Errors
+///
+/// [`UpstreamSetupError`] when `is_tls`, and this system has no certificates to trust.
+pub fn tls_config(is_tls: bool) -> Result<ClientConfig, UpstreamSetupError> {
+    tls::config(is_tls, None).map_err(|problem| problem.of("a server".to_owned()))
+}
+
 impl HttpUpstream {
     /// Looks at settings as [`Self::new`] does, and makes nothing of them.
     ///

@@ -10,7 +10,6 @@
 //! command again goes on, after Ctrl-C as after a crash.
 
 mod causes;
-mod endpoint;
 mod fingerprint;
 mod paths;
 mod progress;

@@ -15,10 +15,10 @@ use overnight_store::blocking::Blocking;
 use overnight_store::folder::{DataFolder, FolderError};
 use overnight_store::{Blobs, Sqlite, Store as _};
 
-use super::endpoint::endpoint_of;
 use super::fingerprint::Fingerprint;
 use super::paths::Paths;
 use crate::config::settings::Settings;
+use crate::lines::endpoint::endpoint_of;
 use crate::wiring::system;
 
 /// The file of the fingerprint; once it is there, the run has begun.

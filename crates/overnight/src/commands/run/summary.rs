@@ -73,6 +73,12 @@ fn ended_text(batch: &Batch, paths: &Paths, pace: Pace) -> String {
         {
             let _ = write!(text, "\n  {} x {cause}", HumanCount(*count));
         }
+        let _ = write!(
+            text,
+            "\nthose lines as an input of their own: overnight retry-failed {} --input {} -o RETRY.jsonl",
+            paths.errors.display(),
+            paths.input.display(),
+        );
     }
     text
 }

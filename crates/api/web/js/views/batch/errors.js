@@ -54,7 +54,7 @@ function about(state, group) {
         ['Code', group.code ? h('code', {}, group.code) : null],
         ['Status', group.status_code],
         ['Lines', count(group.count)],
-        ['First seen', h('a', { href: to(['batches', state.id, 'lines'], { line: group.first_line }) }, `line ${count(group.first_line)}`)],
+        ['First seen', group.first_line && h('a', { href: to(['batches', state.id, 'lines'], { line: group.first_line }) }, `line ${count(group.first_line)}`)],
         ['Worth a retry', group.retryable ? chip('yes', 'good') : chip('not as it is', 'warn')],
         ['A sample', group.sample],
       ]),

@@ -29,7 +29,7 @@ export async function openLine(state, number, closed) {
 function seen(line) {
   const message = line.result?.error?.message ?? line.result?.response?.body?.error?.message;
   return [
-    h('div', { class: 'row wrap spread' }, h('div', { class: 'row' }, lineChip(line), h('span', { class: 'mono small' }, line.custom_id)), button('Copy as curl', { sign: 'code', kind: 'small', click: () => copy(curl(line), 'Copied: fill in the address of your upstream') })),
+    h('div', { class: 'row wrap spread' }, h('div', { class: 'row' }, lineChip(line), h('span', { class: 'mono small' }, line.custom_id)), line.request && button('Copy as curl', { sign: 'code', kind: 'small', click: () => copy(curl(line), 'Copied: fill in the address of your upstream') })),
     message ? notice('bad', message) : null,
     facts([
       ['HTTP status', line.status_code],
@@ -39,9 +39,9 @@ function seen(line) {
     ]),
     answer(line),
     h('h3', {}, 'Request'),
-    json(line.request, 'the request'),
+    line.request ? json(line.request, 'the request') : h('p', { class: 'muted' }, 'It is not shown: its file is gone, or it is too large.'),
     h('h3', {}, 'Result'),
-    line.result ? json(line.result, 'the result') : h('p', { class: 'muted' }, 'There is none yet.'),
+    line.result ? json(line.result, 'the result') : h('p', { class: 'muted' }, line.status === 'pending' ? 'There is none yet.' : 'It is not shown: its file is gone, or it is too large.'),
   ];
 }
 

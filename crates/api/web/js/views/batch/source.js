@@ -16,20 +16,24 @@ export function source(id, filters) {
 function numbered(id) {
   const pieces = new Map();
   let total = 0;
+  let beyond = 0;
   let changedAt = null;
   const load = async (number) => {
-    const { data } = await listLines(id, { after: number * PIECE || null, limit: PIECE });
+    const { data, has_more: hasMore } = await listLines(id, { after: number * PIECE || null, limit: PIECE });
+    // Blank lines have numbers too, so the last one may be beyond the count.
+    beyond = Math.max(beyond, (data.at(-1)?.line ?? 0) + (hasMore ? 1 : 0));
     pieces.delete(number);
     pieces.set(number, new Map(data.map((line) => [line.line - 1, line])));
     if (pieces.size > PIECES_KEPT) pieces.delete(pieces.keys().next().value);
   };
+  const size = () => Math.max(total, beyond);
   const near = ([from, until]) => {
     const numbers = [];
-    for (let piece = Math.floor(from / PIECE); piece * PIECE < Math.min(until, total); piece += 1) numbers.push(piece);
+    for (let piece = Math.floor(from / PIECE); piece * PIECE < Math.min(until, size()); piece += 1) numbers.push(piece);
     return numbers;
   };
   return {
-    count: () => total,
+    count: size,
     get: (index) => pieces.get(Math.floor(index / PIECE))?.get(index) ?? null,
     need: (range) => Promise.all(near(range).filter((piece) => !pieces.has(piece)).map(load)),
     async refresh(batch, range) {

@@ -43,9 +43,11 @@ function problems({ batch }) {
 
 function charts(state) {
   const { batch, progress, id } = state;
-  const told = progress.history?.map((one) => ({ at: one.at, rate: one.lines_per_second, flying: one.in_flight, limit: one.limit }));
-  const list = told?.length > 1 ? told : notes(`batch/${id}`);
-  if (!isOpen(batch) && !(told?.length > 1)) return null;
+  const told = (progress.history ?? []).map((one) => ({ at: one.at, rate: one.lines_per_second, flying: one.in_flight, limit: one.limit }));
+  if (!isOpen(batch) && told.length < 2) return null;
+  // The server's samples are some seconds apart: what was seen since then goes behind them.
+  const since = told.at(-1)?.at ?? 0;
+  const list = isOpen(batch) ? [...told, ...notes(`batch/${id}`).filter((one) => one.at > since)] : told;
   const speed = [{ id: '1', name: 'lines/s', area: true, points: points(list, 'rate') }];
   const flights = [
     { id: '2', name: 'in flight', area: true, points: points(list, 'flying') },

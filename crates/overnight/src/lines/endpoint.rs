@@ -1,4 +1,4 @@
-//! The endpoint of a run: the `url` of its first line. That all lines agree is for validation to say.
+//! The endpoint of a file: the `url` of its first line. That all lines agree is for validation to say.
 
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Read as _};
@@ -19,7 +19,7 @@ struct FirstLine {
 }
 
 /// Reads the file up to its first line that is not blank, or at most `line_bytes_max` of a line.
-pub(super) fn endpoint_of(path: &Path, line_bytes_max: u64) -> io::Result<Endpoint> {
+pub(crate) fn endpoint_of(path: &Path, line_bytes_max: u64) -> io::Result<Endpoint> {
     let mut reader = BufReader::new(File::open(path)?);
     let mut line = Vec::new();
     for _ in 0..BLANK_LINES_MAX {

@@ -1,4 +1,4 @@
-//! `overnight verify`: checks everything that a data folder or a backup holds.
+//! Checks everything that a data folder or a backup holds.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -11,12 +11,12 @@ use overnight_store::verify::{self, Finding, Severity, Summary};
 use overnight_store::{Blobs, StoreError};
 use serde_json::json;
 
-use super::{print_json, say, size};
-use crate::args::VerifyArgs;
 use crate::failure::FAILED;
+use crate::show::text::size;
+use crate::show::{insist, print_json};
 
 /// Prints what is wrong, one finding a line; the exit code is 1 when anything is.
-pub(super) async fn verify(data: PathBuf, args: VerifyArgs) -> anyhow::Result<ExitCode> {
+pub(super) async fn verify(data: PathBuf, is_json: bool) -> anyhow::Result<ExitCode> {
     let is_backup = backup::is_backup(&data);
     let _still = if is_backup {
         backup::hold_still(&data).context("the backup cannot be verified")?
@@ -33,7 +33,6 @@ pub(super) async fn verify(data: PathBuf, args: VerifyArgs) -> anyhow::Result<Ex
         .with_context(|| format!("{} cannot be verified", data.display()))?;
     require(&database)?;
     require(&content)?;
-    let is_json = args.data.json;
     let mut told = Ok(());
     let mut tell = |mut finding: Finding| {
         if is_backup && finding.severity() == Severity::Error {
@@ -83,7 +82,7 @@ fn conclude(data: &Path, summary: &Summary, is_json: bool) -> anyhow::Result<Exi
         1 => "is not sound: 1 thing is wrong".to_owned(),
         errors => format!("is not sound: {errors} things are wrong"),
     };
-    say(&format!(
+    insist(&format!(
         "{} {verdict}; looked at {} batches, {} files, {}",
         data.display(),
         summary.batches,
