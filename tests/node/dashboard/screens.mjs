@@ -38,7 +38,8 @@ export async function populate(url) {
 export async function settled(page, name) {
   await page.locator('main h1').waitFor();
   await page.locator('[aria-busy=true]').waitFor({ state: 'detached' });
+  if (name === 'errors') await page.locator('main table tbody a').first().waitFor();
   if (name === 'line') await page.getByRole('dialog').getByText('"custom_id"').first().waitFor();
   if (name === 'summary') await page.getByText('uploaded', { exact: true }).waitFor();
-  if (['overview', 'running'].includes(name)) await page.locator('.chart .stroke').first().waitFor();
+  if (['overview', 'running', 'upstreams'].includes(name)) await page.locator('.chart .stroke').first().waitFor();
 }
