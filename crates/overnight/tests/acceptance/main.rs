@@ -19,6 +19,7 @@ mod scene;
 mod watch;
 
 mod backup;
+mod bucket;
 mod cancel;
 mod damage;
 mod kill;

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use overnight_testkit::fault::{Fault, FaultProxy};
@@ -27,44 +28,78 @@ const SLACK: Duration = Duration::from_secs(2);
 const PLACES: &str = "8";
 
 /// What the processes share.
-struct Site {
-    folder: TempDir,
+pub(crate) struct Site {
     schema: String,
+    place: Place,
+}
+
+/// Where their blobs are.
+enum Place {
+    Folder(TempDir),
+    Bucket {
+        url: String,
+        variables: Vec<(String, String)>,
+    },
 }
 
 impl Site {
     fn new(schema: String) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        Self { folder, schema }
+        let place = Place::Folder(tempfile::tempdir().unwrap());
+        Self { schema, place }
+    }
+
+    /// Of processes that keep their blobs in a bucket, and nothing on this machine.
+    pub(crate) fn in_bucket(schema: &str, url: &str, variables: Vec<(String, String)>) -> Self {
+        let (schema, url) = (schema.to_owned(), url.to_owned());
+        let place = Place::Bucket { url, variables };
+        Self { schema, place }
     }
 
     /// Starts a process on the database at that URL.
-    fn start(&self, url: &str, flags: &[&str]) -> Replica {
+    pub(crate) fn start(&self, url: &str, flags: &[&str]) -> Replica {
         let sim = Sim::start(100, &["--slots", PLACES]);
         let folder = tempfile::tempdir().unwrap();
-        let config = format!(
-            "store = \"{url}\"\ndata = \"{}\"\nlisten = \"127.0.0.1:0\"\n\
-             [postgres]\nschema = \"{}\"\nlease = \"{}s\"\n\
-             [[upstreams]]\nurl = \"{}\"\nlimit = {PLACES}\n",
-            self.folder.path().join("data").display(),
-            self.schema,
-            LEASE.as_secs(),
-            sim.url()
-        );
-        std::fs::write(folder.path().join("overnight.toml"), config).unwrap();
-        let (process, client) = serve(folder.path(), flags);
+        let command = self.command(url, &sim.url(), folder.path(), flags);
+        let (process, client) = serve(command, folder.path());
         Replica {
             sim,
             process,
             client,
-            _folder: folder,
+            folder,
         }
+    }
+
+    /// What starts a process with that upstream, in a folder of its own.
+    pub(crate) fn command(
+        &self,
+        url: &str,
+        upstream: &str,
+        folder: &Path,
+        flags: &[&str],
+    ) -> Command {
+        let (place, variables) = match &self.place {
+            Place::Folder(folder) => {
+                let data = folder.path().join("data");
+                (format!("data = \"{}\"", data.display()), &[][..])
+            }
+            Place::Bucket { url, variables } => (format!("blobs = \"{url}\""), &variables[..]),
+        };
+        let config = format!(
+            "store = \"{url}\"\n{place}\nlisten = \"127.0.0.1:0\"\n\
+             [postgres]\nschema = \"{}\"\nlease = \"{}s\"\n\
+             [[upstreams]]\nurl = \"{upstream}\"\nlimit = {PLACES}\n",
+            self.schema,
+            LEASE.as_secs(),
+        );
+        std::fs::write(folder.join("overnight.toml"), config).unwrap();
+        let mut command = overnight(folder);
+        command.arg("serve").args(flags);
+        command.envs(variables.iter().map(|(name, value)| (name, value)));
+        command
     }
 }
 
-fn serve(folder: &Path, flags: &[&str]) -> (Process, Client) {
-    let mut command = overnight(folder);
-    command.arg("serve").args(flags);
+fn serve(command: Command, folder: &Path) -> (Process, Client) {
     let mut process = Process::start(command, folder);
     let line = process.first_line();
     let url = line.trim().strip_prefix("overnight is ready on ").unwrap();
@@ -73,11 +108,11 @@ fn serve(folder: &Path, flags: &[&str]) -> (Process, Client) {
 }
 
 /// One of the processes, and the upstream that it alone uses.
-struct Replica {
-    sim: Sim,
-    process: Process,
-    client: Client,
-    _folder: TempDir,
+pub(crate) struct Replica {
+    pub(crate) sim: Sim,
+    pub(crate) process: Process,
+    pub(crate) client: Client,
+    pub(crate) folder: TempDir,
 }
 
 impl Replica {
@@ -95,12 +130,12 @@ impl Replica {
         lines.any(|line| batch_in(line).as_deref() == Some(batch))
     }
 
-    fn received(&self) -> u64 {
+    pub(crate) fn received(&self) -> u64 {
         self.sim.stats().received
     }
 
     /// Ends when asked, with nothing left to do.
-    fn end(mut self) -> Sim {
+    pub(crate) fn end(mut self) -> Sim {
         self.process.signal("TERM");
         assert_eq!(
             self.process.wait().code(),
@@ -123,7 +158,7 @@ fn batch_in(line: &str) -> Option<String> {
 }
 
 /// Submits so many batches of so many lines each.
-fn submit(client: &Client, batches: usize, lines: usize) -> Vec<(String, Lines)> {
+pub(crate) fn submit(client: &Client, batches: usize, lines: usize) -> Vec<(String, Lines)> {
     let submit = |number| {
         let lines = Lines::new(&format!("b{number}"), lines);
         (client.submit(&lines.bytes()), lines)
@@ -131,7 +166,7 @@ fn submit(client: &Client, batches: usize, lines: usize) -> Vec<(String, Lines)>
     (0..batches).map(submit).collect()
 }
 
-fn check_all(client: &Client, batches: &[(String, Lines)]) {
+pub(crate) fn check_all(client: &Client, batches: &[(String, Lines)]) {
     for (id, lines) in batches {
         let batch = client.until_status(id, "completed");
         client.ended(&batch).check_each_once(lines.ids());
