@@ -41,5 +41,5 @@ export async function settled(page, name) {
   if (name === 'errors') await page.locator('main table tbody a').first().waitFor();
   if (name === 'line') await page.getByRole('dialog').getByText('"custom_id"').first().waitFor();
   if (name === 'summary') await page.getByText('uploaded', { exact: true }).waitFor();
-  if (['overview', 'running', 'upstreams'].includes(name)) await page.locator('.chart .stroke').first().waitFor();
+  if (['overview', 'running', 'upstreams'].includes(name)) await page.locator('.chart .stroke').first().waitFor({ state: 'attached' });
 }

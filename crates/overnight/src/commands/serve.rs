@@ -202,6 +202,7 @@ impl Server {
             listen::announce(&format!(
                 "  point an OpenAI client at base_url=\"{url}/v1\""
             ))?;
+            listen::announce(&format!("  see what it does at {url}/dashboard/"))?;
         }
         let data = self.data.path().display();
         tracing::info!(url, %data, role = role.as_str(), "ready");
