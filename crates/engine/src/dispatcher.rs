@@ -221,11 +221,13 @@ async fn wind_up(shared: &Arc<Shared>, stopped_at: Instant) {
             shared.wake.woken().await;
         }
     };
+    let (nudged, never) = (Notify::new(), CancellationToken::new());
     let gone = async {
         tokio::select! {
             biased;
-            () = gone => {}
-            () = stay_for_the_last(shared) => {}
+            _ = async { tokio::join!(leave(shared), gone) } => {}
+            // While what is in flight lands, its leases must not end.
+            () = renew_until(shared, &nudged, &never), if shared.leases.runs() => {}
         }
     };
     let ended = tokio::time::timeout_at(stopped_at + patience, gone).await;
@@ -238,20 +240,14 @@ async fn wind_up(shared: &Arc<Shared>, stopped_at: Instant) {
     shared.stopping.cancel();
 }
 
-/// While what is in flight lands, its leases must not end; and the other workers are told that they may
-/// take everything.
-async fn stay_for_the_last(shared: &Arc<Shared>) {
-    if !shared.leases.runs() {
-        return std::future::pending().await;
+/// Tells the other workers, where there may be some, that they may take everything.
+async fn leave(shared: &Shared) {
+    if shared.leases.runs() {
+        let left = shared.store.leave(&shared.worker);
+        if let Err(error) = shared.leases.in_time(left).await {
+            report(shared, error);
+        }
     }
-    if let Err(error) = shared
-        .leases
-        .in_time(shared.store.leave(&shared.worker))
-        .await
-    {
-        report(shared, error);
-    }
-    renew_until(shared, &Notify::new(), &CancellationToken::new()).await;
 }
 
 /// An error of a verb that is asked again soon; a damaged database ends the engine.

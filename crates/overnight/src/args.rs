@@ -127,6 +127,9 @@ pub(crate) struct ServeArgs {
     /// The PostgreSQL database that takes the place of the one in the folder: postgres://...
     #[arg(long, value_name = "URL")]
     store: Option<String>,
+    /// The bucket that takes the place of the folder for files and results: s3://bucket/prefix, gs://... or az://...
+    #[arg(long, value_name = "URL")]
+    blobs: Option<String>,
     /// An inference server, with or without `/v1`; several may be given. `sim` is a simulated one.
     #[arg(long, value_name = "URL")]
     upstream: Vec<String>,
@@ -342,6 +345,7 @@ impl ServeArgs {
             ),
             flag("data", "--data", path_value(self.data.as_ref())),
             flag("store", "--store", self.store.as_deref().map(Value::from)),
+            flag("blobs", "--blobs", self.blobs.as_deref().map(Value::from)),
             flag(
                 "role",
                 "--api-only",

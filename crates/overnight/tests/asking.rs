@@ -277,7 +277,11 @@ fn a_key_that_is_missing_or_a_server_that_is_away_is_told() {
     assert_eq!(desk.stdout(0, &["list", "--key", &key.key]), "");
     let output = desk.run(&["list", "--server", "http://127.0.0.1:1"]);
     check_code(&output, 1);
-    assert!(stderr_of(&output).contains("is `overnight serve` running there?"));
+    let told = stderr_of(&output);
+    assert!(
+        told.contains("Connection refused") && told.contains("`overnight serve`"),
+        "{told}"
+    );
     check_code(&desk.run(&["list", "--server", "127.0.0.1"]), 2);
 }
 

@@ -14,7 +14,6 @@ use overnight_engine::{
     Engine, EngineError, EngineMetrics, EngineParts, EngineSettings, ResultTarget, Space,
     UpstreamPart,
 };
-use overnight_store::backup::is_backup;
 use overnight_store::folder::DataFolder;
 use overnight_store::{Blobs, Wake};
 use prometheus_client::metrics::info::Info;
@@ -65,7 +64,8 @@ struct Server {
     descriptors: Descriptors,
     stop: Stop,
     tasks: TaskTracker,
-    data: Arc<DataFolder>,
+    /// Where everything is kept, unless all of it is on other machines.
+    data: Option<Arc<DataFolder>>,
     metadata: Metadata,
     blobs: Blobs,
 }
@@ -87,18 +87,16 @@ pub(super) async fn serve(
     }
     let stop = Stop::on_signals()?;
     let listeners = Listeners::bind(&settings).await?;
-    refuse_backup(&settings.data)?;
-    let (data, metadata) = metadata::open(&settings).await?;
-    let blobs = metadata.blobs(&data)?;
-    sweep_staging(&blobs).await?;
+    let kept = metadata::open(&settings, &environment).await?;
+    sweep_staging(&kept.blobs).await?;
     let server = Server {
         settings,
         descriptors: Descriptors::claim(),
         stop,
         tasks: TaskTracker::new(),
-        data: Arc::new(data),
-        metadata,
-        blobs,
+        data: kept.folder,
+        metadata: kept.metadata,
+        blobs: kept.blobs,
     };
     // Upstreams outlive the engine, which ends what is in flight with them.
     let after_all = CancellationToken::new();
@@ -122,18 +120,6 @@ fn conclude(
     ended.context("the engine panicked; this is a bug")??;
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)
-}
-
-/// Refuses a backup: a server would begin an empty database beside it.
-fn refuse_backup(folder: &Path) -> anyhow::Result<()> {
-    if !is_backup(folder) {
-        return Ok(());
-    }
-    let shown = folder.display();
-    bail!(
-        "{shown} is a backup. Bring it back with `overnight restore --from {shown} --data FOLDER`, \
-         and serve that folder"
-    )
 }
 
 /// Deletes what former processes left half-written.
@@ -204,7 +190,10 @@ impl Server {
             ))?;
             listen::announce(&format!("  see what it does at {url}/dashboard/"))?;
         }
-        let data = self.data.path().display();
+        let data = match (&self.data, &self.settings.blobs) {
+            (Some(folder), _) => folder.path().display().to_string(),
+            (None, bucket) => format!("{bucket:?}"),
+        };
         tracing::info!(url, %data, role = role.as_str(), "ready");
         let hints = self.metadata.pass_on_hints(hinted);
         let hints = self.stop.asked().run_until_cancelled_owned(hints);
@@ -225,7 +214,7 @@ impl Server {
         upstreams: Vec<UpstreamPart>,
         registry: &mut Registry,
     ) -> Engine {
-        let space = api::space(Arc::clone(&self.data), self.settings.disk.reserve.0);
+        let space = api::space(self.data.clone(), self.settings.disk.reserve.0);
         Engine::new(EngineParts {
             store: self.metadata.store(),
             blobs: self.blobs.clone(),
@@ -265,7 +254,7 @@ impl Server {
             render_metrics: api::render(registry),
             role: self.settings.role.as_str(),
             ready: Arc::new(move || concern().map_or(Ok(()), Err)),
-            has_space: api::space(Arc::clone(&self.data), self.settings.disk.reserve.0),
+            has_space: api::space(self.data.clone(), self.settings.disk.reserve.0),
         })
     }
 
@@ -274,10 +263,15 @@ impl Server {
         environment: &BTreeMap<String, String>,
         stop: CancellationToken,
     ) -> anyhow::Result<Vec<UpstreamPart>> {
+        // Without a folder of its own, the process writes nowhere but here.
+        let temporary = environment.get("TMPDIR").map_or("/tmp", String::as_str);
         let maker = UpstreamMaker {
             settings: &self.settings,
             environment,
-            spool_folder: self.data.path(),
+            spool_folder: self
+                .data
+                .as_deref()
+                .map_or(Path::new(temporary), DataFolder::path),
             descriptors: self.descriptors,
             stop,
             tasks: &self.tasks,
@@ -325,11 +319,10 @@ impl Server {
             // What is wrong comes before that the process ends for it.
             biased;
             what = self.metadata.damaged() => Some(format!(
-                "the database {} cannot be trusted any more ({what}); check the disk, then see what \
-                 `overnight verify --data {folder}` says, and restore the folder from a backup with \
-                 `overnight restore` if it is damaged",
-                self.data.database().display(),
-                folder = self.data.path().display(),
+                "the database in {folder} cannot be trusted any more ({what}); check the disk, then \
+                 see what `overnight verify --data {folder}` says, and restore the folder from a \
+                 backup with `overnight restore` if it is damaged",
+                folder = self.settings.data.display(),
             )),
             () = seen_by_requests.cancelled() => {
                 Some("the disk did not keep what was written; check it before starting again".to_owned())

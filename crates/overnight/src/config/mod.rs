@@ -8,6 +8,7 @@
 //! Read [`settings`] for what there is. Every setting says its meaning and its default in one place, from
 //! which the structs, the reference in `docs/configuration.md` and `overnight config check` follow.
 
+pub(crate) mod bucket;
 pub(crate) mod check;
 pub(crate) mod errors;
 pub(crate) mod keys;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use serde::de::{self, Deserializer, SeqAccess, Visitor};
 
+use super::bucket::BlobsUrl;
 use super::keys::Keys;
 use super::postgres::{PostgresSection, StoreUrl};
 use super::role::ProcessRole;
@@ -32,8 +33,12 @@ section! {
         /// unless `store` is set: then all processes on that database use one folder.
         data: PathBuf = PathBuf::from("./overnight-data");
         /// The URL of a PostgreSQL database that is used in the place of the one in the folder:
-        /// `postgres://user:password@host:5432/name`. Files and results stay in the folder.
+        /// `postgres://user:password@host:5432/name`. Files and results stay in the folder, unless `blobs` is set.
         store: Option<StoreUrl> = None;
+        /// The URL of a bucket that files and results are kept in in the place of the folder: `s3://bucket/prefix`,
+        /// `gs://bucket/prefix` or `az://container/prefix`. It goes with `store`; then nothing is kept on this machine.
+        /// Where it is and who asks is in variables of the environment: `AWS_*`, `GOOGLE_*` or `AZURE_*`.
+        blobs: Option<BlobsUrl> = None;
         /// The completion windows that a batch may ask for.
         windows: Words = Words::of(&["24h"]);
         /// Endpoints that a batch may use besides those of the Batch API, such as `/v1/rerank`.
@@ -195,7 +200,7 @@ section! {
 section! {
     /// When results are written.
     FlushSection {
-        /// The age of the oldest unrecorded result at which a flush begins.
+        /// The age of the oldest unrecorded result at which a flush begins; with a bucket two seconds at least.
         age: Span = Span::millis(500);
     }
 }

@@ -40,7 +40,7 @@ impl Site {
 
     /// Starts a process on the database at that URL.
     fn start(&self, url: &str, flags: &[&str]) -> Replica {
-        let sim = Sim::start(100, &["--slots", PLACES, "--queue", "0"]);
+        let sim = Sim::start(100, &["--slots", PLACES]);
         let folder = tempfile::tempdir().unwrap();
         let config = format!(
             "store = \"{url}\"\ndata = \"{}\"\nlisten = \"127.0.0.1:0\"\n\

@@ -26,26 +26,18 @@ use crate::rows::BatchRow;
 use crate::rules::{int, rows};
 use crate::store::{Claim, Held, Result, StoreError};
 
-/// While there is nothing to do, an idle worker shows itself when its lease has been over for this long.
-const SHOWN_EVERY: &str = "15 seconds";
-
 /// Whether a claim would change anything. Asked twice a second by each idle worker, and a read is
-/// cheaper than a transaction that changes nothing. While others have batches, an idle worker shows itself
-/// before its lease is over, so that it is counted and gets its share of them.
+/// cheaper than a transaction that changes nothing. An idle worker shows itself before its lease is
+/// over, so that it is counted, and gets its share of what comes.
 pub(super) async fn is_worthwhile(db: &Db, worker: &WorkerId, lease: Duration) -> Result<bool> {
-    let sql = format!(
-        "SELECT 1 WHERE \
+    let sql = "SELECT 1 WHERE \
          EXISTS (SELECT 1 FROM batches WHERE ended_at IS NULL AND worker IS NULL) \
          OR EXISTS (SELECT 1 FROM workers WHERE until <= now() AND worker <> $1 AND EXISTS (\
              SELECT 1 FROM batches WHERE batches.worker = workers.worker)) \
          OR NOT EXISTS (SELECT 1 FROM workers WHERE worker = $1 \
-             AND until > now() - INTERVAL '{SHOWN_EVERY}') \
-         OR (EXISTS (SELECT 1 FROM batches WHERE worker IS NOT NULL) \
-             AND NOT EXISTS (SELECT 1 FROM workers WHERE worker = $1 \
-                 AND until > now() + make_interval(secs => $2)))"
-    );
+             AND until > now() + make_interval(secs => $2))";
     let values: Values<'_> = &[&worker.as_str(), &(lease / 2).as_secs_f64()];
-    Ok(db.one(&sql, values).await?.is_some())
+    Ok(db.one(sql, values).await?.is_some())
 }
 
 /// Only workers that will take batches count: one that ends, or whose lease is over, would leave its

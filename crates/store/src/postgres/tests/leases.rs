@@ -244,7 +244,7 @@ fn the_batches_are_shared_out_among_the_workers_that_are_there_and_stay() {
         assert_eq!(share("w1").await, None, "nobody else is there");
         assert_eq!(share("w2").await, Some(4), "it counts itself");
         assert_eq!(store.claim(&worker("w2"), 2, at(9)).await.unwrap().len(), 2);
-        // One that holds nothing shows itself all the same, while there are batches.
+        // One that holds nothing shows itself all the same.
         assert!(
             store
                 .claim(&worker("w3"), 9, at(9))
