@@ -188,6 +188,7 @@ impl Server {
             listen::announce(&format!(
                 "  point an OpenAI client at base_url=\"{url}/v1\""
             ))?;
+            listen::announce(&format!("  see what it does at {url}/dashboard/"))?;
         }
         let data = match (&self.data, &self.settings.blobs) {
             (Some(folder), _) => folder.path().display().to_string(),
