@@ -26,7 +26,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::stream::{self, BoxStream, StreamExt};
-use object_store::local::LocalFileSystem;
 use object_store::memory::InMemory;
 use object_store::path::Path as ObjectPath;
 use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
@@ -37,12 +36,10 @@ pub use self::bucket::{BadBucket, BucketSettings};
 pub use self::error::BlobError;
 pub use self::extent_reader::ExtentReader;
 use self::folders::Folders;
-use self::local::Local;
 use self::mount::Mount;
 use self::verified::Verified;
 pub use self::writer::BlobWriter;
 use crate::blocking::Blocking;
-use crate::entries;
 
 /// How many bytes one read of a long run of bytes asks for.
 pub const PIECE_BYTES: u64 = 256 * 1024;
@@ -83,57 +80,6 @@ pub struct Blobs {
 }
 
 impl Blobs {
-    /// Keeps blobs as files of that folder, which is created when it is missing.
-    ///
-    /// # Errors
-    ///
-    /// [`BlobError::Unavailable`] when the folder cannot be created or entered,
-    /// [`BlobError::NotDurable`] when the disk did not promise to keep it.
-    pub fn folder(path: &Path) -> Result<Self> {
-        Self::folder_on(path, Blocking::Pool)
-    }
-
-    /// The same for a folder that other processes use as well: what they are writing is left alone, and
-    /// so are folders below it that happen to be empty.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::folder`].
-    pub fn shared_folder(path: &Path) -> Result<Self> {
-        Self::place(path, Blocking::Pool, Folders::shared)
-    }
-
-    /// The same, its work being done as told.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::folder`].
-    pub fn folder_on(path: &Path, blocking: Blocking) -> Result<Self> {
-        Self::place(path, blocking, Folders::new)
-    }
-
-    fn place(path: &Path, blocking: Blocking, folders: fn(&Path) -> Arc<Folders>) -> Result<Self> {
-        entries::create_folder(path).map_err(error::io)?;
-        let root = path.canonicalize().map_err(error::io)?;
-        let folders = folders(&root);
-        let place = |fsync: bool| -> Result<Arc<dyn ObjectStore>> {
-            let driver = LocalFileSystem::new_with_prefix(&root).map_err(error::object)?;
-            let driver = driver.with_fsync(fsync);
-            Ok(Arc::new(Local::new(driver, Arc::clone(&folders), blocking)))
-        };
-        Ok(Self {
-            durable: place(true)?,
-            relaxed: place(false)?,
-            folders: Some(folders),
-            is_remote: false,
-            mounts: BTreeMap::new(),
-            blocking,
-            verified: Verified::default(),
-            #[cfg(any(test, feature = "conformance"))]
-            faults: None,
-        })
-    }
-
     /// Keeps blobs in memory, until the last clone is gone.
     #[must_use]
     pub fn memory() -> Self {

@@ -20,6 +20,7 @@ use overnight_core::upload::{Upload, UploadPart};
 
 pub(crate) use self::fault::carry_out;
 pub use self::fault::{Call, End, Fault, Plan};
+use self::leases::Leased;
 pub use self::leases::Leases;
 use crate::status::{BatchProgress, UpstreamStatus};
 use crate::store::{
@@ -60,6 +61,13 @@ impl<S: Store> Faulty<S> {
     #[must_use]
     pub fn calls(&self) -> u64 {
         self.calls.load(Ordering::Relaxed)
+    }
+
+    fn leased(&self) -> Leased<'_, S> {
+        Leased {
+            store: &self.store,
+            leases: self.leases.as_deref(),
+        }
     }
 
     async fn call<T>(
@@ -250,56 +258,24 @@ impl<S: Store> Store for Faulty<S> {
     }
 
     async fn claim(&self, worker: &WorkerId, limit: usize, at: Timestamp) -> Result<Vec<Claim>> {
-        self.call("claim", async {
-            match &self.leases {
-                Some(leases) => leases.claim(&self.store, worker, limit, at).await,
-                None => self.store.claim(worker, limit, at).await,
-            }
-        })
-        .await
+        self.call("claim", self.leased().claim(worker, limit, at))
+            .await
     }
 
     async fn renew(&self, worker: &WorkerId, at: Timestamp) -> Result<Vec<Held>> {
-        self.call("renew", async {
-            match &self.leases {
-                Some(leases) => leases.renew(&self.store, worker, at).await,
-                None => self.store.renew(worker, at).await,
-            }
-        })
-        .await
+        self.call("renew", self.leased().renew(worker, at)).await
     }
 
     async fn release(&self, lease: &Lease) -> Result<()> {
-        self.call("release", async {
-            match &self.leases {
-                Some(leases) => leases.release(&self.store, lease).await,
-                None => self.store.release(lease).await,
-            }
-        })
-        .await
+        self.call("release", self.leased().release(lease)).await
     }
 
     async fn share(&self, worker: &WorkerId) -> Result<Option<u64>> {
-        self.call("share", async {
-            match &self.leases {
-                Some(leases) => leases.share(&self.store, worker).await,
-                None => self.store.share(worker).await,
-            }
-        })
-        .await
+        self.call("share", self.leased().share(worker)).await
     }
 
     async fn leave(&self, worker: &WorkerId) -> Result<()> {
-        self.call("leave", async {
-            match &self.leases {
-                Some(leases) => {
-                    leases.leave(worker);
-                    Ok(())
-                }
-                None => self.store.leave(worker).await,
-            }
-        })
-        .await
+        self.call("leave", self.leased().leave(worker)).await
     }
 
     async fn input(&self, batch: &BatchId, at: Timestamp) -> Result<Input> {

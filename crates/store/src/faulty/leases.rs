@@ -16,6 +16,88 @@ use tokio::time::Instant;
 
 use crate::store::{Claim, Held, Result, Store};
 
+/// A store with the leases that it is to have; without any, its own.
+pub(super) struct Leased<'a, S> {
+    pub(super) store: &'a S,
+    pub(super) leases: Option<&'a Leases>,
+}
+
+impl<S: Store> Leased<'_, S> {
+    pub(super) async fn claim(
+        self,
+        worker: &WorkerId,
+        limit: usize,
+        at: Timestamp,
+    ) -> Result<Vec<Claim>> {
+        let Self { store, leases } = self;
+        let Some(leases) = leases else {
+            return store.claim(worker, limit, at).await;
+        };
+        leases.prolong(worker);
+        for lapsed in leases.lapsed() {
+            for held in store.renew(&lapsed, at).await? {
+                leases.state().held.remove(&held.batch);
+                let lease = Lease {
+                    batch: held.batch,
+                    worker: lapsed.clone(),
+                    epoch: held.epoch,
+                };
+                store.release(&lease).await?;
+            }
+        }
+        let claims = store.claim(worker, limit, at).await?;
+        let mut state = leases.state();
+        for Claim { lease, .. } in &claims {
+            let holder = (worker.clone(), lease.epoch);
+            state.held.insert(lease.batch.clone(), holder);
+        }
+        Ok(claims)
+    }
+
+    pub(super) async fn renew(self, worker: &WorkerId, at: Timestamp) -> Result<Vec<Held>> {
+        if let Some(leases) = self.leases {
+            leases.prolong(worker);
+        }
+        self.store.renew(worker, at).await
+    }
+
+    pub(super) async fn release(self, lease: &Lease) -> Result<()> {
+        self.store.release(lease).await?;
+        if let Some(leases) = self.leases {
+            let mut state = leases.state();
+            let holder = (lease.worker.clone(), lease.epoch);
+            if state.held.get(&lease.batch) == Some(&holder) {
+                state.held.remove(&lease.batch);
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) async fn share(self, worker: &WorkerId) -> Result<Option<u64>> {
+        let Some(leases) = self.leases else {
+            return self.store.share(worker).await;
+        };
+        let others = leases.others(worker);
+        if others == 0 {
+            return Ok(None);
+        }
+        let counts = self.store.batches_by_status().await?;
+        let open = counts.iter().filter(|(status, _)| !status.is_terminal());
+        let open: u64 = open.map(|(_, count)| count).sum();
+        Ok(Some(open.div_ceil(others + 1).max(1)))
+    }
+
+    pub(super) async fn leave(self, worker: &WorkerId) -> Result<()> {
+        let Some(leases) = self.leases else {
+            return self.store.leave(worker).await;
+        };
+        if let Some(row) = leases.state().workers.get_mut(worker) {
+            row.leaves = true;
+        }
+        Ok(())
+    }
+}
+
 /// The leases of all workers on one store.
 #[derive(Debug)]
 pub struct Leases {
@@ -68,75 +150,13 @@ impl Leases {
         self.time
     }
 
-    pub(super) async fn claim(
-        &self,
-        store: &impl Store,
-        worker: &WorkerId,
-        limit: usize,
-        at: Timestamp,
-    ) -> Result<Vec<Claim>> {
-        self.prolong(worker);
-        for lapsed in self.lapsed() {
-            for held in store.renew(&lapsed, at).await? {
-                self.state().held.remove(&held.batch);
-                let lease = Lease {
-                    batch: held.batch,
-                    worker: lapsed.clone(),
-                    epoch: held.epoch,
-                };
-                store.release(&lease).await?;
-            }
-        }
-        let claims = store.claim(worker, limit, at).await?;
-        let mut state = self.state();
-        for Claim { lease, .. } in &claims {
-            let holder = (worker.clone(), lease.epoch);
-            state.held.insert(lease.batch.clone(), holder);
-        }
-        Ok(claims)
-    }
-
-    pub(super) async fn renew(
-        &self,
-        store: &impl Store,
-        worker: &WorkerId,
-        at: Timestamp,
-    ) -> Result<Vec<Held>> {
-        self.prolong(worker);
-        store.renew(worker, at).await
-    }
-
-    pub(super) async fn release(&self, store: &impl Store, lease: &Lease) -> Result<()> {
-        store.release(lease).await?;
-        let mut state = self.state();
-        let holder = (lease.worker.clone(), lease.epoch);
-        if state.held.get(&lease.batch) == Some(&holder) {
-            state.held.remove(&lease.batch);
-        }
-        Ok(())
-    }
-
-    pub(super) async fn share(&self, store: &impl Store, worker: &WorkerId) -> Result<Option<u64>> {
+    /// How many others are there and stay.
+    fn others(&self, worker: &WorkerId) -> u64 {
         let now = Instant::now();
-        let others = self
-            .state()
-            .workers
-            .iter()
-            .filter(|(other, row)| *other != worker && row.until > now && !row.leaves)
-            .count() as u64;
-        if others == 0 {
-            return Ok(None);
-        }
-        let counts = store.batches_by_status().await?;
-        let open = counts.iter().filter(|(status, _)| !status.is_terminal());
-        let open: u64 = open.map(|(_, count)| count).sum();
-        Ok(Some(open.div_ceil(others + 1).max(1)))
-    }
-
-    pub(super) fn leave(&self, worker: &WorkerId) {
-        if let Some(row) = self.state().workers.get_mut(worker) {
-            row.leaves = true;
-        }
+        let state = self.state();
+        let rows = state.workers.iter();
+        let stay = rows.filter(|(_, row)| row.until > now && !row.leaves);
+        stay.filter(|(other, _)| *other != worker).count() as u64
     }
 
     fn prolong(&self, worker: &WorkerId) {
