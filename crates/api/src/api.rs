@@ -42,6 +42,8 @@ pub struct Api {
     pub settings: ApiSettings,
     /// The text of `/metrics`, in the `OpenMetrics` format.
     pub render_metrics: Arc<dyn Fn() -> String + Send + Sync>,
+    /// What the process does besides or in place of this surface, as `/ready` says it.
+    pub role: &'static str,
     /// Asked by `/ready`, which also asks the store by itself.
     pub ready: Ready,
     /// Whether there is room for another upload; below the disk reserve there is none.

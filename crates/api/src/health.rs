@@ -17,18 +17,26 @@ pub(crate) const METRICS_TYPE: &str = "application/openmetrics-text; version=1.0
 #[derive(Serialize)]
 struct Probe {
     status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    role: Option<&'static str>,
 }
 
 /// `GET /health`: the process is alive and answers.
 pub(crate) async fn health() -> Result<Response, ApiError> {
-    json::compact(&Probe { status: "ok" })
+    json::compact(&Probe {
+        status: "ok",
+        role: None,
+    })
 }
 
-/// `GET /ready`: it can do its work, or 503 with the reason.
+/// `GET /ready`: it can do its work, and which that is; or 503 with the reason.
 pub(crate) async fn ready(State(api): State<Arc<Api>>) -> Result<Response, ApiError> {
     (api.ready)().map_err(ApiError::unavailable)?;
     api.store.ping().await.map_err(ApiError::store)?;
-    json::compact(&Probe { status: "ready" })
+    json::compact(&Probe {
+        status: "ready",
+        role: Some(api.role),
+    })
 }
 
 /// `GET /metrics`: in the `OpenMetrics` text format, which Prometheus reads.

@@ -3,20 +3,18 @@
 //! It takes no input: every pass asks the store what is true. A wake-up only makes the next pass
 //! come sooner.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use overnight_core::batch::{Lease, Status};
-use overnight_core::id::BatchId;
 use overnight_store::StoreError;
-use overnight_store::store::{Claim, Held};
+use overnight_store::store::Claim;
+use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::EngineError;
 use crate::progress;
-use crate::record::Recorder;
+use crate::renewals::renew_until;
 use crate::run::{Order, Run, live};
 use crate::send;
 use crate::shared::Shared;
@@ -68,19 +66,29 @@ pub(crate) async fn run(shared: &Arc<Shared>, stop: CancellationToken) -> Result
 
 /// Claims and renews until the engine is to stop; answers when that was said.
 async fn dispatch(shared: &Arc<Shared>, stop: &CancellationToken) -> Instant {
+    let (nudged, stopped) = (Notify::new(), CancellationToken::new());
+    let claims = async {
+        let stopped_at = claim_until_stopped(shared, stop, &nudged).await;
+        stopped.cancel();
+        stopped_at
+    };
+    let renewals = renew_until(shared, &nudged, &stopped);
+    tokio::join!(claims, renewals).0
+}
+
+async fn claim_until_stopped(
+    shared: &Arc<Shared>,
+    stop: &CancellationToken,
+    nudged: &Notify,
+) -> Instant {
     let mut keys = 0;
-    let mut next_renewal = Instant::now();
     loop {
         claim(shared, &mut keys).await;
-        if next_renewal <= Instant::now() {
-            renew(shared).await;
-            next_renewal = Instant::now() + shared.settings.renew_interval;
-        }
         tokio::select! {
             biased;
             () = told_to_stop(shared, stop) => return Instant::now(),
             // A client created a batch or cancelled one: both are looked for at once.
-            () = shared.wake.woken() => next_renewal = Instant::now(),
+            () = shared.wake.woken() => nudged.notify_one(),
             () = tokio::time::sleep(shared.settings.claim_interval) => {}
         }
     }
@@ -108,7 +116,7 @@ fn start_helpers(shared: &Arc<Shared>) -> CancellationToken {
     let token = CancellationToken::new();
     let start = |task: std::pin::Pin<Box<dyn Future<Output = ()> + Send>>| {
         let token = token.clone();
-        shared.tasks.spawn(async move {
+        shared.spawn(async move {
             tokio::select! {
                 biased;
                 () = token.cancelled() => {}
@@ -146,22 +154,23 @@ async fn tick(shared: Arc<Shared>) {
     }
 }
 
-/// Takes batches that nobody holds and starts their runs.
+/// Takes batches that nobody holds and starts their runs, up to this worker's share.
 async fn claim(shared: &Arc<Shared>, keys: &mut u64) {
+    if let Err(error) = look_for_share(shared).await {
+        report(shared, error);
+        return;
+    }
     loop {
-        let room = shared
-            .settings
-            .open_batches_max
-            .saturating_sub(shared.open_runs());
-        let limit = room.min(CLAIM_STEP);
+        let most = shared.settings.open_batches_max.min(shared.share());
+        let limit = most.saturating_sub(shared.open_runs()).min(CLAIM_STEP);
         if limit == 0 {
             return;
         }
-        let claims = match shared
+        let asked = Instant::now();
+        let claim = shared
             .store
-            .claim(&shared.worker, limit, shared.clock.now())
-            .await
-        {
+            .claim(&shared.worker, limit, shared.clock.now());
+        let claims = match shared.leases.in_time(claim).await {
             Ok(claims) => claims,
             Err(error) => {
                 shared.lost_an_answer();
@@ -173,9 +182,9 @@ async fn claim(shared: &Arc<Shared>, keys: &mut u64) {
         for Claim { batch, lease } in claims {
             tracing::info!(batch.id = %batch.id, lease.epoch, "batch claimed");
             let key = progress::next_key(keys);
-            let run = Arc::new(Run::new(key, &batch, lease, Recorder::new()));
+            let run = Arc::new(Run::new(key, &batch, lease, shared.leases.leave(asked)));
             shared.add_run(Arc::clone(&run));
-            shared.tasks.spawn(live(Arc::clone(shared), run, batch));
+            shared.spawn(live(Arc::clone(shared), run, batch));
         }
         if count < limit {
             return;
@@ -183,82 +192,13 @@ async fn claim(shared: &Arc<Shared>, keys: &mut u64) {
     }
 }
 
-/// Prolongs the leases, and tells runs what became of their batches meanwhile.
-async fn renew(shared: &Arc<Shared>) {
-    let runs = shared.runs();
-    let lost_answer = shared.take_lost_answer();
-    if runs.is_empty() && !lost_answer {
-        return;
+/// Asks how many batches this worker should hold, where there may be others.
+async fn look_for_share(shared: &Shared) -> Result<(), StoreError> {
+    if shared.leases.runs() {
+        let share = shared.leases.in_time(shared.store.share(&shared.worker));
+        shared.set_share(share.await?);
     }
-    let held = match shared.store.renew(&shared.worker, shared.clock.now()).await {
-        Ok(held) => held,
-        Err(error) => {
-            if lost_answer {
-                shared.lost_an_answer();
-            }
-            report(shared, error);
-            return;
-        }
-    };
-    let held: HashMap<BatchId, Held> = held
-        .into_iter()
-        .map(|held| (held.batch.clone(), held))
-        .collect();
-    if lost_answer {
-        let_go_of_unknown(shared, &runs, &held).await;
-    }
-    for run in runs {
-        match held.get(run.batch_id()) {
-            Some(held) if held.epoch == run.lease().epoch => {
-                if held.status == Status::Cancelling {
-                    run.order(Order::Cancel);
-                }
-                if run.set_paused(held.is_paused) {
-                    let id = run.batch_id();
-                    tracing::info!(batch.id = %id, paused = held.is_paused, "batch paused or resumed");
-                    send::launch(shared, shared.lanes.set_paused(run.key()));
-                }
-            }
-            // An ended batch has no lease any more, and its run is about to end by itself.
-            Some(_) | None => confirm_lost(shared, &run).await,
-        }
-    }
-}
-
-/// Gives back what the store holds for this worker and nobody runs, so that it can be claimed: the
-/// answer to a claim or to a release was lost.
-async fn let_go_of_unknown(shared: &Shared, runs: &[Arc<Run>], held: &HashMap<BatchId, Held>) {
-    let is_run = |held: &Held| {
-        let same =
-            |run: &Arc<Run>| run.batch_id() == &held.batch && run.lease().epoch == held.epoch;
-        runs.iter().any(same)
-    };
-    let mut unknown: Vec<&Held> = held
-        .values()
-        .filter(|held| !is_run(held) && !shared.is_stranded(&held.batch))
-        .collect();
-    unknown.sort_by(|one, other| one.batch.cmp(&other.batch));
-    for held in unknown {
-        let lease = Lease {
-            batch: held.batch.clone(),
-            worker: shared.worker.clone(),
-            epoch: held.epoch,
-        };
-        if let Err(error) = shared.store.release(&lease).await {
-            shared.lost_an_answer();
-            report(shared, error);
-            return;
-        }
-    }
-}
-
-/// Tells a run to drop everything, unless its batch has just ended.
-async fn confirm_lost(shared: &Shared, run: &Run) {
-    match shared.store.batch(run.project(), run.batch_id()).await {
-        Ok(batch) if batch.state.status().is_terminal() => {}
-        Ok(_) | Err(StoreError::NotFound) => run.order(Order::Drop),
-        Err(error) => report(shared, error),
-    }
+    Ok(())
 }
 
 /// Stops every run, within the grace, which began at that instant.
@@ -281,6 +221,15 @@ async fn wind_up(shared: &Arc<Shared>, stopped_at: Instant) {
             shared.wake.woken().await;
         }
     };
+    let (nudged, never) = (Notify::new(), CancellationToken::new());
+    let gone = async {
+        tokio::select! {
+            biased;
+            _ = async { tokio::join!(leave(shared), gone) } => {}
+            // While what is in flight lands, its leases must not end.
+            () = renew_until(shared, &nudged, &never), if shared.leases.runs() => {}
+        }
+    };
     let ended = tokio::time::timeout_at(stopped_at + patience, gone).await;
     if ended.is_err() {
         tracing::warn!(
@@ -291,7 +240,18 @@ async fn wind_up(shared: &Arc<Shared>, stopped_at: Instant) {
     shared.stopping.cancel();
 }
 
-fn report(shared: &Shared, error: StoreError) {
+/// Tells the other workers, where there may be some, that they may take everything.
+async fn leave(shared: &Shared) {
+    if shared.leases.runs() {
+        let left = shared.store.leave(&shared.worker);
+        if let Err(error) = shared.leases.in_time(left).await {
+            report(shared, error);
+        }
+    }
+}
+
+/// An error of a verb that is asked again soon; a damaged database ends the engine.
+pub(crate) fn report(shared: &Shared, error: StoreError) {
     if let StoreError::Corrupt(_) = error {
         shared.fail(EngineError::DatabaseCorrupt(error));
     } else {

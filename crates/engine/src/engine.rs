@@ -113,7 +113,15 @@ impl Engine {
     ///
     /// [`EngineError`] when going on would put what is kept at risk.
     pub async fn run(&self, stop: CancellationToken) -> Result<(), EngineError> {
-        dispatcher::run(&self.shared, stop).await
+        let halt = self.shared.halt.clone();
+        halt.heeded(dispatcher::run(&self.shared, stop)).await
+    }
+
+    /// Stops everything of it, for a test.
+    #[cfg(feature = "planted")]
+    #[must_use]
+    pub fn halt(&self) -> crate::halt::Halt {
+        self.shared.halt.clone()
     }
 
     /// A batch that runs here, at this moment.

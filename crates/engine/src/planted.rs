@@ -19,6 +19,8 @@ pub enum Plant {
     ForgottenBackoff,
     /// With what is behind the recorded results, their last byte is cut off.
     CutOneByteEarly,
+    /// Lines are sent without a look at the lease.
+    SendsWithoutLeave,
 }
 
 thread_local! {

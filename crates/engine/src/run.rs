@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::engine::LiveBatch;
 use crate::input::InputReader;
+use crate::lease::Leave;
 use crate::record::Recorder;
 use crate::shared::lock;
 
@@ -36,7 +37,8 @@ pub(crate) enum Order {
     Go,
     /// Somebody cancelled the batch.
     Cancel,
-    /// The process stops: let what is in flight land, and give the batch back.
+    /// The process stops, or another worker is to have the batch: let what is in flight land, and give
+    /// the batch back.
     Stop,
     /// Somebody else runs the batch: do nothing more.
     Drop,
@@ -46,6 +48,7 @@ pub(crate) enum Order {
 pub(crate) struct Run {
     key: RunKey,
     lease: Lease,
+    leave: Leave,
     project: ProjectId,
     path: Arc<str>,
     expires_at: Timestamp,
@@ -67,10 +70,11 @@ pub(crate) struct Run {
 }
 
 impl Run {
-    pub(crate) fn new(key: RunKey, batch: &Batch, lease: Lease, recorder: Recorder) -> Self {
+    pub(crate) fn new(key: RunKey, batch: &Batch, lease: Lease, leave: Leave) -> Self {
         Self {
             key,
             lease,
+            leave,
             project: batch.project.clone(),
             path: batch.spec.endpoint.as_str().into(),
             expires_at: batch.expires_at,
@@ -83,7 +87,7 @@ impl Run {
             is_lost: AtomicBool::new(false),
             broken: Mutex::default(),
             abort: CancellationToken::new(),
-            recorder,
+            recorder: Recorder::new(),
         }
     }
 
@@ -93,6 +97,11 @@ impl Run {
 
     pub(crate) const fn lease(&self) -> &Lease {
         &self.lease
+    }
+
+    /// Until when its lines may be sent.
+    pub(crate) const fn leave(&self) -> &Leave {
+        &self.leave
     }
 
     pub(crate) const fn batch_id(&self) -> &BatchId {
@@ -149,15 +158,26 @@ impl Run {
         self.is_paused.swap(paused, Ordering::Relaxed) != paused
     }
 
-    /// Gives an order, unless the run was told to drop everything before.
+    /// Gives an order, unless the run was told to drop everything before. A cancel does not keep a run
+    /// from stopping: it is in the batch's row, for whoever runs it next.
     pub(crate) fn order(&self, order: Order) {
         self.order.send_if_modified(|present| {
-            let changes = *present != order && *present != Order::Drop;
+            let is_past = match *present {
+                Order::Drop => true,
+                Order::Stop => order == Order::Cancel,
+                Order::Go | Order::Cancel => false,
+            };
+            let changes = *present != order && !is_past;
             if changes {
                 *present = order;
             }
             changes
         });
+    }
+
+    /// Whether it was not told to give its batch back or to let go of it.
+    pub(crate) fn stays(&self) -> bool {
+        matches!(*self.order.borrow(), Order::Go | Order::Cancel)
     }
 
     /// A part of the run cannot go on, so the whole must not; the first reason counts.

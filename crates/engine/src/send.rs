@@ -27,7 +27,7 @@ use crate::upstream::{AnswerBody, Call, Received};
 /// Starts flights.
 pub(crate) fn launch(shared: &Arc<Shared>, flights: impl IntoIterator<Item = Flight>) {
     for flight in flights {
-        shared.tasks.spawn(fly(Arc::clone(shared), flight));
+        shared.spawn(fly(Arc::clone(shared), flight));
     }
 }
 
@@ -95,7 +95,10 @@ async fn exchange(
         path: Arc::clone(flight.run.path()),
         model: Arc::clone(&flight.model),
         body,
+        leave: flight.run.leave().clone(),
     };
+    // The last that is done here. What must still be connected asks again.
+    call.leave.given().await;
     let began = Instant::now();
     let received = flight.upstream.send(call).await;
     let took = began.elapsed();

@@ -1,7 +1,7 @@
 //! What every room of the engine works with.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -11,12 +11,15 @@ use overnight_core::time::{Clock, Timestamp};
 use overnight_store::status::{DISK_NEARLY_FULL, PAUSED};
 use overnight_store::{Blobs, Store, Wake};
 use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::engine::{EngineError, EngineParts, ResultTarget};
+use crate::halt::Halt;
 use crate::lanes::Lanes;
+use crate::lease::LeaseClock;
 use crate::metrics::{EngineMetrics, LineMetrics, UpstreamMetrics};
 use crate::run::Run;
 use crate::settings::EngineSettings;
@@ -44,6 +47,11 @@ pub(crate) struct Shared {
     pub(crate) target: ResultTarget,
     pub(crate) metrics: EngineMetrics,
     pub(crate) worker: WorkerId,
+    /// The time of this worker's leases.
+    pub(crate) leases: LeaseClock,
+    /// How many batches this worker should hold.
+    share: AtomicUsize,
+    pub(crate) halt: Halt,
     pub(crate) lanes: Lanes,
     pub(crate) guard: ClockGuard,
     /// Permits to check an input.
@@ -84,6 +92,9 @@ impl Shared {
             worker: WorkerId::new(now, parts.entropy.draw()),
             lanes: Lanes::new(parts.upstreams, parts.settings.attempts),
             guard: ClockGuard::new(parts.clock.clone()),
+            leases: LeaseClock::new(parts.store.lease_time()),
+            share: AtomicUsize::new(usize::MAX),
+            halt: Halt::default(),
             checks: Semaphore::new(CHECKS_MAX),
             store: parts.store,
             blobs: parts.blobs,
@@ -103,6 +114,27 @@ impl Shared {
             is_full: AtomicBool::new(false),
             stopping: CancellationToken::new(),
         }
+    }
+
+    /// Spawns a task of the engine.
+    pub(crate) fn spawn<F>(&self, task: F) -> JoinHandle<F::Output>
+    where
+        F: Future<Output: Send> + Send + 'static,
+    {
+        self.tasks.spawn(self.halt.clone().heeded(task))
+    }
+
+    /// The most batches that this worker should hold, so that others have as many.
+    pub(crate) fn share(&self) -> usize {
+        self.share.load(Ordering::Relaxed)
+    }
+
+    /// Without others there is no bound.
+    pub(crate) fn set_share(&self, share: Option<u64>) {
+        let share = share.map_or(usize::MAX, |share| {
+            usize::try_from(share).unwrap_or(usize::MAX)
+        });
+        self.share.store(share, Ordering::Relaxed);
     }
 
     pub(crate) fn run_of(&self, batch: &BatchId) -> Option<Arc<Run>> {
@@ -139,6 +171,11 @@ impl Shared {
     /// A batch that was left as it is may be claimed again.
     pub(crate) fn unstrand(&self, batch: &BatchId) {
         lock(&self.stranded).remove(batch);
+    }
+
+    /// Whether there are batches that stay held here although nothing runs them.
+    pub(crate) fn holds_stranded(&self) -> bool {
+        !lock(&self.stranded).is_empty()
     }
 
     pub(crate) fn is_stranded(&self, batch: &BatchId) -> bool {

@@ -127,12 +127,21 @@ pub(crate) struct ServeArgs {
     /// The PostgreSQL database that takes the place of the one in the folder: postgres://...
     #[arg(long, value_name = "URL")]
     store: Option<String>,
+    /// The bucket that takes the place of the folder for files and results: s3://bucket/prefix, gs://... or az://...
+    #[arg(long, value_name = "URL")]
+    blobs: Option<String>,
     /// An inference server, with or without `/v1`; several may be given. `sim` is a simulated one.
     #[arg(long, value_name = "URL")]
     upstream: Vec<String>,
     /// The configuration file [default: overnight.toml, if it is there].
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
+    /// Serve clients alone; other processes on the database run the batches.
+    #[arg(long, conflicts_with = "worker_only")]
+    api_only: bool,
+    /// Run batches alone, and serve probes and metrics.
+    #[arg(long)]
+    worker_only: bool,
     /// Serve without API keys on an address that other machines reach.
     #[arg(long)]
     no_auth: bool,
@@ -336,6 +345,17 @@ impl ServeArgs {
             ),
             flag("data", "--data", path_value(self.data.as_ref())),
             flag("store", "--store", self.store.as_deref().map(Value::from)),
+            flag("blobs", "--blobs", self.blobs.as_deref().map(Value::from)),
+            flag(
+                "role",
+                "--api-only",
+                self.api_only.then(|| Value::from("api")),
+            ),
+            flag(
+                "role",
+                "--worker-only",
+                self.worker_only.then(|| Value::from("worker")),
+            ),
             flag("upstreams", "--upstream", list_value(&self.upstream)),
             flag(
                 "no_auth",

@@ -261,6 +261,87 @@ fn upstreams_are_listed_and_the_doctor_asks_them() {
 }
 
 #[test]
+fn causes_are_told_and_the_failed_lines_run_again() {
+    let desk = Desk::new();
+    let lines = [
+        chat_line("a"),
+        refused_line("b"),
+        refused_line("c"),
+        chat_line("d"),
+    ];
+    write(&desk.path("in.jsonl"), lines.clone());
+    let id = desk.stdout(3, &["submit", "-q", "in.jsonl", "--wait"]);
+    let id = id.trim();
+    let causes = desk.jsons(&["errors", "--json", id]);
+    assert_eq!((causes.len(), &causes[0]["count"]), (1, &json!(2)));
+    assert_eq!(causes[0]["first_line"], json!(2));
+    let told = desk.stdout(0, &["errors", id]);
+    assert!(told.starts_with("1. 2 lines, status 400"), "{told}");
+    let failed = desk.jsons(&["errors", "--lines", "1", "--json", id]);
+    let names: Vec<&Value> = failed.iter().map(|line| &line["custom_id"]).collect();
+    assert_eq!(names, [&json!("b"), &json!("c")]);
+    assert!(desk.stdout(0, &["errors", id, "--lines"]).contains("LINE"));
+    check_code(&desk.run(&["errors", "--lines", "2", id]), 1);
+    desk.stdout(
+        0,
+        &[
+            "errors",
+            id,
+            "--export-inputs",
+            "again.jsonl",
+            "--cause",
+            "1",
+        ],
+    );
+    assert_eq!(read(&desk.path("again.jsonl")), lines[1..3]);
+    assert_eq!(desk.stdout(0, &["verify", id]), "");
+
+    let messages = "messages=[{\"role\":\"user\",\"content\":\"mended\"}]";
+    let arguments = [
+        "retry-failed",
+        id,
+        "--cause",
+        "1",
+        "--set",
+        messages,
+        "--wait",
+    ];
+    let child = desk.stdout(0, &arguments);
+    let child = child.trim();
+    let shown = desk.stdout(0, &["show", child]);
+    assert!(
+        shown.contains("2 of 2 ended") && shown.contains(id),
+        "{shown}"
+    );
+    assert!(desk.stdout(0, &["show", id]).contains(child));
+    desk.stdout(0, &["results", id, "-o", "one.jsonl"]);
+    desk.stdout(0, &["results", child, "-o", "two.jsonl"]);
+    desk.stdout(0, &["verify", "in.jsonl", "one.jsonl", "two.jsonl"]);
+    check_code(&desk.run(&["retry-failed", child]), 1);
+}
+
+#[test]
+fn a_batch_is_paused_resumed_and_deleted() {
+    let desk = Desk::with("[sim]\nttft_ms = 100\ntpot_ms = 0\nslots = 4\n");
+    write_lines(&desk.path("in.jsonl"), 100);
+    let id = desk
+        .stdout(0, &["submit", "-q", "in.jsonl"])
+        .trim()
+        .to_owned();
+    let told = stderr_of(&desk.run(&["pause", &id]));
+    assert!(told.contains("is paused"), "{told}");
+    assert!(
+        desk.stdout(0, &["show", &id])
+            .contains("`overnight resume`")
+    );
+    check_code(&desk.run(&["delete", &id]), 1);
+    assert_eq!(desk.stdout(0, &["resume", &id]).trim(), id);
+    desk.stdout(0, &["watch", "-q", &id, "--exit-status"]);
+    desk.stdout(0, &["delete", &id]);
+    assert_eq!(desk.stdout(0, &["list"]), "");
+}
+
+#[test]
 fn a_key_that_is_missing_or_a_server_that_is_away_is_told() {
     let folder = tempfile::tempdir().unwrap();
     let key = MadeKey::new(folder.path(), &[]);
@@ -277,7 +358,11 @@ fn a_key_that_is_missing_or_a_server_that_is_away_is_told() {
     assert_eq!(desk.stdout(0, &["list", "--key", &key.key]), "");
     let output = desk.run(&["list", "--server", "http://127.0.0.1:1"]);
     check_code(&output, 1);
-    assert!(stderr_of(&output).contains("is `overnight serve` running there?"));
+    let told = stderr_of(&output);
+    assert!(
+        told.contains("Connection refused") && told.contains("`overnight serve`"),
+        "{told}"
+    );
     check_code(&desk.run(&["list", "--server", "127.0.0.1"]), 2);
 }
 

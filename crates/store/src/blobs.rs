@@ -26,7 +26,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::stream::{self, BoxStream, StreamExt};
-use object_store::local::LocalFileSystem;
 use object_store::memory::InMemory;
 use object_store::path::Path as ObjectPath;
 use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
@@ -37,12 +36,10 @@ pub use self::bucket::{BadBucket, BucketSettings};
 pub use self::error::BlobError;
 pub use self::extent_reader::ExtentReader;
 use self::folders::Folders;
-use self::local::Local;
 use self::mount::Mount;
 use self::verified::Verified;
 pub use self::writer::BlobWriter;
 use crate::blocking::Blocking;
-use crate::entries;
 
 /// How many bytes one read of a long run of bytes asks for.
 pub const PIECE_BYTES: u64 = 256 * 1024;
@@ -83,43 +80,6 @@ pub struct Blobs {
 }
 
 impl Blobs {
-    /// Keeps blobs as files of that folder, which is created when it is missing.
-    ///
-    /// # Errors
-    ///
-    /// [`BlobError::Unavailable`] when the folder cannot be created or entered,
-    /// [`BlobError::NotDurable`] when the disk did not promise to keep it.
-    pub fn folder(path: &Path) -> Result<Self> {
-        Self::folder_on(path, Blocking::Pool)
-    }
-
-    /// The same, its work being done as told.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::folder`].
-    pub fn folder_on(path: &Path, blocking: Blocking) -> Result<Self> {
-        entries::create_folder(path).map_err(error::io)?;
-        let root = path.canonicalize().map_err(error::io)?;
-        let folders = Folders::new(&root);
-        let place = |fsync: bool| -> Result<Arc<dyn ObjectStore>> {
-            let driver = LocalFileSystem::new_with_prefix(&root).map_err(error::object)?;
-            let driver = driver.with_fsync(fsync);
-            Ok(Arc::new(Local::new(driver, Arc::clone(&folders), blocking)))
-        };
-        Ok(Self {
-            durable: place(true)?,
-            relaxed: place(false)?,
-            folders: Some(folders),
-            is_remote: false,
-            mounts: BTreeMap::new(),
-            blocking,
-            verified: Verified::default(),
-            #[cfg(any(test, feature = "conformance"))]
-            faults: None,
-        })
-    }
-
     /// Keeps blobs in memory, until the last clone is gone.
     #[must_use]
     pub fn memory() -> Self {
@@ -393,19 +353,6 @@ impl Blobs {
             .boxed()
     }
 
-    /// The files that unfinished writes left in the folder, which [`Self::sweep_staging`] deletes.
-    ///
-    /// # Errors
-    ///
-    /// [`BlobError::Unavailable`] when the folder cannot be walked.
-    pub async fn staging(&self) -> Result<Vec<PathBuf>> {
-        let Some(folders) = self.folders.clone() else {
-            return Ok(Vec::new());
-        };
-        let list = move || staging::list(folders.root());
-        self.blocking.run(list).await.map_err(error::io)?
-    }
-
     /// Appends to a mounted file. The bytes are there for good, or the file is as long as before.
     /// Appends to one file take turns.
     ///
@@ -436,24 +383,6 @@ impl Blobs {
             return faults.other(("truncate", key), truncate).await;
         }
         truncate.await
-    }
-
-    /// Deletes what unfinished writes of a former process left in the folder, and answers how many
-    /// files those were. Only for whoever holds the data folder's lock: it does not ask whether a
-    /// write is still under way.
-    ///
-    /// # Errors
-    ///
-    /// [`BlobError::Unavailable`] when the folder cannot be walked or a file cannot be deleted.
-    pub async fn sweep_staging(&self) -> Result<u64> {
-        match self.folders.clone() {
-            Some(folders) => self
-                .blocking
-                .run(move || staging::sweep(folders.root()))
-                .await
-                .map_err(error::io)?,
-            None => Ok(0),
-        }
     }
 
     /// Whether the checksums of its extents are known. A file that is only read where it lies was

@@ -235,6 +235,7 @@ macro_rules! conformance {
                 a_worker_that_was_fenced_changes_nothing,
                 a_released_lease_is_good_for_nothing,
                 a_worker_is_told_what_it_holds,
+                a_worker_alone_has_no_share_and_keeps_what_it_holds_when_it_leaves,
                 an_ended_batch_is_neither_held_nor_claimed,
             }
             segments: {

@@ -1,9 +1,12 @@
 //! Seams that fail on purpose, for tests of crashes: a store here, blobs by `Blobs::with_faults`.
 //!
-//! A call goes wrong before its verb, after it, or by never being answered.
+//! A call goes wrong before its verb, after it, or by never being answered. Several may stand before one
+//! store, as so many processes before a database ([`Leases`]).
 
 mod fault;
+mod leases;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -17,6 +20,8 @@ use overnight_core::upload::{Upload, UploadPart};
 
 pub(crate) use self::fault::carry_out;
 pub use self::fault::{Call, End, Fault, Plan};
+use self::leases::Leased;
+pub use self::leases::Leases;
 use crate::status::{BatchProgress, UpstreamStatus};
 use crate::store::{
     BatchQuery, Claim, Completion, Content, FileQuery, FirstAnswer, Held, Input, NewObject,
@@ -28,6 +33,8 @@ pub struct Faulty<S> {
     store: S,
     plan: Box<dyn Plan>,
     calls: AtomicU64,
+    /// Leases that the store itself does not have.
+    leases: Option<Arc<Leases>>,
 }
 
 impl<S: Store> Faulty<S> {
@@ -38,13 +45,29 @@ impl<S: Store> Faulty<S> {
             store,
             plan: Box::new(plan),
             calls: AtomicU64::new(0),
+            leases: None,
         }
+    }
+
+    /// Lets claims be good for as long as these leases are. The store is one that knows of none, and
+    /// answers on the spot.
+    #[must_use]
+    pub fn with_leases(mut self, leases: Arc<Leases>) -> Self {
+        self.leases = Some(leases);
+        self
     }
 
     /// How many verbs were called so far.
     #[must_use]
     pub fn calls(&self) -> u64 {
         self.calls.load(Ordering::Relaxed)
+    }
+
+    fn leased(&self) -> Leased<'_, S> {
+        Leased {
+            store: &self.store,
+            leases: self.leases.as_deref(),
+        }
     }
 
     async fn call<T>(
@@ -228,20 +251,31 @@ impl<S: Store> Store for Faulty<S> {
     }
 
     fn lease_time(&self) -> Option<Duration> {
-        self.store.lease_time()
+        match &self.leases {
+            Some(leases) => Some(leases.time()),
+            None => self.store.lease_time(),
+        }
     }
 
     async fn claim(&self, worker: &WorkerId, limit: usize, at: Timestamp) -> Result<Vec<Claim>> {
-        self.call("claim", self.store.claim(worker, limit, at))
+        self.call("claim", self.leased().claim(worker, limit, at))
             .await
     }
 
     async fn renew(&self, worker: &WorkerId, at: Timestamp) -> Result<Vec<Held>> {
-        self.call("renew", self.store.renew(worker, at)).await
+        self.call("renew", self.leased().renew(worker, at)).await
     }
 
     async fn release(&self, lease: &Lease) -> Result<()> {
-        self.call("release", self.store.release(lease)).await
+        self.call("release", self.leased().release(lease)).await
+    }
+
+    async fn share(&self, worker: &WorkerId) -> Result<Option<u64>> {
+        self.call("share", self.leased().share(worker)).await
+    }
+
+    async fn leave(&self, worker: &WorkerId) -> Result<()> {
+        self.call("leave", self.leased().leave(worker)).await
     }
 
     async fn input(&self, batch: &BatchId, at: Timestamp) -> Result<Input> {

@@ -1,9 +1,10 @@
-//! The data folder of one process: locked for life, and on a disk of this machine.
+//! The data folder: of one process, locked for life and on a disk of this machine; or shared by all
+//! processes whose metadata is in one database on a server.
 //!
-//! The lock takes the place of leases: whoever holds it knows that nobody else runs a batch, so
-//! what a former process held is free. On a network file system that promise does not hold (locks
-//! may be local, or lost with a connection; SQLite's shared memory does not work), so such a folder
-//! is refused.
+//! The lock of a single process takes the place of leases: whoever holds it knows that nobody else runs a
+//! batch, so what a former process held is free. On a network file system that promise does not
+//! hold (locks may be local, or lost with a connection; SQLite's shared memory does not work), so such a
+//! folder is refused. Processes that share a folder have leases, and need no such promise.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, Write};
@@ -38,7 +39,7 @@ fn named(pid: Option<u32>) -> String {
     pid.map(|pid| format!(" ({pid})")).unwrap_or_default()
 }
 
-/// A data folder that this process alone uses, until the value is dropped or the process ends.
+/// A data folder that this process uses, until the value is dropped or the process ends.
 #[derive(Debug)]
 pub struct DataFolder {
     path: PathBuf,
@@ -59,13 +60,33 @@ impl DataFolder {
         if let Some(kind) = network(&path)? {
             return Err(FolderError::Network { kind });
         }
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false);
-        let mut lock = options.open(path.join("lock"))?;
-        take(&mut lock)?;
+        let mut lock = lock_file(&path)?;
+        take(&mut lock, FlockOperation::NonBlockingLockExclusive)?;
         lock.set_len(0)?;
         lock.rewind()?;
         writeln!(lock, "{}", std::process::id())?;
+        Ok(Self { path, _lock: lock })
+    }
+
+    /// Takes the folder, which is created when it is missing, together with other processes whose
+    /// metadata is in the same database on a server. They may be on other machines, with the folder on a
+    /// network file system: nothing but the database says then who may do what, and the lock only keeps
+    /// out who would have the folder alone.
+    ///
+    /// # Errors
+    ///
+    /// [`FolderError::AlreadyInUse`] or [`FolderError::Unavailable`].
+    pub fn share(path: &Path) -> Result<Self, FolderError> {
+        entries::create_folder(path)?;
+        let path = path.canonicalize()?;
+        let mut lock = lock_file(&path)?;
+        match take(&mut lock, FlockOperation::NonBlockingLockShared) {
+            // Who would have the folder alone is refused on a network file system anyway.
+            Err(FolderError::Unavailable(_)) if network(&path)?.is_some() => {}
+            taken => taken?,
+        }
+        // Who is refused must not be told of a process that is gone.
+        lock.set_len(0)?;
         Ok(Self { path, _lock: lock })
     }
 
@@ -80,7 +101,7 @@ impl DataFolder {
         let lock = path.join("lock");
         // A folder that nobody has served yet has no such file: then it is locked itself.
         let mut lock = File::open(if lock.exists() { &lock } else { &path })?;
-        take(&mut lock)?;
+        take(&mut lock, FlockOperation::NonBlockingLockExclusive)?;
         Ok(Self { path, _lock: lock })
     }
 
@@ -92,22 +113,38 @@ impl DataFolder {
     /// What it belongs to cannot be read, or cannot be noted for good.
     pub fn belongs_to(&self, installation: &str) -> io::Result<bool> {
         let mark = self.path.join("installation");
-        match fs::read_to_string(&mark) {
-            Ok(found) => return Ok(found.trim() == installation),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(error),
+        if let Some(found) = read_if_there(&mark)? {
+            return Ok(found.trim() == installation);
         }
         if self.has_blobs() {
             return Ok(false);
         }
-        // Renamed when it is whole: half a name would be another's.
-        let unfinished = self.path.join("installation#1");
-        let mut file = File::create(&unfinished)?;
+        // Given its name when it is whole: half a name would be another's. Processes of one installation
+        // write the same bytes to one file; one of another has another file, and of two that come at
+        // once one gives it the name.
+        let unfinished = self.path.join(format!("installation-{installation}#1"));
+        let mut options = OpenOptions::new();
+        let mut file = options
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&unfinished)?;
         writeln!(file, "{installation}")?;
         file.sync_all()?;
-        fs::rename(&unfinished, &mark)?;
+        match fs::hard_link(&unfinished, &mark) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            // Another process has done so, and let go of the file.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+        match fs::remove_file(&unfinished) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            Ok(()) | Err(_) => {}
+        }
         entries::keep(&self.path)?;
-        Ok(true)
+        let found = read_if_there(&mark)?;
+        Ok(found.is_some_and(|found| found.trim() == installation))
     }
 
     /// Whether there are any blobs. Folders for them stay when they are empty.
@@ -145,6 +182,21 @@ impl DataFolder {
     }
 }
 
+fn lock_file(folder: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    options.open(folder.join("lock"))
+}
+
+/// The text of a file, if there is one.
+fn read_if_there(path: &Path) -> io::Result<Option<String>> {
+    match fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// Whether there is a file somewhere below, or what cannot be looked into.
 fn has_file(folder: &Path) -> bool {
     let Ok(entries) = fs::read_dir(folder) else {
@@ -159,8 +211,8 @@ fn has_file(folder: &Path) -> bool {
     entries.into_iter().any(is_file)
 }
 
-fn take(lock: &mut File) -> Result<(), FolderError> {
-    match flock(&*lock, FlockOperation::NonBlockingLockExclusive) {
+fn take(lock: &mut File, how: FlockOperation) -> Result<(), FolderError> {
+    match flock(&*lock, how) {
         Ok(()) => Ok(()),
         Err(rustix::io::Errno::WOULDBLOCK) => {
             let pid = holder(lock);
@@ -274,6 +326,47 @@ mod tests {
         );
         drop(held);
         assert!(DataFolder::lock(folder.path()).is_ok());
+    }
+
+    #[test]
+    fn processes_on_one_database_share_a_folder_and_keep_everybody_else_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let alone = DataFolder::lock(folder.path()).unwrap();
+        assert!(DataFolder::share(folder.path()).is_err());
+        drop(alone);
+        let (one, other) = (
+            DataFolder::share(folder.path()).unwrap(),
+            DataFolder::share(folder.path()).unwrap(),
+        );
+        for refused in [
+            DataFolder::lock(folder.path()),
+            DataFolder::visit(folder.path()),
+        ] {
+            let text = refused.unwrap_err().to_string();
+            assert_eq!(text, "the data folder is in use by another process");
+        }
+        assert!(one.belongs_to("here").unwrap());
+        assert!(other.belongs_to("here").unwrap());
+        assert!(!other.belongs_to("elsewhere").unwrap());
+    }
+
+    #[test]
+    fn of_two_databases_that_come_at_once_one_gets_the_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = DataFolder::share(folder.path()).unwrap();
+        let claims: Vec<bool> = std::thread::scope(|scope| {
+            let claim = |n: usize| data.belongs_to(["one", "two"][n % 2]).unwrap();
+            let claims: Vec<_> = (0..8).map(|n| scope.spawn(move || claim(n))).collect();
+            claims
+                .into_iter()
+                .map(|claim| claim.join().unwrap())
+                .collect()
+        });
+        let owner = data.belongs_to("one").unwrap();
+        assert_ne!(owner, data.belongs_to("two").unwrap());
+        for (n, claimed) in claims.into_iter().enumerate() {
+            assert_eq!(claimed, (n % 2 == 0) == owner, "{n}");
+        }
     }
 
     #[test]

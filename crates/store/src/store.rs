@@ -327,6 +327,15 @@ pub trait Store: Send + Sync + 'static {
     /// call, or one for an ended batch, changes nothing.
     async fn release(&self, lease: &Lease) -> Result<()>;
 
+    /// How many batches the worker holds when all workers that are there hold about as many: the open
+    /// batches by the workers, this one counted, rounded up, and at least one. `None` when no other
+    /// worker is there.
+    async fn share(&self, worker: &WorkerId) -> Result<Option<u64>>;
+
+    /// The worker is about to end: it claims nothing any more, and the others need leave nothing to
+    /// it. What it holds stays its own. A second call changes nothing.
+    async fn leave(&self, worker: &WorkerId) -> Result<()>;
+
     /// The input file of a batch, also when it was deleted or has expired since: its bytes are kept
     /// while a batch that has it as its input is open, be it only validating.
     /// [`StoreError::NotFound`] when there is no such file in the batch's project, or its bytes are

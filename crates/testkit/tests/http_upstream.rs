@@ -11,6 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use overnight_core::attempt::{NoAnswer, Reply};
+use overnight_engine::lease::Leave;
 use overnight_engine::upstream::answer::{AnswerBudget, AnswerLimits};
 use overnight_engine::upstream::http::{HttpUpstream, UpstreamSetupError};
 use overnight_engine::upstream::scripted::{Answer, Script, Step, chat_answer};
@@ -42,6 +43,7 @@ fn call(body: &'static str) -> Call {
         path: Arc::from("/v1/chat/completions"),
         model: Arc::from("m"),
         body: CallBody::Held(Bytes::from_static(body.as_bytes())),
+        leave: Leave::default(),
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use overnight_core::attempt::{NoAnswer, Reply};
+use overnight_engine::lease::Leave;
 use overnight_engine::upstream::answer::{AnswerBudget, AnswerLimits};
 use overnight_engine::upstream::http::HttpUpstream;
 use overnight_engine::upstream::settings::UpstreamSettings;
@@ -17,6 +18,7 @@ fn call() -> Call {
         path: Arc::from("/v1/completions"),
         model: Arc::from("m"),
         body: CallBody::Held(Bytes::from_static(b"{}")),
+        leave: Leave::default(),
     }
 }
 

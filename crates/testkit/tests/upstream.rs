@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use overnight_core::attempt::{Form, NoAnswer, Reply};
+use overnight_engine::lease::Leave;
 use overnight_engine::upstream::answer::{AnswerBudget, AnswerLimits};
 use overnight_engine::upstream::http::HttpUpstream;
 use overnight_engine::upstream::scripted::{Answer, Script, ScriptedUpstream, Step, chat_answer};
@@ -37,6 +38,7 @@ fn call() -> Call {
         path: Arc::from("/v1/chat/completions"),
         model: Arc::from("m"),
         body: CallBody::Held(Bytes::from_static(br#"{"model":"m"}"#)),
+        leave: Leave::default(),
     }
 }
 

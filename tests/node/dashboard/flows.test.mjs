@@ -10,9 +10,6 @@ import { launch, open } from './stage.mjs';
 
 const url = process.env.TEST_URL;
 const api = client(url);
-const { paths } = await api.ask('GET', '/openapi.json');
-const has = (method, path) => Boolean(paths[path]?.[method]);
-const searches = paths['/v1/batches'].get.parameters.some(({ name }) => name === 'search');
 let browser;
 
 const at = (path) => `${url}/dashboard/#/${path}`;
@@ -94,7 +91,7 @@ describe('a batch', () => {
     await page.check();
   });
 
-  test('is paused and resumed', { skip: !has('post', '/v1/batches/{id}/pause') && 'no such route yet' }, async () => {
+  test('is paused and resumed', async () => {
     const { id } = await api.create(lines(20_000), 'paused.jsonl', { name: 'A patient one' });
     await api.until(id, (batch) => batch.request_counts.completed > 0);
     const page = await open(browser, at(`batches/${id}`));
@@ -107,7 +104,7 @@ describe('a batch', () => {
   });
 });
 
-describe('failures', { skip: !has('get', '/v1/batches/{id}/failures') && 'no such route yet' }, () => {
+describe('failures', () => {
   test('are grouped, looked into, and retried', async () => {
     const { id } = await api.create(lines(120, CAUSES), 'failing.jsonl', { name: 'Some of it fails' });
     const { request_counts: counts } = await api.until(id);
@@ -118,10 +115,9 @@ describe('failures', { skip: !has('get', '/v1/batches/{id}/failures') && 'no suc
     const causes = page.locator('.cause');
     await causes.first().waitFor();
     assert.equal(await causes.count(), Object.keys(CAUSES).length);
-    const tokens = causes.filter({ hasText: 'max_tokens' }).first();
-    await tokens.click();
-    await page.waitForURL(/cause=/);
-    await page.locator('.cause[aria-current=true]', { hasText: 'max_tokens' }).waitFor();
+    await causes.filter({ hasText: 'got a string' }).click();
+    await page.waitForFunction(() => location.hash.includes('cause='));
+    await page.locator('.cause[aria-current=true]', { hasText: 'got a string' }).waitFor();
     await page.locator('main table tbody a').first().click();
     const drawer = page.getByRole('dialog', { name: /^Line \d+/ });
     await drawer.getByText('"max_tokens"').first().waitFor();
@@ -138,7 +134,7 @@ describe('failures', { skip: !has('get', '/v1/batches/{id}/failures') && 'no suc
   });
 });
 
-describe('lines', { skip: !has('get', '/v1/batches/{id}/lines') && 'no such route yet' }, () => {
+describe('lines', () => {
   test('are scrolled through, filtered and looked up', async () => {
     const { id } = await api.create(lines(1500, { 500: { max_tokens: 0 } }), 'many.jsonl');
     await api.until(id);
@@ -158,7 +154,7 @@ describe('lines', { skip: !has('get', '/v1/batches/{id}/lines') && 'no such rout
     assert.match(page.url(), /line=777/);
     await page.keyboard.press('Escape');
     await drawer.waitFor({ state: 'detached' });
-    assert.doesNotMatch(page.url(), /line=777/);
+    await page.waitForFunction(() => !location.hash.includes('line=777'));
     await page.check();
   });
 });
@@ -208,13 +204,14 @@ describe('lists', () => {
     await page.check();
   });
 
-  test('are filtered and searched', { skip: !searches && 'no such parameter yet' }, async () => {
+  test('are filtered and searched', async () => {
     const { id } = await api.create([line(1)], 'needle.jsonl', { name: 'A needle' });
     await api.until(id);
     const page = await open(browser, at('batches'));
+    await see(page, 'A needle');
     await page.keyboard.press('/');
     await page.keyboard.type('NEEDLE');
-    await page.waitForURL(/search=NEEDLE/);
+    await page.waitForFunction(() => location.hash.includes('search=NEEDLE'));
     await page.waitForFunction(() => document.querySelectorAll('tbody tr').length === 1);
     await page.getByRole('link', { name: 'Failed' }).click();
     await see(page, 'Nothing matches');

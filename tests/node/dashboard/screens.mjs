@@ -5,7 +5,6 @@ import { CAUSES, client, line, lines } from './scene.mjs';
 /** Fills a server with batches. Answers the screens: names and addresses. */
 export async function populate(url) {
   const api = client(url);
-  const { paths } = await api.ask('GET', '/openapi.json');
   const done = await api.create(lines(300, CAUSES), 'tickets-week-46.jsonl', { name: 'Support tickets, week 46', team: 'support', run: 'nightly' });
   const reviews = await api.create(lines(60), 'reviews.jsonl', { name: 'Product reviews' });
   const refused = await api.create([line(1), line(1), { ...line(3), url: '/v1/embeddings' }, { ...line(4), method: 'GET' }], 'upload.jsonl', { name: 'Yesterday’s upload' });
@@ -24,8 +23,9 @@ export async function populate(url) {
     running: `batches/${running.id}`,
     batch: `batches/${done.id}`,
     refused: `batches/${refused.id}`,
-    ...(paths['/v1/batches/{id}/failures'] ? { errors: `batches/${done.id}/errors` } : {}),
-    ...(paths['/v1/batches/{id}/lines'] ? { lines: `batches/${done.id}/lines`, line: `batches/${done.id}/lines?line=5` } : {}),
+    errors: `batches/${done.id}/errors`,
+    lines: `batches/${done.id}/lines`,
+    line: `batches/${done.id}/lines?line=5`,
     new: 'new',
     summary: 'new?sample=1',
     files: 'files',
@@ -38,7 +38,8 @@ export async function populate(url) {
 export async function settled(page, name) {
   await page.locator('main h1').waitFor();
   await page.locator('[aria-busy=true]').waitFor({ state: 'detached' });
+  if (name === 'errors') await page.locator('main table tbody a').first().waitFor();
   if (name === 'line') await page.getByRole('dialog').getByText('"custom_id"').first().waitFor();
   if (name === 'summary') await page.getByText('uploaded', { exact: true }).waitFor();
-  if (['overview', 'running'].includes(name)) await page.locator('.chart .stroke').first().waitFor();
+  if (['overview', 'running', 'upstreams'].includes(name)) await page.locator('.chart .stroke').first().waitFor({ state: 'attached' });
 }

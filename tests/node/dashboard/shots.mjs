@@ -10,7 +10,7 @@ import { DESKTOP, launch, open, PHONE } from './stage.mjs';
 
 const [url, folder] = process.argv.slice(2);
 // Long enough for the charts to have something to draw.
-const CHARTS_MS = 20_000;
+const CHARTS_MS = 12_000;
 
 const browser = await launch();
 

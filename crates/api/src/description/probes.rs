@@ -11,7 +11,15 @@ use crate::health::METRICS_TYPE;
 pub(super) fn chapter() -> Chapter {
     let probe = object(
         "That all is well.",
-        [("status", word(["ok", "ready"], "The answer."))],
+        [("status", word(["ok"], "The answer."))],
+    );
+    let role = "What the process does: it serves clients, runs batches, or both.";
+    let readiness = object(
+        "That it can do its work, and which that is.",
+        [
+            ("status", word(["ready"], "The answer.")),
+            ("role", word(["all", "api", "worker"], role)),
+        ],
     );
     let get = |path, id, summary| Operation::new(Method::GET, path, id, summary);
     Chapter {
@@ -23,7 +31,7 @@ pub(super) fn chapter() -> Chapter {
                 .answers("It does.", &named("Probe")),
             get("/ready", "ready", "Whether it can do its work.")
                 .public()
-                .answers("It can.", &named("Probe")),
+                .answers("It can.", &named("Readiness")),
             get(
                 "/metrics",
                 "metrics",
@@ -42,6 +50,6 @@ pub(super) fn chapter() -> Chapter {
                 &json!({"type": "object", "required": ["openapi", "info", "paths"]}),
             ),
         ],
-        schemas: vec![("Probe", probe)],
+        schemas: vec![("Probe", probe), ("Readiness", readiness)],
     }
 }

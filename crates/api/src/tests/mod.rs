@@ -95,6 +95,7 @@ impl Server {
             stopping: CancellationToken::new(),
             settings: ApiSettings::new(Timestamp::from_seconds(START)),
             render_metrics: Arc::new(|| "# EOF\n".to_owned()),
+            role: "all",
             ready: Arc::new(|| Ok(())),
             has_space: Arc::new(|| true),
         };

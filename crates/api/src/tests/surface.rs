@@ -113,7 +113,7 @@ async fn probes_say_alive_and_ready_or_why_not() {
     assert_eq!(unready.json()["error"]["message"], "The clock jumped.");
     assert_eq!(
         Server::new().get("/ready").await.text(),
-        r#"{"status":"ready"}"#
+        r#"{"status":"ready","role":"all"}"#
     );
 }
 

@@ -103,6 +103,9 @@ function patchAttributes(old, next) {
   for (const { name, value } of [...next.attributes]) {
     if (name !== 'style' && old.getAttribute(name) !== value) old.setAttribute(name, value);
   }
+  for (const property of [...old.style]) {
+    if (!next.style.getPropertyValue(property)) old.style.removeProperty(property);
+  }
   for (const property of [...next.style]) {
     const value = next.style.getPropertyValue(property);
     if (old.style.getPropertyValue(property) !== value) old.style.setProperty(property, value);

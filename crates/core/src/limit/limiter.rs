@@ -10,8 +10,13 @@
 //! no `bad` yet:  each round doubles the step          (8, 16, 32, ... or good + 1, + 2, + 4, ...)
 //! `bad` known:   each round halves the gap to it      (until the gap is small: then it holds)
 //! holding:       after a while `bad` is forgotten, and the limit tries one more
-//! refused:       back to `good` at once; refused at `good` itself, to half of what was in flight
+//! refused:       back to `good` at once; refused at `good` itself, a quarter less than was in flight,
+//!                and refused again before a round was clean, to half
 //! ```
+//!
+//! Whoever shares an upstream is refused at its `good` when another one tries more. That moves places
+//! from who has many to who has few: each loses a part of what it has, and gains one at a time. A quarter
+//! leaves few places empty meanwhile; an upstream that has lost half of its slots refuses again at once.
 //!
 //! Refusals of requests that were sent before the last cut count only once, however many there are.
 //! Engines that queue instead of refusing show it in their gauges ([`Limiter::gauges`]), or by answering no
@@ -38,6 +43,9 @@ const GROWTH_MIN: f64 = 1.1;
 /// From so many looks in a row at gauges with nothing waiting, each raises the limit a little, whatever
 /// else they show.
 const IDLE_LOOKS: u32 = 4;
+
+/// At a first refusal at a limit that was good, the limit loses one of so many parts.
+const FIRST_CUT: u32 = 4;
 
 /// The pause after a refusal at a limit of one, doubled with each further one.
 const PAUSE_FIRST: Duration = Duration::from_millis(250);
@@ -138,6 +146,8 @@ pub struct Limiter {
     gauges: Gauges,
     /// Looks at the gauges in a row at which nothing waited.
     idle_looks: u32,
+    /// How often a limit that was good was cut since a round was clean.
+    cuts: u32,
     pause: Duration,
     paused_until: Duration,
 }
@@ -167,6 +177,7 @@ impl Limiter {
             seemed_flat: false,
             gauges: Gauges::None,
             idle_looks: 0,
+            cuts: 0,
             pause: PAUSE_FIRST,
             paused_until: Duration::ZERO,
         }
@@ -242,7 +253,14 @@ impl Limiter {
         // One request alone that is refused says nothing of how many would be too many.
         self.bad = (in_flight > 1).then(|| Bad::Refused(in_flight.clamp(2, self.limit.max(2))));
         if !tried {
-            self.good = (in_flight.min(self.limit) / 2).max(1);
+            let full = in_flight.min(self.limit);
+            let kept = if self.cuts == 0 {
+                full - full.div_ceil(FIRST_CUT)
+            } else {
+                full / 2
+            };
+            self.good = kept.max(1);
+            self.cuts = self.cuts.saturating_add(1);
             self.good_rate = None;
         }
         self.hold(HOLD_ROUNDS);
@@ -304,6 +322,7 @@ impl Limiter {
     }
 
     fn end_round(&mut self) {
+        self.cuts = 0;
         if self.settings.fixed || self.gauges == Gauges::Queueing || !self.saturated {
             self.begin_round(self.limit);
             return;
@@ -406,5 +425,7 @@ impl Limiter {
     }
 }
 
+#[cfg(test)]
+mod shared;
 #[cfg(test)]
 mod tests;

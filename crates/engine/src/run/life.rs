@@ -1,5 +1,6 @@
 //! The life of a run, from claim to end.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -57,17 +58,23 @@ pub(crate) enum Stop {
 
 /// Runs a batch until it has ended or the run has to stop, and gives it back then.
 pub(crate) async fn live(shared: Arc<Shared>, run: Arc<Run>, batch: Batch) {
-    let stop = drive(&shared, &run, batch).await;
+    let stop = tokio::select! {
+        biased;
+        // First, so that a process that was stopped does nothing before it has looked.
+        never = end_with_the_lease(&shared, &run) => match never {},
+        stop = drive(&shared, &run, batch) => stop,
+    };
     shared.lanes.close(run.key());
     run.abort.cancel();
     run.recorder.close();
+    let was_fenced = matches!(stop, Err(Stop::Fenced));
     match stop {
         Ok(status) => {
             tracing::info!(batch.id = %run.batch_id(), batch.status = %status, "batch ended");
         }
         Err(Stop::Released) => give_back(&shared, &run).await,
         Err(Stop::Fenced) => {
-            tracing::info!(batch.id = %run.batch_id(), "batch is run by another worker");
+            tracing::info!(batch.id = %run.batch_id(), "batch is let go of; another worker may have it");
         }
         Err(Stop::Broken) => {
             tracing::error!(batch.id = %run.batch_id(), "batch is left as it is");
@@ -88,8 +95,22 @@ pub(crate) async fn live(shared: Arc<Shared>, run: Arc<Run>, batch: Batch) {
         }
     }
     shared.remove_run(&run);
+    if was_fenced && shared.leases.runs() {
+        // The lease was over, but it may be that nobody took the batch.
+        shared.lost_an_answer();
+    }
     // There is room for another batch.
     shared.wake.wake();
+}
+
+/// Drops everything as soon as the lease is over: from then on the batch may be somebody else's.
+async fn end_with_the_lease(shared: &Shared, run: &Run) -> Infallible {
+    run.leave().over().await;
+    tracing::warn!(batch.id = %run.batch_id(), "the lease of a batch was not renewed in time");
+    run.order(Order::Drop);
+    shared.lanes.close(run.key());
+    run.abort.cancel();
+    std::future::pending().await
 }
 
 fn log_damage(run: &Run, error: &BlobError) {
@@ -114,7 +135,7 @@ async fn give_back(shared: &Shared, run: &Run) {
 async fn stranded(shared: &Arc<Shared>, run: &Arc<Run>, why: &str) {
     shared.strand(run.batch_id());
     let (waiting, held) = (Arc::clone(shared), Arc::clone(run));
-    shared.tasks.spawn(async move {
+    shared.spawn(async move {
         tokio::select! {
             biased;
             () = waiting.stopping.cancelled() => return,
@@ -217,16 +238,15 @@ async fn work(shared: &Arc<Shared>, run: &Arc<Run>, mut batch: Batch) -> Result<
             blob,
             done: Arc::clone(&done),
         };
-        feeds.spawn(feed(Arc::clone(shared), Arc::clone(run), lines));
+        let feeding = feed(Arc::clone(shared), Arc::clone(run), lines);
+        feeds.spawn(shared.halt.clone().heeded(feeding));
     }
     feeds.close();
     let merging = merge_small(Arc::clone(shared), Arc::clone(run));
-    let merging = AbortOnDropHandle::new(shared.tasks.spawn(merging));
+    let merging = AbortOnDropHandle::new(shared.spawn(merging));
     // A task of its own, since a flush must never be dropped half-way: whether its segment counts
     // would not be known.
-    let mut recording = shared
-        .tasks
-        .spawn(flush_all(Arc::clone(shared), Arc::clone(run)));
+    let mut recording = shared.spawn(flush_all(Arc::clone(shared), Arc::clone(run)));
     let ended = tokio::select! {
         biased;
         order = run.told(|order| *order != Order::Go) => {

@@ -23,6 +23,7 @@ use overnight_core::usage::Usage;
 use overnight_store::status::ServedModel;
 
 pub use self::answer::AnswerBody;
+use crate::lease::Leave;
 
 /// One request to an upstream.
 pub struct Call {
@@ -32,6 +33,9 @@ pub struct Call {
     pub model: Arc<str>,
     /// The bytes of the line's `body`, untouched.
     pub body: CallBody,
+    /// Leave to send it: waited for before the first byte, since it may have ended while a connection
+    /// was made.
+    pub leave: Leave,
 }
 
 /// The body of a request.

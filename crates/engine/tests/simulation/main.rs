@@ -20,4 +20,5 @@ mod seams;
 mod seeds;
 mod story;
 mod upstream;
+mod workers;
 mod world;

@@ -150,7 +150,7 @@ async fn look_into(body: CallBody) -> (CallBody, Option<LineName>) {
 }
 
 /// The line that a body is of: it says so between angle brackets.
-fn name_of(body: &[u8]) -> Option<LineName> {
+pub(crate) fn name_of(body: &[u8]) -> Option<LineName> {
     let start = body.iter().position(|byte| *byte == b'<')? + 1;
     let end = start + body[start..].iter().position(|byte| *byte == b'>')?;
     let name = std::str::from_utf8(&body[start..end]).ok()?;
@@ -264,7 +264,7 @@ fn troubled(trouble: Trouble, answer: Answer, sent: usize, after: Duration) -> S
 }
 
 /// How a line is answered by an upstream that is well. It says whose answer it is, and what it took.
-fn answer(kind: Kind, (batch, line): LineName) -> Answer {
+pub(crate) fn answer(kind: Kind, (batch, line): LineName) -> Answer {
     let padding = match kind {
         Kind::Good => 0,
         Kind::Long => 100_000,

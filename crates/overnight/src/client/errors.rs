@@ -8,6 +8,9 @@ use serde::Deserialize;
 
 use super::is_later;
 
+/// How the message of a route begins that a server does not have.
+const NO_ROUTE: &str = "Invalid URL";
+
 /// What went wrong with a request.
 #[derive(Debug)]
 pub(crate) enum ClientError {
@@ -66,6 +69,12 @@ impl ClientError {
             || (format!("{server} answers with {status}"), None),
             |envelope| (envelope.error.message, envelope.error.code),
         );
+        let is_unknown = status == StatusCode::NOT_FOUND && message.starts_with(NO_ROUTE);
+        let message = if is_unknown {
+            format!("{server} is older than this command, or no Overnight: {message}")
+        } else {
+            message
+        };
         let server = server.to_owned();
         match status {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
@@ -161,6 +170,11 @@ mod tests {
         let told = of(404, r#"{"error":{"message":"No batch.","code":null}}"#);
         assert_eq!(told.to_string(), "No batch. (404)");
         assert!(told.is_not_found() && !told.may_repeat());
+        let told = of(404, r#"{"error":{"message":"Invalid URL (GET /v1/x)"}}"#);
+        assert_eq!(
+            told.to_string(),
+            "http://host is older than this command, or no Overnight: Invalid URL (GET /v1/x) (404)"
+        );
         let told = of(502, "<html>");
         assert_eq!(
             told.to_string(),

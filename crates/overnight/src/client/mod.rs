@@ -214,7 +214,7 @@ impl Client {
                 .await
                 .map_err(|_| self.unreachable(&"it did not answer in time"))?
         };
-        let response = response.map_err(|error| self.unreachable(&error))?;
+        let response = response.map_err(|error| self.unreachable(&root_of(&error)))?;
         if response.status().is_success() {
             return Ok(response);
         }
@@ -258,6 +258,15 @@ impl Client {
             why: error.to_string(),
         }
     }
+}
+
+/// What an error began with: the layers above say only that there was one.
+fn root_of(error: &dyn std::error::Error) -> String {
+    let mut root = error;
+    while let Some(source) = root.source() {
+        root = source;
+    }
+    root.to_string()
 }
 
 /// Whether a status asks to come again later.

@@ -1,4 +1,4 @@
-//! `overnight serve`: the API and the engine in one process, on one data folder.
+//! `overnight serve`: the API and the engine in one process, or one of them, on one data folder.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -8,12 +8,15 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use overnight_api::{Api, metrics_router, router};
+use overnight_core::id::Entropy;
+use overnight_core::time::Clock;
 use overnight_engine::{
     Engine, EngineError, EngineMetrics, EngineParts, EngineSettings, ResultTarget, Space,
+    UpstreamPart,
 };
-use overnight_store::backup::is_backup;
 use overnight_store::folder::DataFolder;
 use overnight_store::{Blobs, Wake};
+use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio::task::JoinError;
@@ -61,9 +64,17 @@ struct Server {
     descriptors: Descriptors,
     stop: Stop,
     tasks: TaskTracker,
-    data: Arc<DataFolder>,
+    /// Where everything is kept, unless all of it is on other machines.
+    data: Option<Arc<DataFolder>>,
     metadata: Metadata,
     blobs: Blobs,
+}
+
+/// What the engine and the surface have in common.
+struct Common {
+    clock: Clock,
+    entropy: Entropy,
+    wake: Wake,
 }
 
 /// Serves until a signal, or until going on would put what is kept at risk.
@@ -71,22 +82,21 @@ pub(super) async fn serve(
     settings: Settings,
     environment: BTreeMap<String, String>,
 ) -> anyhow::Result<ExitCode> {
-    upstreams::require(&settings)?;
+    if settings.role.runs_batches() {
+        upstreams::require(&settings)?;
+    }
     let stop = Stop::on_signals()?;
     let listeners = Listeners::bind(&settings).await?;
-    refuse_backup(&settings.data)?;
-    let (data, metadata) = metadata::open(&settings).await?;
-    let blobs = Blobs::folder(&data.blobs())
-        .with_context(|| format!("the folder {} cannot be used", data.blobs().display()))?;
-    sweep_staging(&blobs).await?;
+    let kept = metadata::open(&settings, &environment).await?;
+    sweep_staging(&kept.blobs).await?;
     let server = Server {
         settings,
         descriptors: Descriptors::claim(),
         stop,
         tasks: TaskTracker::new(),
-        data: Arc::new(data),
-        metadata,
-        blobs,
+        data: kept.folder,
+        metadata: kept.metadata,
+        blobs: kept.blobs,
     };
     // Upstreams outlive the engine, which ends what is in flight with them.
     let after_all = CancellationToken::new();
@@ -110,18 +120,6 @@ fn conclude(
     ended.context("the engine panicked; this is a bug")??;
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)
-}
-
-/// Refuses a backup: a server would begin an empty database beside it.
-fn refuse_backup(folder: &Path) -> anyhow::Result<()> {
-    if !is_backup(folder) {
-        return Ok(());
-    }
-    let shown = folder.display();
-    bail!(
-        "{shown} is a backup. Bring it back with `overnight restore --from {shown} --data FOLDER`, \
-         and serve that folder"
-    )
 }
 
 /// Deletes what former processes left half-written.
@@ -154,61 +152,49 @@ impl Server {
         environment: &BTreeMap<String, String>,
         after_all: CancellationToken,
     ) -> anyhow::Result<ExitCode> {
-        let maker = UpstreamMaker {
-            settings: &self.settings,
-            environment,
-            spool_folder: self.data.path(),
-            descriptors: self.descriptors,
-            stop: after_all,
-            tasks: &self.tasks,
-        };
-        let upstreams = maker.make().await?;
         let mut registry = Registry::default();
-        let (clock, entropy, wake) = (system::clock(), system::entropy()?, Wake::new());
-        let engine = Engine::new(EngineParts {
-            store: self.metadata.store(),
-            blobs: self.blobs.clone(),
-            upstreams,
-            clock: clock.clone(),
-            entropy: entropy.clone(),
-            wake: wake.clone(),
-            settings: EngineSettings {
-                space: Space::new({
-                    let space = api::space(Arc::clone(&self.data), self.settings.disk.reserve.0);
-                    move || space()
-                }),
-                ..engine::engine_settings(&self.settings)
-            },
-            target: ResultTarget::Blobs,
-            metrics: EngineMetrics::register(&mut registry),
-        });
-        let (damaged, requests) = (CancellationToken::new(), TaskTracker::new());
-        let hinted = wake.clone();
-        let concern = engine.clone();
-        let api = Api {
-            store: self.metadata.store(),
-            blobs: self.blobs.clone(),
-            wake,
-            settings: api::api_settings(&self.settings, self.descriptors, clock.now())?,
-            clock,
-            entropy,
-            access: api::access(&self.settings)?,
-            tasks: requests.clone(),
-            damaged: damaged.clone(),
-            stopping: self.stop.asked(),
-            render_metrics: api::render(registry),
-            ready: Arc::new(move || concern.concern().map_or(Ok(()), Err)),
-            has_space: api::space(Arc::clone(&self.data), self.settings.disk.reserve.0),
+        let role = self.settings.role;
+        registry.register(
+            "overnight_process",
+            "What the process does",
+            Info::new([("role", role.as_str())]),
+        );
+        let common = Common {
+            clock: system::clock(),
+            entropy: system::entropy()?,
+            wake: Wake::new(),
         };
+        let engine = if role.runs_batches() {
+            let upstreams = self.upstreams(environment, after_all).await?;
+            Some(self.engine(&common, upstreams, &mut registry))
+        } else {
+            None
+        };
+        let hinted = common.wake.clone();
+        let api = self.api(common, engine.clone(), registry)?;
+        let (damaged, requests) = (api.damaged.clone(), api.tasks.clone());
         let url = listen::url(&listeners.main)?;
         let http = self.http(listeners, api)?;
         let asked = self.stop.asked();
-        let running = self.tasks.spawn(async move { engine.run(asked).await });
+        let running = self.tasks.spawn(async move {
+            if let Some(engine) = engine {
+                return engine.run(asked).await;
+            }
+            asked.cancelled().await;
+            Ok(())
+        });
         listen::announce(&format!("overnight is ready on {url}"))?;
-        listen::announce(&format!(
-            "  point an OpenAI client at base_url=\"{url}/v1\""
-        ))?;
-        tracing::info!(url, data = %self.data.path().display(), "ready");
+        if role.serves_clients() {
+            listen::announce(&format!(
+                "  point an OpenAI client at base_url=\"{url}/v1\""
+            ))?;
+            listen::announce(&format!("  see what it does at {url}/dashboard/"))?;
+        }
+        let data = match (&self.data, &self.settings.blobs) {
+            (Some(folder), _) => folder.path().display().to_string(),
+            (None, bucket) => format!("{bucket:?}"),
+        };
+        tracing::info!(url, %data, role = role.as_str(), "ready");
         let hints = self.metadata.pass_on_hints(hinted);
         let hints = self.stop.asked().run_until_cancelled_owned(hints);
         let engine = async {
@@ -220,6 +206,77 @@ impl Server {
         let ((), ended, damage, _) = tokio::join!(http, engine, self.damage(&damaged), hints);
         tidied(&requests).await;
         conclude(ended, damage)
+    }
+
+    fn engine(
+        &self,
+        common: &Common,
+        upstreams: Vec<UpstreamPart>,
+        registry: &mut Registry,
+    ) -> Engine {
+        let space = api::space(self.data.clone(), self.settings.disk.reserve.0);
+        Engine::new(EngineParts {
+            store: self.metadata.store(),
+            blobs: self.blobs.clone(),
+            upstreams,
+            clock: common.clock.clone(),
+            entropy: common.entropy.clone(),
+            wake: common.wake.clone(),
+            settings: EngineSettings {
+                space: Space::new(move || space()),
+                ..engine::engine_settings(&self.settings)
+            },
+            target: ResultTarget::Blobs,
+            metrics: EngineMetrics::register(registry),
+        })
+    }
+
+    /// The surface; what an engine of this process has to say is said by it.
+    fn api(
+        &self,
+        common: Common,
+        engine: Option<Engine>,
+        registry: Registry,
+    ) -> anyhow::Result<Api> {
+        let concern = move || engine.as_ref().and_then(Engine::concern);
+        let settings = api::api_settings(&self.settings, self.descriptors, common.clock.now())?;
+        Ok(Api {
+            store: self.metadata.store(),
+            blobs: self.blobs.clone(),
+            wake: common.wake,
+            settings,
+            clock: common.clock,
+            entropy: common.entropy,
+            access: api::access(&self.settings)?,
+            tasks: TaskTracker::new(),
+            damaged: CancellationToken::new(),
+            stopping: self.stop.asked(),
+            render_metrics: api::render(registry),
+            role: self.settings.role.as_str(),
+            ready: Arc::new(move || concern().map_or(Ok(()), Err)),
+            has_space: api::space(self.data.clone(), self.settings.disk.reserve.0),
+        })
+    }
+
+    async fn upstreams(
+        &self,
+        environment: &BTreeMap<String, String>,
+        stop: CancellationToken,
+    ) -> anyhow::Result<Vec<UpstreamPart>> {
+        // Without a folder of its own, the process writes nowhere but here.
+        let temporary = environment.get("TMPDIR").map_or("/tmp", String::as_str);
+        let maker = UpstreamMaker {
+            settings: &self.settings,
+            environment,
+            spool_folder: self
+                .data
+                .as_deref()
+                .map_or(Path::new(temporary), DataFolder::path),
+            descriptors: self.descriptors,
+            stop,
+            tasks: &self.tasks,
+        };
+        maker.make().await
     }
 
     /// Serves on every address until the process is asked to stop.
@@ -239,7 +296,12 @@ impl Server {
             }
             None => None,
         };
-        let main = listen::serve(listeners.main, serving(router(api)));
+        let whole = if self.settings.role.serves_clients() {
+            router(api)
+        } else {
+            metrics_router(api)
+        };
+        let main = listen::serve(listeners.main, serving(whole));
         let metrics = async move {
             if let Some(metrics) = metrics {
                 metrics.await;
@@ -257,11 +319,10 @@ impl Server {
             // What is wrong comes before that the process ends for it.
             biased;
             what = self.metadata.damaged() => Some(format!(
-                "the database {} cannot be trusted any more ({what}); check the disk, then see what \
-                 `overnight verify --data {folder}` says, and restore the folder from a backup with \
-                 `overnight restore` if it is damaged",
-                self.data.database().display(),
-                folder = self.data.path().display(),
+                "the database in {folder} cannot be trusted any more ({what}); check the disk, then \
+                 see what `overnight verify --data {folder}` says, and restore the folder from a \
+                 backup with `overnight restore` if it is damaged",
+                folder = self.settings.data.display(),
             )),
             () = seen_by_requests.cancelled() => {
                 Some("the disk did not keep what was written; check it before starting again".to_owned())

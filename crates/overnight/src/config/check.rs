@@ -9,6 +9,7 @@ use overnight_sim::settings::SimError;
 use tracing_subscriber::EnvFilter;
 
 use super::keys::check_project;
+use super::role::ProcessRole;
 use super::settings::Settings;
 use super::units::{Size, Span};
 use super::upstreams::UpstreamSection;
@@ -77,13 +78,30 @@ pub(crate) fn check(
     found.0
 }
 
+fn check_blobs(settings: &Settings, found: &mut Found) {
+    let Some(url) = &settings.blobs else {
+        return;
+    };
+    if let Err(error) = url.settings(&BTreeMap::new()) {
+        found.add("blobs", format!("must be the URL of a bucket: {error}"));
+    } else if settings.store.is_none() {
+        let message = "goes with a database on a server: name that with `--store`";
+        found.add("blobs", message);
+    }
+}
+
 fn check_store(settings: &Settings, found: &mut Found) {
     let section = &settings.postgres;
+    if settings.role != ProcessRole::All && settings.store.is_none() {
+        let message = "is one part of several processes on one database: name that with `--store`";
+        found.add("role", message);
+    }
     if let Some(url) = &settings.store
         && let Err(error) = url.settings(section)
     {
         found.add("store", format!("must be the URL of a database: {error}"));
     }
+    check_blobs(settings, found);
     for (key, span, least) in [
         ("connect_timeout", section.connect_timeout, TIMEOUT_LEAST),
         (

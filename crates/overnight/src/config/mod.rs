@@ -8,12 +8,14 @@
 //! Read [`settings`] for what there is. Every setting says its meaning and its default in one place, from
 //! which the structs, the reference in `docs/configuration.md` and `overnight config check` follow.
 
+pub(crate) mod bucket;
 pub(crate) mod check;
 pub(crate) mod errors;
 pub(crate) mod keys;
 pub(crate) mod load;
 pub(crate) mod origin;
 pub(crate) mod postgres;
+pub(crate) mod role;
 pub(crate) mod setting;
 pub(crate) mod settings;
 pub(crate) mod show;

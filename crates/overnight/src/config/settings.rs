@@ -6,8 +6,10 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use serde::de::{self, Deserializer, SeqAccess, Visitor};
 
+use super::bucket::BlobsUrl;
 use super::keys::Keys;
 use super::postgres::{PostgresSection, StoreUrl};
+use super::role::ProcessRole;
 use super::setting::{quote, section, value};
 use super::sim::SimSection;
 use super::units::{Size, Span};
@@ -24,11 +26,19 @@ section! {
         /// An address that serves `/metrics` alone (with `/health` and `/ready`), without a key; none when it is
         /// not set.
         metrics_listen: Option<String> = None;
-        /// The folder that everything is kept in. It is made when it is not there. One process at a time uses it.
+        /// What the process does: `all`, or one part of it, where several processes use one database (`store`): `api`
+        /// serves clients, `worker` runs batches and serves probes and metrics alone.
+        role: ProcessRole = ProcessRole::All;
+        /// The folder that everything is kept in. It is made when it is not there. One process at a time uses it,
+        /// unless `store` is set: then all processes on that database use one folder.
         data: PathBuf = PathBuf::from("./overnight-data");
         /// The URL of a PostgreSQL database that is used in the place of the one in the folder:
-        /// `postgres://user:password@host:5432/name`. Files and results stay in the folder.
+        /// `postgres://user:password@host:5432/name`. Files and results stay in the folder, unless `blobs` is set.
         store: Option<StoreUrl> = None;
+        /// The URL of a bucket that files and results are kept in in the place of the folder: `s3://bucket/prefix`,
+        /// `gs://bucket/prefix` or `az://container/prefix`. It goes with `store`; then nothing is kept on this machine.
+        /// Where it is and who asks is in variables of the environment: `AWS_*`, `GOOGLE_*` or `AZURE_*`.
+        blobs: Option<BlobsUrl> = None;
         /// The completion windows that a batch may ask for.
         windows: Words = Words::of(&["24h"]);
         /// Endpoints that a batch may use besides those of the Batch API, such as `/v1/rerank`.
@@ -190,7 +200,7 @@ section! {
 section! {
     /// When results are written.
     FlushSection {
-        /// The age of the oldest unrecorded result at which a flush begins.
+        /// The age of the oldest unrecorded result at which a flush begins; with a bucket two seconds at least.
         age: Span = Span::millis(500);
     }
 }

@@ -85,6 +85,23 @@ impl Output {
         }))
     }
 
+    /// Begins a file that others read while it grows, or stdout as [`Self::create`] does. What is in the file
+    /// is lost.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be written.
+    pub(crate) fn grow(path: Option<&Path>) -> anyhow::Result<Self> {
+        let Some(path) = path.filter(|path| !super::source::is_stdin(path)) else {
+            return Self::create(None);
+        };
+        let file = File::create(path).map_err(|error| unwritten(error, Some(path)))?;
+        Ok(Self(To::Pipe {
+            writer: BufWriter::with_capacity(BUFFER_BYTES, file),
+            path: path.to_owned(),
+        }))
+    }
+
     /// What errors name, and where bytes go.
     fn writer(&mut self) -> (&mut dyn Write, Option<&Path>) {
         match &mut self.0 {
@@ -175,6 +192,19 @@ mod tests {
         output.finish().unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), b"new\n");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_file_that_grows_is_read_meanwhile() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("out.jsonl");
+        let mut output = Output::grow(Some(&path)).unwrap();
+        output.put_line(b"one").unwrap();
+        output.flush().unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"one\n");
+        output.put_line(b"two").unwrap();
+        output.finish().unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"one\ntwo\n");
     }
 
     #[test]

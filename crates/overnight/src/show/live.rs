@@ -115,7 +115,7 @@ impl Row {
         let mut note = format!("ok {}  failed {}", count(completed), count(failed));
         // Writing to a string cannot fail, here and below.
         let _ = write!(note, "  in flight {}", count(progress.in_flight));
-        if let Some(limit) = progress.limit {
+        if let Some(limit) = progress.limit.filter(|limit| *limit > 0) {
             let _ = write!(note, "/{}", count(limit));
         }
         if progress.retrying > 0 {

@@ -145,9 +145,14 @@ pub(crate) fn render(registry: Registry) -> Arc<dyn Fn() -> String + Send + Sync
     })
 }
 
-/// Says whether the disk of the data folder has more free bytes than are held in reserve.
-pub(crate) fn space(data: Arc<DataFolder>, reserve: u64) -> Arc<dyn Fn() -> bool + Send + Sync> {
-    Arc::new(move || data.free_bytes().is_ok_and(|free| free > reserve))
+/// Says whether the disk of the data folder has more free bytes than are held in reserve. Without such a
+/// folder there is always room: a bucket has no end.
+pub(crate) fn space(
+    data: Option<Arc<DataFolder>>,
+    reserve: u64,
+) -> Arc<dyn Fn() -> bool + Send + Sync> {
+    let has_space = move |data: &DataFolder| data.free_bytes().is_ok_and(|free| free > reserve);
+    Arc::new(move || data.as_deref().is_none_or(has_space))
 }
 
 #[cfg(test)]

@@ -1,14 +1,17 @@
-//! Where the metadata is kept: in the data folder, or in a PostgreSQL database that the folder belongs
-//! to.
+//! Where everything is kept: in the data folder; or the metadata in a PostgreSQL database, and the blobs in
+//! a folder or a bucket that belongs to it.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
+use overnight_store::backup::is_backup;
+use overnight_store::blobs::BucketSettings;
 use overnight_store::blocking::Blocking;
 use overnight_store::folder::{DataFolder, FolderError};
 use overnight_store::postgres::PostgresSettings;
-use overnight_store::{Postgres, Sqlite, Store, StoreError, Wake};
+use overnight_store::{Blobs, Postgres, Sqlite, Store, StoreError, Wake};
 
 use crate::config::settings::Settings;
 
@@ -18,17 +21,59 @@ pub(crate) enum Metadata {
     Postgres(Postgres),
 }
 
-/// Takes the data folder, and opens the metadata in it or in the database that is set.
-pub(crate) async fn open(settings: &Settings) -> anyhow::Result<(DataFolder, Metadata)> {
+/// What a server keeps, and where.
+pub(crate) struct Kept {
+    pub(crate) metadata: Metadata,
+    pub(crate) blobs: Blobs,
+    /// The data folder, unless nothing is kept on a disk of this machine.
+    pub(crate) folder: Option<Arc<DataFolder>>,
+}
+
+/// Opens the metadata and the blobs where the settings say; other processes on a database on a server have
+/// both as well.
+pub(crate) async fn open(
+    settings: &Settings,
+    environment: &BTreeMap<String, String>,
+) -> anyhow::Result<Kept> {
     let path = &settings.data;
-    let folder = DataFolder::lock(path).map_err(|error| no_folder(path, &error))?;
-    let metadata = match &settings.store {
-        None => Metadata::Sqlite(in_folder(&folder).await?),
-        Some(url) => {
-            Metadata::Postgres(on_server(&folder, url.settings(&settings.postgres)?).await?)
-        }
+    let refused = |error: FolderError| no_folder(path, &error);
+    let Some(url) = &settings.store else {
+        refuse_backup(path)?;
+        let folder = DataFolder::lock(path).map_err(refused)?;
+        return Ok(Kept {
+            metadata: Metadata::Sqlite(in_folder(&folder).await?),
+            blobs: Blobs::folder(&folder.blobs()).with_context(|| unusable_blobs(&folder))?,
+            folder: Some(Arc::new(folder)),
+        });
     };
-    Ok((folder, metadata))
+    let database = url.settings(&settings.postgres)?;
+    if let Some(url) = &settings.blobs {
+        let bucket = url.settings(environment)?;
+        return in_bucket(database, &bucket).await;
+    }
+    refuse_backup(path)?;
+    let folder = DataFolder::share(path).map_err(refused)?;
+    Ok(Kept {
+        metadata: Metadata::Postgres(on_server(&folder, database).await?),
+        blobs: Blobs::shared_folder(&folder.blobs()).with_context(|| unusable_blobs(&folder))?,
+        folder: Some(Arc::new(folder)),
+    })
+}
+
+/// Refuses a backup: a server would begin an empty database beside it.
+fn refuse_backup(folder: &Path) -> anyhow::Result<()> {
+    if !is_backup(folder) {
+        return Ok(());
+    }
+    let shown = folder.display();
+    bail!(
+        "{shown} is a backup. Bring it back with `overnight restore --from {shown} --data FOLDER`, \
+         and serve that folder"
+    )
+}
+
+fn unusable_blobs(folder: &DataFolder) -> String {
+    format!("the folder {} cannot be used", folder.blobs().display())
 }
 
 /// Opens a database on a server, if the folder belongs to it: what a database does not name is swept
@@ -42,10 +87,8 @@ async fn on_server(data: &DataFolder, settings: PostgresSettings) -> anyhow::Res
         );
     }
     let place = settings.place();
-    let unusable = || format!("the database {place} cannot be used");
-    let postgres = Postgres::open(settings).await.with_context(unusable)?;
-    let wanted = postgres.installation().await.with_context(unusable)?;
-    let is_own = data.belongs_to(&wanted);
+    let (postgres, installation) = named(settings).await?;
+    let is_own = data.belongs_to(&installation);
     if is_own.with_context(|| format!("{shown} cannot be used"))? {
         return Ok(postgres);
     }
@@ -53,6 +96,40 @@ async fn on_server(data: &DataFolder, settings: PostgresSettings) -> anyhow::Res
         "{shown} holds what another database than {place} names: a sweep would delete it. Name that \
          database with `--store`, or another folder with `--data`"
     )
+}
+
+/// The same with a bucket in the place of the folder.
+async fn in_bucket(settings: PostgresSettings, bucket: &BucketSettings) -> anyhow::Result<Kept> {
+    let (place, shown) = (settings.place(), bucket.place());
+    let blobs = Blobs::bucket(bucket)?;
+    let (postgres, installation) = named(settings).await?;
+    let is_own = blobs.belongs_to(&installation).await;
+    let unusable = || {
+        format!(
+            "{shown} cannot be used; look at its name, and at the variables of the environment that \
+             tell where it is and who asks (AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID, ...)"
+        )
+    };
+    if !is_own.with_context(unusable)? {
+        bail!(
+            "{shown} holds what another database than {place} names: a sweep would delete it. Name \
+             that database with `--store`, or another bucket or prefix with `--blobs`"
+        );
+    }
+    Ok(Kept {
+        metadata: Metadata::Postgres(postgres),
+        blobs,
+        folder: None,
+    })
+}
+
+/// A database on a server, and the name of its installation.
+async fn named(settings: PostgresSettings) -> anyhow::Result<(Postgres, String)> {
+    let place = settings.place();
+    let unusable = || format!("the database {place} cannot be used");
+    let postgres = Postgres::open(settings).await.with_context(unusable)?;
+    let installation = postgres.installation().await.with_context(unusable)?;
+    Ok((postgres, installation))
 }
 
 async fn in_folder(data: &DataFolder) -> anyhow::Result<Sqlite> {

@@ -19,6 +19,7 @@ mod scene;
 mod watch;
 
 mod backup;
+mod bucket;
 mod cancel;
 mod damage;
 mod kill;
@@ -31,6 +32,7 @@ mod outage;
 mod poison;
 mod restart;
 mod resume;
+mod several;
 mod stop;
 mod turns;
 mod uploads;

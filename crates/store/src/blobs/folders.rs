@@ -11,12 +11,80 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use object_store::ObjectStore;
+use object_store::local::LocalFileSystem;
+
+use super::local::Local;
+use super::verified::Verified;
+use super::{Blobs, Result, error};
+use crate::blocking::Blocking;
 use crate::entries;
+
+impl Blobs {
+    /// Keeps blobs as files of that folder, which is created when it is missing.
+    ///
+    /// # Errors
+    ///
+    /// [`super::BlobError::Unavailable`] when the folder cannot be created or entered,
+    /// [`super::BlobError::NotDurable`] when the disk did not promise to keep it.
+    pub fn folder(path: &Path) -> Result<Self> {
+        Self::folder_on(path, Blocking::Pool)
+    }
+
+    /// The same for a folder that other processes use as well: what they are writing is left alone, and
+    /// so are folders below it that happen to be empty.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::folder`].
+    pub fn shared_folder(path: &Path) -> Result<Self> {
+        Self::place(path, Blocking::Pool, Folders::shared)
+    }
+
+    /// The same, its work being done as told.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::folder`].
+    pub fn folder_on(path: &Path, blocking: Blocking) -> Result<Self> {
+        Self::place(path, blocking, Folders::new)
+    }
+
+    fn place(path: &Path, blocking: Blocking, folders: fn(&Path) -> Arc<Folders>) -> Result<Self> {
+        entries::create_folder(path).map_err(error::io)?;
+        let root = path.canonicalize().map_err(error::io)?;
+        let folders = folders(&root);
+        let place = |fsync: bool| -> Result<Arc<dyn ObjectStore>> {
+            let driver = LocalFileSystem::new_with_prefix(&root).map_err(error::object)?;
+            let driver = driver.with_fsync(fsync);
+            Ok(Arc::new(Local::new(driver, Arc::clone(&folders), blocking)))
+        };
+        Ok(Self {
+            durable: place(true)?,
+            relaxed: place(false)?,
+            folders: Some(folders),
+            is_remote: false,
+            mounts: BTreeMap::new(),
+            blocking,
+            verified: Verified::default(),
+            #[cfg(any(test, feature = "conformance"))]
+            faults: None,
+        })
+    }
+}
 
 /// The folders below a root whose own entry is kept.
 pub(super) struct Folders {
     root: PathBuf,
+    usage: Use,
     state: Mutex<State>,
+}
+
+/// Who else creates and removes folders there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Use {
+    Alone,
+    Shared,
 }
 
 #[derive(Default)]
@@ -34,12 +102,23 @@ pub(super) struct Held {
 }
 
 impl Folders {
+    /// Of one process.
     pub(super) fn new(root: &Path) -> Arc<Self> {
-        let state = Mutex::default();
-        Arc::new(Self {
-            root: root.to_owned(),
-            state,
-        })
+        Self::below(root, Use::Alone)
+    }
+
+    /// Of several processes: what another one knows to be kept must stay.
+    pub(super) fn shared(root: &Path) -> Arc<Self> {
+        Self::below(root, Use::Shared)
+    }
+
+    fn below(root: &Path, usage: Use) -> Arc<Self> {
+        let (root, state) = (root.to_owned(), Mutex::default());
+        Arc::new(Self { root, usage, state })
+    }
+
+    pub(super) fn is_shared(&self) -> bool {
+        self.usage == Use::Shared
     }
 
     pub(super) fn root(&self) -> &Path {
@@ -60,8 +139,12 @@ impl Folders {
     }
 
     /// Removes the folder of a deleted file and those above it, as far as they are empty, not right
-    /// below the root, and nobody is about to write there.
+    /// below the root, and nobody is about to write there. What others are about to do nobody knows:
+    /// folders of a shared root stay.
     pub(super) fn tidy(&self, file: &Path) {
+        if self.is_shared() {
+            return;
+        }
         let folder = file.parent().unwrap_or(&self.root);
         let mut state = self.state();
         for above in self.up(folder) {

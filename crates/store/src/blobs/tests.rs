@@ -113,6 +113,38 @@ fn staging_files_of_a_killed_process_are_swept_and_nothing_else() {
 }
 
 #[test]
+fn staging_files_of_a_process_that_lives_are_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let blobs = Blobs::shared_folder(folder.path()).unwrap();
+    fs::create_dir(folder.path().join("files")).unwrap();
+    let write = |name: &str, age_hours: u64| {
+        let file = fs::File::create(folder.path().join(name)).unwrap();
+        let then = file.metadata().unwrap().modified().unwrap();
+        file.set_modified(then - std::time::Duration::from_hours(age_hours))
+            .unwrap();
+    };
+    write("files/young#1", 23);
+    write("files/old#1", 25);
+    block_on(async {
+        assert_eq!(blobs.sweep_staging().await.unwrap(), 1);
+        let young = folder.path().join("files/young#1");
+        assert_eq!(
+            blobs.staging().await.unwrap(),
+            [young.canonicalize().unwrap()]
+        );
+        // Nor is a folder removed that somebody may be about to write to.
+        fs::remove_file(young).unwrap();
+        let key: BlobKey = "segments/b/a".into();
+        blobs
+            .put(&key, vec![Bytes::from_static(b"a")])
+            .await
+            .unwrap();
+        blobs.delete(&key).await.unwrap();
+        assert!(folder.path().join("segments/b").is_dir());
+    });
+}
+
+#[test]
 fn a_blob_that_was_altered_on_the_disk_is_found() {
     let folder = tempfile::tempdir().unwrap();
     let blobs = Blobs::folder(folder.path()).unwrap();

@@ -157,3 +157,17 @@ pub async fn an_ended_batch_is_neither_held_nor_claimed(subject: Subject) {
     is_fenced(store.record(&lease, &answered(&lease, 5, 0..1)).await);
     store.release(&lease).await.unwrap();
 }
+
+/// Nobody is there to share with; and who leaves gives its batches back itself.
+pub async fn a_worker_alone_has_no_share_and_keeps_what_it_holds_when_it_leaves(subject: Subject) {
+    let store = &*subject.store;
+    let lease = claimed(store, 1).await;
+    assert_eq!(store.share(&worker("w1")).await.unwrap(), None);
+    for _ in 0..2 {
+        store.leave(&worker("w1")).await.unwrap();
+    }
+    let held = store.renew(&worker("w1"), at(2)).await.unwrap();
+    assert_eq!(held.len(), 1);
+    store.release(&lease).await.unwrap();
+    assert_eq!(claim(store, "w2", 1).await.epoch, 2);
+}

@@ -19,28 +19,49 @@ use std::time::Duration;
 use overnight_core::batch::{Lease, Status};
 use overnight_core::id::WorkerId;
 
-use super::db::Db;
+use super::db::{Db, Values};
 use super::row::{self, get, number, text, word};
 use super::{batches, hints};
 use crate::rows::BatchRow;
 use crate::rules::{int, rows};
 use crate::store::{Claim, Held, Result, StoreError};
 
-/// An idle worker shows itself when its lease has been over for this long.
-const SHOWN_EVERY: &str = "15 seconds";
-
 /// Whether a claim would change anything. Asked twice a second by each idle worker, and a read is
-/// cheaper than a transaction that changes nothing.
-pub(super) async fn is_worthwhile(db: &Db, worker: &WorkerId) -> Result<bool> {
-    let sql = format!(
-        "SELECT 1 WHERE \
+/// cheaper than a transaction that changes nothing. An idle worker shows itself before its lease is
+/// over, so that it is counted, and gets its share of what comes.
+pub(super) async fn is_worthwhile(db: &Db, worker: &WorkerId, lease: Duration) -> Result<bool> {
+    let sql = "SELECT 1 WHERE \
          EXISTS (SELECT 1 FROM batches WHERE ended_at IS NULL AND worker IS NULL) \
          OR EXISTS (SELECT 1 FROM workers WHERE until <= now() AND worker <> $1 AND EXISTS (\
              SELECT 1 FROM batches WHERE batches.worker = workers.worker)) \
          OR NOT EXISTS (SELECT 1 FROM workers WHERE worker = $1 \
-             AND until > now() - INTERVAL '{SHOWN_EVERY}')"
-    );
-    Ok(db.one(&sql, &[&worker.as_str()]).await?.is_some())
+             AND until > now() + make_interval(secs => $2))";
+    let values: Values<'_> = &[&worker.as_str(), &(lease / 2).as_secs_f64()];
+    Ok(db.one(sql, values).await?.is_some())
+}
+
+/// Only workers that will take batches count: one that ends, or whose lease is over, would leave its
+/// share lying. The batches are counted only when there is somebody to share them with.
+pub(super) async fn share(db: &Db, worker: &WorkerId) -> Result<Option<u64>> {
+    let sql = "SELECT others, CASE WHEN others = 0 THEN 0 ELSE \
+             (SELECT count(*) FROM batches WHERE worker IS NOT NULL) \
+             + (SELECT count(*) FROM batches WHERE ended_at IS NULL AND worker IS NULL) END AS open \
+         FROM (SELECT count(*) AS others FROM workers \
+             WHERE until > now() AND NOT leaving AND worker <> $1) there";
+    let Some(row) = db.one(sql, &[&worker.as_str()]).await? else {
+        return Ok(None);
+    };
+    let (others, open) = (number(&row, "others")?, number(&row, "open")?);
+    Ok((others > 0).then(|| open.div_ceil(others + 1).max(1)))
+}
+
+/// Hinted at, so that the others take what it gives back without being asked again.
+pub(super) async fn leave(db: &Db, worker: &WorkerId, channel: &str) -> Result<()> {
+    let sql = "UPDATE workers SET leaving = TRUE WHERE worker = $1 AND NOT leaving";
+    if db.change(sql, &[&worker.as_str()]).await? > 0 {
+        hints::notify(db, channel).await?;
+    }
+    Ok(())
 }
 
 pub(super) async fn claim(

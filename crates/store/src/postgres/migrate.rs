@@ -9,9 +9,10 @@ use deadpool_postgres::Object;
 use super::settings::{PostgresSettings, quoted};
 use crate::store::{Result, StoreError};
 
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     include_str!("migrations/0001_initial.sql"),
-    include_str!("migrations/0002_steering.sql"),
+    include_str!("migrations/0002_leaving_workers.sql"),
+    include_str!("migrations/0003_steering.sql"),
 ];
 
 /// How many steps this program knows: the version of the schema that it works with.

@@ -9,8 +9,8 @@ use crate::rules::to_json;
 use crate::status::{BatchProgress, UpstreamStatus};
 use crate::store::Result;
 
-/// How long behind the end of its lease a worker is believed to be there: some times as long as an
-/// idle one takes to show itself ([`super::claims`]).
+/// How long behind the end of its lease a worker is believed to be there: its database may have been
+/// away for a while.
 const PRESENT: &str = "1 minute";
 
 /// A batch that has ended, or is gone, makes no progress. A save that races with the end may leave a

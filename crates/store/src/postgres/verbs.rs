@@ -199,11 +199,12 @@ impl Store for Postgres {
     }
 
     async fn claim(&self, worker: &WorkerId, limit: usize, _at: Timestamp) -> Result<Vec<Claim>> {
-        let looked = self.glance(|db| async move { claims::is_worthwhile(&db, worker).await });
+        let lease = self.settings.lease;
+        let looked =
+            self.glance(|db| async move { claims::is_worthwhile(&db, worker, lease).await });
         if !looked.await? {
             return Ok(Vec::new());
         }
-        let lease = self.settings.lease;
         self.change(|db| async move { claims::claim(&db, worker, limit, lease).await })
             .await
     }
@@ -217,6 +218,17 @@ impl Store for Postgres {
     async fn release(&self, lease: &Lease) -> Result<()> {
         let channel = &self.settings.channel();
         self.change(|db| async move { claims::release(&db, lease, channel).await })
+            .await
+    }
+
+    async fn share(&self, worker: &WorkerId) -> Result<Option<u64>> {
+        self.glance(|db| async move { claims::share(&db, worker).await })
+            .await
+    }
+
+    async fn leave(&self, worker: &WorkerId) -> Result<()> {
+        let channel = &self.settings.channel();
+        self.change(|db| async move { claims::leave(&db, worker, channel).await })
             .await
     }
 

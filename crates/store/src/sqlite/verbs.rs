@@ -235,6 +235,15 @@ impl Store for Sqlite {
         self.write(move |db| batches::release(db, &lease)).await
     }
 
+    /// One process at a time opens the database, so there is no other worker.
+    async fn share(&self, _worker: &WorkerId) -> Result<Option<u64>> {
+        Ok(None)
+    }
+
+    async fn leave(&self, _worker: &WorkerId) -> Result<()> {
+        Ok(())
+    }
+
     async fn input(&self, batch: &BatchId, at: Timestamp) -> Result<Input> {
         let batch = batch.clone();
         self.read(move |db| batches::input(db, &batch, at)).await

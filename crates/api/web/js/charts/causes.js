@@ -12,7 +12,7 @@ export function causes(groups, total, href, chosen) {
     groups.map((group) =>
       h(
         'a',
-        { class: 'cause', href: href(group), 'data-key': `${group.code}/${group.signature}`, 'data-tone': group.retryable ? 'warn' : 'bad', 'aria-current': chosen === group.signature, title: group.signature },
+        { class: 'cause', href: href(group), 'data-key': `${group.code}/${group.signature}`, 'data-tone': group.retryable ? 'warn' : 'bad', 'aria-current': chosen === group.signature ? 'true' : null, title: group.signature },
         h('span', { class: 'text' }, group.signature),
         h('span', { class: 'count' }, compact(group.count), h('span', { class: 'muted small' }, ` · ${percent(group.count, total)}`)),
         h('span', { class: 'track' }, h('i', { vars: { '--share': `${(group.count / most) * 100}%` } })),

@@ -36,7 +36,8 @@ export function batch({ query }, draw, id, tabName) {
       [state.batch, state.progress] = await Promise.all([getBatch(id), getProgress(id)]);
       const { lines_per_second: speed, in_flight: flying, limit } = state.progress;
       note(`batch/${id}`, { rate: speed, flying, limit });
-      await Promise.all([learnFile(state), learnFailures(state), tab.refresh?.()]);
+      await Promise.all([learnFile(state), learnFailures(state)]);
+      await tab.refresh?.();
     },
     draw: () => [head(state, calls), reason(state), tabs(state, tabName), tab.draw()],
     leave: () => tab.leave?.(),

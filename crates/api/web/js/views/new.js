@@ -18,6 +18,8 @@ import { sampleFile } from './sample.js';
 export function fresh(address, draw) {
   let { query } = address;
   const state = { draw, name: null, size: 0, sent: 0, file: null, scan: null, dry: null, error: null, wish: wish(), giveUp: null, isBusy: false };
+  // What the server said of the file holds for one endpoint.
+  state.recheck = () => state.file && tryOut(state);
   const take = (file) => receive(state, file);
   const over = (event) => {
     if (!event.dataTransfer?.types.includes('Files')) return;

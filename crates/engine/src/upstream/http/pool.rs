@@ -20,6 +20,7 @@ use super::body::RequestBody;
 use super::connect::Dial;
 use super::failure::Lost;
 use super::link::{Broken, Link};
+use crate::lease::Leave;
 
 /// The connections to one upstream.
 pub(super) struct Pool {
@@ -59,6 +60,10 @@ impl Pool {
                 Some(link) => link,
                 None => self.open().await?,
             };
+            // A connection may have been long in coming.
+            if let Some(leave) = request.extensions().get::<Leave>() {
+                leave.given().await;
+            }
             match link.exchange(request).await {
                 Ok((link, response)) => {
                     let pool = Arc::clone(self);

@@ -29,6 +29,9 @@ impl HttpUpstream {
         *request.method_mut() = Method::POST;
         *request.uri_mut() = self.target.uri(&call.path);
         *request.headers_mut() = self.headers.clone();
+        if call.leave.ends() {
+            request.extensions_mut().insert(call.leave);
+        }
         let response = self.head(self.client.request(request), progress).await?;
         let (head, body) = response.into_parts();
         self.receive(

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use overnight_core::attempt::Reply;
 use overnight_engine::UpstreamPart;
+use overnight_engine::lease::Leave;
 use overnight_engine::upstream::{Call, CallBody, ModelList};
 use serde_json::json;
 use tokio::time::{Instant, timeout};
@@ -102,6 +103,7 @@ async fn answer(part: &UpstreamPart, about: &str, model: &Arc<str>) -> Check {
         path: "/v1/chat/completions".into(),
         model: Arc::clone(model),
         body: CallBody::Held(body.to_string().into()),
+        leave: Leave::default(),
     };
     let began = Instant::now();
     let Ok(received) = timeout(ANSWER_PATIENCE, part.upstream.send(call)).await else {

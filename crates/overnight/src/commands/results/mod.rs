@@ -32,7 +32,7 @@ pub(crate) struct ResultsArgs {
     /// The lines that failed, in the place of the answers.
     #[arg(long)]
     errors: bool,
-    /// Write what comes while the batch runs, until it has ended.
+    /// Write what comes while the batch runs, until it has ended; the file grows meanwhile.
     #[arg(long)]
     follow: bool,
     /// In which order: as they ended, or as the lines stand in the input.
@@ -93,7 +93,12 @@ pub(super) async fn results(args: ResultsArgs, around: &Surroundings) -> anyhow:
             .say(&format!("wrote {}", counted(made.written, "row")));
         return Ok(ExitCode::SUCCESS);
     }
-    let mut output = Output::create(args.output.as_deref())?;
+    let path = args.output.as_deref();
+    let mut output = if args.follow {
+        Output::grow(path)?
+    } else {
+        Output::create(path)?
+    };
     let bytes = match args.order {
         Order::Input => order::write(&asking, &batch, &mut output).await?,
         Order::Ended if args.follow => follow(&asking, &batch, which, &mut output).await?,

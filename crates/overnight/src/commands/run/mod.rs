@@ -199,7 +199,8 @@ impl Job<'_> {
 
     /// Whether the disk of the output has room.
     fn space(&self) -> Space {
-        let space = api::space(Arc::clone(&self.state.folder), self.settings.disk.reserve.0);
+        let folder = Some(Arc::clone(&self.state.folder));
+        let space = api::space(folder, self.settings.disk.reserve.0);
         Space::new(move || space())
     }
 

@@ -230,3 +230,52 @@ fn a_hint_of_another_process_wakes() {
         }
     });
 }
+
+#[test]
+fn the_batches_are_shared_out_among_the_workers_that_are_there_and_stay() {
+    let place = Place::new();
+    block_on(async {
+        let store = place.open().await;
+        for n in 1..=7 {
+            store.insert_batch(&batch(n)).await.unwrap();
+        }
+        let share = async |name: &str| store.share(&worker(name)).await.unwrap();
+        assert_eq!(store.claim(&worker("w1"), 5, at(9)).await.unwrap().len(), 5);
+        assert_eq!(share("w1").await, None, "nobody else is there");
+        assert_eq!(share("w2").await, Some(4), "it counts itself");
+        assert_eq!(store.claim(&worker("w2"), 2, at(9)).await.unwrap().len(), 2);
+        // One that holds nothing shows itself all the same.
+        assert!(
+            store
+                .claim(&worker("w3"), 9, at(9))
+                .await
+                .unwrap()
+                .is_empty()
+        );
+        for name in ["w1", "w2", "w3"] {
+            assert_eq!(share(name).await, Some(3), "{name}");
+        }
+        lapse(&store, "w3").await;
+        assert_eq!(share("w1").await, Some(4), "a lapsed one is not there");
+        assert!(
+            store
+                .claim(&worker("w3"), 9, at(9))
+                .await
+                .unwrap()
+                .is_empty()
+        );
+        assert_eq!(share("w1").await, Some(3), "it has shown itself again");
+        store.leave(&worker("w2")).await.unwrap();
+        assert_eq!(
+            share("w1").await,
+            Some(4),
+            "one that leaves is not counted on"
+        );
+        assert_eq!(store.renew(&worker("w2"), at(9)).await.unwrap().len(), 2);
+        assert_eq!(
+            share("w1").await,
+            Some(4),
+            "a renewal does not bring it back"
+        );
+    });
+}

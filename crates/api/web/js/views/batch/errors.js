@@ -80,7 +80,7 @@ function samples(state, group, lines) {
         h(
           'tr',
           { 'data-key': line.line, 'data-href': to(['batches', state.id, 'lines'], { line: line.line }), on: { click: click(line) } },
-          h('td', {}, h('a', { href: to(['batches', state.id, 'lines'], { line: line.line }), on: { click: click(line) } }, count(line.line))),
+          h('td', {}, h('a', { href: to(['batches', state.id, 'lines'], { line: line.line }) }, count(line.line))),
           h('td', { class: 'clip mono small' }, line.custom_id),
           h('td', { class: 'num' }, count(line.attempts)),
         ),

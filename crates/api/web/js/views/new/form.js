@@ -38,6 +38,10 @@ export function form(state, submit) {
   const set = (name) => (event) => {
     chosen[name] = event.target.value;
   };
+  const choose = (event) => {
+    set('endpoint')(event);
+    state.recheck();
+  };
   const send = (event) => {
     event.preventDefault();
     submit();
@@ -52,7 +56,7 @@ export function form(state, submit) {
         'div',
         { class: 'column' },
         field('name', 'Name', h('input', { class: 'input', id: 'name', placeholder: state.name, value: chosen.name, maxlength: 512, autocomplete: 'off', on: { input: set('name') } }), 'Kept in the metadata as name.'),
-        field('endpoint', 'Endpoint', select('endpoint', choices('endpoint'), state.wish.endpoint(), set('endpoint'))),
+        field('endpoint', 'Endpoint', select('endpoint', choices('endpoint'), state.wish.endpoint(), choose)),
         field('window', 'Completion window', select('window', choices('completion_window'), state.wish.window(), set('completion_window'))),
         metadata(state),
       ),

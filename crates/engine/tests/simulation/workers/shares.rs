@@ -1,0 +1,98 @@
+//! Batches spread over the workers that are there.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::life::Workers;
+use super::story::{BatchStory, Kind, Story, Trouble};
+use super::world::World;
+use crate::ground::{NewBatch, create};
+use crate::life::in_runtime;
+use crate::rng::Rng;
+use overnight_core::id::{BatchId, FileId};
+use overnight_core::segment::BlobKey;
+
+use crate::story::BEGIN;
+
+/// Batches that take much longer than the story.
+fn long_batches(count: u64) -> Arc<World> {
+    let mut rng = Rng::new(7);
+    let batches = (0..count).map(|_| BatchStory {
+        id: BatchId::new(BEGIN, rng.wide()),
+        file: FileId::new(BEGIN, rng.wide()),
+        blob: rng.wide(),
+        created: Duration::ZERO,
+        cancelled: None,
+        lines: 20_000,
+    });
+    let batches = batches.collect();
+    World::new(Story {
+        workers: 1,
+        batches,
+        troubles: Vec::new(),
+        slowness: 500,
+        store_faults: 0,
+        quiet: Duration::ZERO,
+        rng,
+    })
+}
+
+async fn create_all(world: &Arc<World>) {
+    for (index, story) in world.story.batches.iter().enumerate() {
+        let new = NewBatch {
+            id: story.id.clone(),
+            file: story.file.clone(),
+            blob: BlobKey::upload(story.blob),
+            window: None,
+            at: world.clock(0).now(),
+        };
+        create(&world.store, &world.blobs, new, world.input(index).0).await;
+    }
+}
+
+/// Lets so much time pass.
+async fn pass(workers: &mut Workers, time: Duration) {
+    for _ in 0..time.as_millis() / 50 {
+        workers.step().await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[test]
+fn a_new_worker_takes_its_share_and_what_a_leaving_one_gives_back_is_taken_at_once() {
+    let world = long_batches(8);
+    in_runtime(Box::pin(async {
+        create_all(&world).await;
+        let mut workers = Workers::new(&world);
+        workers.join();
+        pass(&mut workers, Duration::from_secs(2)).await;
+        assert_eq!(workers.holdings(), [8]);
+        workers.join();
+        pass(&mut workers, Duration::from_secs(6)).await;
+        assert_eq!(workers.holdings(), [4, 4]);
+        workers.join();
+        pass(&mut workers, Duration::from_secs(6)).await;
+        let mut holdings = workers.holdings();
+        holdings.sort_unstable();
+        assert_eq!(holdings, [2, 3, 3]);
+        // The others have everything as soon as the one that leaves has given it back.
+        let told = Trouble {
+            at: Duration::ZERO,
+            worker: 0,
+            kind: Kind::Told(Duration::from_mins(1)),
+        };
+        workers.meet(told).await;
+        pass(&mut workers, Duration::from_millis(600)).await;
+        assert_eq!(workers.holdings(), [4, 4]);
+        // A dead one is counted on until its lease is over.
+        let killed = Trouble {
+            kind: Kind::Killed(Duration::from_mins(1)),
+            ..told
+        };
+        workers.meet(killed).await;
+        pass(&mut workers, Duration::from_millis(5_700)).await;
+        assert_eq!(workers.holdings(), [8]);
+        workers.end().await;
+    }));
+    assert!(world.state().violations.is_empty());
+}
