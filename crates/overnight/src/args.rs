@@ -127,7 +127,7 @@ pub(crate) struct ServeArgs {
     /// The PostgreSQL database that takes the place of the one in the folder: postgres://...
     #[arg(long, value_name = "URL")]
     store: Option<String>,
-    /// The bucket that takes the place of the folder for files and results: s3://bucket/prefix, gs://... or az://...
+    /// The bucket that takes the place of the folder for files and results, such as `s3://bucket/prefix`.
     #[arg(long, value_name = "URL")]
     blobs: Option<String>,
     /// An inference server, with or without `/v1`; several may be given. `sim` is a simulated one.

@@ -46,11 +46,16 @@ struct Wanted {
     /// Only lines that failed for this cause.
     signature: Option<String>,
     overrides: Vec<Override>,
-    /// Those of the old batch when `None`.
-    metadata: Option<Option<Metadata>>,
+    /// Whether the new batch has notes of its own, in place of those of the old one.
+    has_metadata: bool,
+    metadata: Option<Metadata>,
 }
 
 /// Creates a batch of the failed lines.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "what the framework takes out of a request"
+)]
 pub(crate) async fn retry(
     State(api): State<Arc<Api>>,
     caller: Caller,
@@ -79,7 +84,11 @@ pub(crate) async fn retry(
     let now = api.clock.now();
     let spec = BatchSpec {
         input_file: file,
-        metadata: wanted.metadata.unwrap_or_else(|| old.spec.metadata.clone()),
+        metadata: if wanted.has_metadata {
+            wanted.metadata
+        } else {
+            old.spec.metadata.clone()
+        },
         ..old.spec
     };
     let new = BatchId::new(now, api.entropy.draw());
@@ -114,12 +123,14 @@ fn parse(body: &[u8]) -> Result<Wanted, ApiError> {
             value: model.get().to_owned(),
         });
     }
+    let notes = members.get("metadata");
     Ok(Wanted {
         signature: given("signature")
             .map(|signature| text("signature", signature))
             .transpose()?,
         overrides,
-        metadata: members.get("metadata").map(metadata::parse).transpose()?,
+        has_metadata: notes.is_some(),
+        metadata: notes.map(metadata::parse).transpose()?.flatten(),
     })
 }
 

@@ -73,16 +73,13 @@ pub(crate) async fn list(
         (None, Some(id)) => Some(number_of(&api, &batch, id).await?.unwrap_or(0).into()),
         (None, None) => None,
     };
-    let (rows, has_more) = match number {
-        Some(number) => {
-            let row = row_of(&api, &batch, hidden, number).await?;
-            (row.into_iter().collect(), false)
-        }
-        None => {
-            let after = u32::try_from(after).unwrap_or(u32::MAX);
-            let page = Lowest::new(after, limit.unwrap_or(PAGE_DEFAULT));
-            chosen(&api, (&batch, hidden), &wanted, page).await?
-        }
+    let (rows, has_more) = if let Some(number) = number {
+        let row = row_of(&api, &batch, hidden, number).await?;
+        (row.into_iter().collect(), false)
+    } else {
+        let after = u32::try_from(after).unwrap_or(u32::MAX);
+        let page = Lowest::new(after, limit.unwrap_or(PAGE_DEFAULT));
+        chosen(&api, (&batch, hidden), &wanted, page).await?
     };
     let input = if rows.iter().any(|row| matches!(row, Row::Pending(_))) {
         input_of(&api, &batch).await?

@@ -122,7 +122,11 @@ fn text_of(error: &Value) -> Option<String> {
             Value::Array(list) => list
                 .first()
                 .and_then(|first| text(first).or_else(|| first.get("msg").and_then(text))),
-            other => text(other),
+            Value::String(_)
+            | Value::Null
+            | Value::Bool(_)
+            | Value::Number(_)
+            | Value::Object(_) => text(value),
         })
 }
 

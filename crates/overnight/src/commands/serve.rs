@@ -268,10 +268,10 @@ impl Server {
         let maker = UpstreamMaker {
             settings: &self.settings,
             environment,
-            spool_folder: self
-                .data
-                .as_deref()
-                .map_or(Path::new(temporary), DataFolder::path),
+            spool_folder: match &self.data {
+                Some(folder) => folder.path(),
+                None => Path::new(temporary),
+            },
             descriptors: self.descriptors,
             stop,
             tasks: &self.tasks,

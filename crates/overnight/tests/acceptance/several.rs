@@ -59,7 +59,7 @@ impl Site {
     pub(crate) fn start(&self, url: &str, flags: &[&str]) -> Replica {
         let sim = Sim::start(100, &["--slots", PLACES]);
         let folder = tempfile::tempdir().unwrap();
-        let command = self.command(url, &sim.url(), folder.path(), flags);
+        let command = self.command(url, sim.url(), folder.path(), flags);
         let (process, client) = serve(command, folder.path());
         Replica {
             sim,

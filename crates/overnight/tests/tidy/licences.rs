@@ -25,8 +25,13 @@ const ALLOWED: [&str; 9] = [
 ];
 
 /// Crates that come in two versions, and why that cannot be helped today.
-const TWICE: [(&str, &str); 8] = [
+const TWICE: [(&str, &str); 10] = [
     ("base64", "the simulator is a version behind hyper-util"),
+    ("crypto-common", "of digest"),
+    (
+        "digest",
+        "object_store needs the old one, the client of PostgreSQL the new one",
+    ),
     (
         "fallible-iterator",
         "the drivers of SQLite and of PostgreSQL read with one each",

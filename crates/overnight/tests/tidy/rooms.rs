@@ -60,18 +60,18 @@ const KEPT: [(&str, &[&str], &str); 20] = [
     ("tower", &["api"], "the HTTP surface is one room"),
     (
         "hyper",
-        &["engine", "overnight", "sim"],
+        &["engine", "overnight", "sim", "store"],
         "HTTP by hand is for the two ends of a line",
     ),
     (
         "hyper-util",
-        &["bench", "engine", "overnight", "sim"],
+        &["bench", "engine", "overnight", "sim", "store"],
         "HTTP by hand is for the two ends of a line",
     ),
     (
         "hyper-rustls",
-        &["engine", "overnight"],
-        "requests are sent by the upstream, and by the client of the commands",
+        &["engine", "overnight", "store"],
+        "requests are sent by the upstream, by the client of the commands, and to buckets",
     ),
     (
         "rustls",
@@ -162,8 +162,12 @@ const PLACES: [(&str, &[&str], &str); 17] = [
     ),
     (
         "hyper_util::client",
-        &["crates/engine/src/upstream/http/", CLIENT],
-        "one room sends requests to upstreams, one to servers",
+        &[
+            "crates/engine/src/upstream/http/",
+            CLIENT,
+            "crates/store/src/blobs/bucket/",
+        ],
+        "one room sends requests to upstreams, one to servers, one to buckets",
     ),
     (
         "hyper::client",

@@ -212,14 +212,12 @@ impl Blobs {
     /// [`super::BlobError::Unavailable`] when the bucket does not answer, or refuses.
     pub async fn belongs_to(&self, installation: &str) -> Result<bool> {
         let mark = ObjectPath::from(MARK);
-        match self.owner(&mark).await? {
-            Some(owner) => return Ok(owner == installation),
-            None => {
-                let mut found = self.durable.list(None);
-                if found.try_next().await.map_err(error::list)?.is_some() {
-                    return Ok(false);
-                }
-            }
+        if let Some(owner) = self.owner(&mark).await? {
+            return Ok(owner == installation);
+        }
+        let mut found = self.durable.list(None);
+        if found.try_next().await.map_err(error::list)?.is_some() {
+            return Ok(false);
         }
         let name = PutPayload::from(installation.to_owned());
         let put = self.durable.put_opts(&mark, name, PutMode::Create.into());

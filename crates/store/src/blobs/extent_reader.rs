@@ -33,7 +33,8 @@ struct Piece {
 }
 
 /// Reads those bytes of a file that lie in a range, in pieces of at most [`PIECE_BYTES`] unless told
-/// otherwise, and four times as many from a bucket. While the reader works on one piece, the next is being read: at most two are held.
+/// otherwise, and four times as many from a bucket. While the reader works on one piece, the next is
+/// being read: at most two are held.
 pub struct ExtentReader {
     blobs: Blobs,
     extents: VecDeque<PlacedExtent>,

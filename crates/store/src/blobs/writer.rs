@@ -10,9 +10,9 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::{Result, error, path};
 
-/// A blob that is being written. It holds about 1 MiB at most, or 8 MiB for a bucket. Dropped before [`Self::finish`], it
-/// leaves nothing under its key; what the folder had of it goes with it, or with the next
-/// [`super::Blobs::sweep_staging`].
+/// A blob that is being written. It holds about 1 MiB at most, or 8 MiB for a bucket. Dropped before
+/// [`Self::finish`], it leaves nothing under its key; what the folder had of it goes with it, or with the
+/// next [`super::Blobs::sweep_staging`].
 pub struct BlobWriter {
     place: Arc<dyn ObjectStore>,
     key: BlobKey,

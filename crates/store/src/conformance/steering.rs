@@ -64,6 +64,7 @@ pub async fn what_sends_nothing_any_more_is_not_paused(subject: Subject) {
 }
 
 /// Filters go together; text is looked for in ids, values of metadata and names of input files.
+#[expect(clippy::too_many_lines, reason = "a list of questions to one store")]
 pub async fn batches_are_found_by_status_text_and_parent(subject: Subject) {
     let store = &*subject.store;
     completed(store, 1).await;

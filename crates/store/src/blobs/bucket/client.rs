@@ -31,7 +31,7 @@ use tokio::time::{Instant, Sleep, sleep, timeout};
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long it may take until an answer begins, the request's body included.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
+const HEAD_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// How long an answer may bring nothing.
 const SILENCE_MAX: Duration = Duration::from_secs(20);
