@@ -180,6 +180,15 @@ fn until_all_claimed(replica: &Replica, batches: &[(String, Lines)]) {
     });
 }
 
+/// Gives work until a process does some of it, which had been asked for so many lines before.
+fn until_it_works_again(replica: &Replica, before: u64) {
+    until("it works again", || {
+        let more = submit(&replica.client, 2, 40);
+        check_all(&replica.client, &more);
+        replica.received() > before
+    });
+}
+
 #[test]
 fn batches_spread_over_the_processes_and_those_of_a_killed_one_are_taken_over() {
     let database = Shared::find(Version::Newest).unwrap();
@@ -238,10 +247,7 @@ fn a_process_that_was_stopped_beyond_its_lease_sends_nothing_when_it_goes_on() {
     });
     check_all(&second.client, &batches);
     assert_eq!(first.received(), before, "{}", first.process.stderr());
-    // It is as good as any other from then on.
-    let more = submit(&first.client, 2, 60);
-    check_all(&first.client, &more);
-    until("it works again", || first.received() > before);
+    until_it_works_again(&first, before);
     first.end();
     second.end();
 }
@@ -271,9 +277,7 @@ async fn a_process_that_is_cut_off_from_the_database_stops_sending_and_goes_on_a
     database.stop(Stop::Crash).unwrap();
     database.start_again().unwrap();
     check_all(&near.client, &batches);
-    let more = submit(&near.client, 2, 60);
-    check_all(&near.client, &more);
-    until("it works again", || far.received() > before);
+    until_it_works_again(&far, before);
 }
 
 #[test]
