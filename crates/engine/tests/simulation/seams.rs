@@ -54,6 +54,8 @@ impl Plan for StoreSeam {
         {
             if let Some(index) = state.batch_of(&lease.batch) {
                 state.leases.insert(index, lease.clone());
+                // Unlike a late record of a former try, which comes in the midst of another flush.
+                state.batches[index].life.flushing = false;
             }
             state.recorded(lease, segment);
         }
@@ -134,10 +136,10 @@ impl Plan for BlobSeam {
     }
 }
 
+/// The batch of a segment's blob, whose name begins with it.
 fn batch_of_segment(state: &State, call: &Call<'_>) -> Option<usize> {
-    let mut parts = call.blob?.split('/');
-    let batch = parts.next().filter(|part| *part == "segments");
-    batch.and_then(|_| state.batch_of(&parts.next()?.into()))
+    let name = call.blob?.strip_prefix("segments/")?;
+    state.batch_of(&name.split('-').next()?.into())
 }
 
 /// What goes wrong by chance, so many times in a thousand.

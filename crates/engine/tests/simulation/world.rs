@@ -335,7 +335,6 @@ impl State {
             return;
         };
         let fate = &mut self.batches[index];
-        fate.life.flushing = false;
         for line in segment.lines.iter() {
             fate.recorded.insert(line);
             fate.life.unrecorded.remove(&line);
