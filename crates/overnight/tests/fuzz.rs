@@ -76,7 +76,7 @@ fn the_description_is_valid_and_has_the_official_shapes() {
 #[test]
 fn no_answer_is_off_the_official_description() {
     let output = run(&TestServer::with_sim(), None, &["run.py", "official"]);
-    check_passed(&output, &["Tested: 15\n", "No issues found"]);
+    check_passed(&output, &["Tested: 16\n", "No issues found"]);
 }
 
 #[test]

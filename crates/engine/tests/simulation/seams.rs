@@ -23,6 +23,12 @@ impl Plan for StoreSeam {
             chance(&mut state, rate)
         });
         noted(&mut state, call, fault);
+        if let (Some((lease, _)), Fault::Slow(pause) | Fault::Late(pause)) = (call.segment, fault) {
+            let answered_at = state.now() + pause;
+            if let Some(index) = state.batch_of(&lease.batch) {
+                state.batches[index].life.answered_at = answered_at;
+            }
+        }
         if self.0.plant == Some(SeamPlant::DoneBeforeRecord)
             && call.verb == "record"
             && fault == Fault::Fail

@@ -64,6 +64,8 @@ pub(crate) struct BatchLife {
     /// Lines with an outcome that no segment names yet.
     pub(crate) unrecorded: BTreeSet<u32>,
     pub(crate) flushing: bool,
+    /// When the last record is answered, which may be long after it was done.
+    pub(crate) answered_at: Duration,
     /// How many outcomes came since the flush began.
     pub(crate) since_flush: u64,
 }
@@ -218,7 +220,8 @@ impl World {
         state.note(|| "the life has ended".to_owned());
         for index in 0..state.batches.len() {
             let life = std::mem::take(&mut state.batches[index].life);
-            if let Some(violation) = life.sends_too_much_again() {
+            let now = state.now();
+            if let Some(violation) = life.sends_too_much_again(now) {
                 state.violated(format!("batch {index}: {violation}"));
             }
         }
@@ -230,9 +233,10 @@ impl World {
 impl BatchLife {
     /// What waits to be recorded when a life ends suddenly is sent again: no more than two flushes
     /// full, and what came while one of them was under way.
-    fn sends_too_much_again(&self) -> Option<String> {
+    fn sends_too_much_again(&self, now: Duration) -> Option<String> {
         let flush = self.in_flight_max.max(32);
-        let meanwhile = if self.flushing { self.since_flush } else { 0 };
+        let is_under_way = self.flushing || now <= self.answered_at;
+        let meanwhile = if is_under_way { self.since_flush } else { 0 };
         let lost = self.unrecorded.len() as u64;
         (lost > 2 * flush + meanwhile).then(|| {
             format!(
