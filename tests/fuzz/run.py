@@ -133,7 +133,8 @@ def make_objects():
     part = post(f"/v1/uploads/{whole}/parts", files={"data": ("a", b"0123456789")})
     return {
         "files": files,
-        "batches": [completed["id"], failed["id"], cancelled],
+        # The last was cancelled for sure, the third unless it ended before.
+        "batches": [completed["id"], failed["id"], cancelled, retried],
         "open_batches": paused,
         "retried_batches": [retried],
         "deleted_batches": deleted,
