@@ -59,16 +59,19 @@ def before_call(_context, case, _kwargs):
         case.path_parameters = dict.fromkeys(case.path_parameters, whole["id"])
         case.body = {"part_ids": [whole["part"]]}
         return
+    if case.path.endswith("/retry") and pick([None], (case.body, case.path_parameters)) is None:
+        # A cause that was made up is nobody's, and a key that was is another request's by then.
+        retried = OBJECTS["retried_batches"][0]
+        case.path_parameters = dict.fromkeys(case.path_parameters, retried)
+        case.body = {}
+        if case.headers:
+            case.headers.pop("Idempotency-Key", None)
+        return
     choices = named_in(case.method, case.path)
     for name, value in (case.path_parameters or {}).items():
         case.path_parameters[name] = pick([1] if name == "number" else choices, value)
     if isinstance(case.body, dict) and "input_file_id" in case.body:
         case.body["input_file_id"] = pick(OBJECTS["files"], case.body["input_file_id"])
-    if case.path.endswith("/retry") and isinstance(case.body, dict):
-        # A cause that was made up is nobody's, and a key that was is another request's by then.
-        case.body = pick([{}], case.body)
-        if case.headers and pick([None], case.body) is None:
-            case.headers.pop("Idempotency-Key", None)
     after = (case.query or {}).get("after")
     if after is not None:
         listed = case.path.rsplit("/", 1)[-1]
