@@ -48,6 +48,7 @@ mod tests;
 
 pub use api::{Api, Ready};
 pub use auth::{Access, Peer};
+pub use description::default_description;
 pub use gates::GateLimits;
 pub use keys::{ApiKey, KeyHash, Keyring, NotAHash, Role, new_key};
 pub use loopback::Browsers;

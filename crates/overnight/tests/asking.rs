@@ -379,6 +379,11 @@ fn the_reference_of_the_command_line_is_what_the_commands_say() {
         fs::read_to_string(written).unwrap() == run(&["manual", "--markdown"]),
         "docs/cli.md is out of date: overnight manual --markdown > docs/cli.md"
     );
+    let written = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/api-reference.md");
+    assert!(
+        fs::read_to_string(written).unwrap() == run(&["manual", "--api"]),
+        "docs/api-reference.md is out of date: overnight manual --api > docs/api-reference.md"
+    );
     run(&["manual", "--to", "pages"]);
     let page = fs::read_to_string(folder.path().join("pages/overnight-submit.1")).unwrap();
     assert!(page.contains("overnight\\-submit"), "{page}");

@@ -21,6 +21,8 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
+use overnight_core::id::ProjectId;
+use overnight_core::time::Timestamp;
 use serde_json::{Map, Value, json};
 
 use self::operation::Operation;
@@ -33,6 +35,15 @@ use crate::settings::ApiSettings;
 /// `GET /openapi.json`
 pub(crate) async fn openapi(State(api): State<Arc<Api>>) -> Result<Response, ApiError> {
     json::pretty(&document(&api.settings, &api.access))
+}
+
+/// What `GET /openapi.json` answers on a server with nothing configured: for documents about the surface.
+#[must_use]
+pub fn default_description() -> Value {
+    document(
+        &ApiSettings::new(Timestamp::from_seconds(0)),
+        &Access::Open(ProjectId::default_project()),
+    )
 }
 
 /// What one room of the surface adds to the document.

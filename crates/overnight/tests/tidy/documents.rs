@@ -6,6 +6,9 @@ use super::tree::{File, ends_in, files, names, root, text};
 /// The most lines of a decision record.
 const DECISION_LINES_MAX: usize = 60;
 
+/// The table of contents of the site, whose parts are titles to what builds it.
+const CONTENTS: &str = "docs/SUMMARY.md";
+
 /// A line of a document, outside of code.
 struct Prose<'a> {
     number: usize,
@@ -35,8 +38,8 @@ fn prose(file: &File) -> Vec<Prose<'_>> {
 #[test]
 fn a_document_has_one_title_and_begins_with_it() {
     let mut found = Findings::of("A document begins with its one `# Title`.");
-    for file in documents() {
-        let titles = prose(&file)
+    for file in documents().iter().filter(|file| file.path != CONTENTS) {
+        let titles = prose(file)
             .iter()
             .filter(|line| line.text.starts_with("# "))
             .count();
@@ -104,6 +107,22 @@ fn headings(text: &str) -> Vec<String> {
             .collect::<String>()
     };
     titles.map(slug).collect()
+}
+
+#[test]
+fn every_page_is_in_the_table_of_contents_once() {
+    let mut found = Findings::of("docs/SUMMARY.md names every page in docs, once.");
+    let contents = text(CONTENTS);
+    for file in documents() {
+        let Some(page) = file.path.strip_prefix("docs/") else {
+            continue;
+        };
+        let times = contents.matches(&format!("]({page})")).count();
+        if file.path != CONTENTS && times != 1 {
+            found.add(&file.path, format!("it is there {times} times"));
+        }
+    }
+    found.check();
 }
 
 #[test]

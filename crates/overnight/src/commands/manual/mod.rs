@@ -1,6 +1,9 @@
-//! `overnight manual`: the reference of the command line, as pages for `man` or as one document.
+//! `overnight manual`: the reference of the command line, as pages for `man` or as one document, and that of
+//! the HTTP API.
 
 mod markdown;
+mod routes;
+mod shapes;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -25,6 +28,9 @@ pub(crate) struct ManualArgs {
     /// One document in Markdown.
     #[arg(long)]
     markdown: bool,
+    /// The routes of the HTTP API in the place of the commands, as one document in Markdown.
+    #[arg(long, conflicts_with_all = ["to", "markdown"])]
+    api: bool,
     #[command(flatten)]
     voice: VoiceArgs,
 }
@@ -46,7 +52,9 @@ pub(super) fn manual(args: &ManualArgs, around: &Surroundings) -> anyhow::Result
         return Ok(ExitCode::SUCCESS);
     }
     let mut output = Output::create(None)?;
-    if args.markdown {
+    if args.api {
+        output.put(routes::document(&overnight_api::default_description()).as_bytes())?;
+    } else if args.markdown {
         output.put(markdown::document(&command).as_bytes())?;
     } else {
         output.put(&page(&command)?)?;
