@@ -24,7 +24,7 @@ import time
 
 import pyte
 
-COLUMNS, ROWS = 100, 16
+COLUMNS, ROWS = 100, 13
 # How often the screen is looked at, and how long the last frame stands, in seconds.
 LOOK, LAST = 0.25, 5.0
 CELL, LINE, EDGE, HEAD = 8.4, 19, 16, 34

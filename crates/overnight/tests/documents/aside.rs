@@ -17,8 +17,14 @@ const KINDS: [Kind; 9] = [
                  the other tests use what was built",
         blocks: &[
             ("README.md", "cargo install --path crates/overnight"),
-            ("docs/quickstart.md", "cargo install --path crates/overnight"),
-            ("docs/deploying.md", "scripts/package static     # a binary that needs nothing of the system that it runs on"),
+            (
+                "docs/quickstart.md",
+                "cargo install --path crates/overnight",
+            ),
+            (
+                "docs/deploying.md",
+                "scripts/package static     # a binary that needs nothing of the system that it runs on",
+            ),
         ],
     },
     Kind {
@@ -48,7 +54,10 @@ const KINDS: [Kind; 9] = [
         reason: "starts an inference server that needs a GPU, a container or a download of \
                  gigabytes; a simulator stands in for it",
         blocks: &[
-            ("docs/quickstarts/vllm.md", "vllm serve Qwen/Qwen2.5-0.5B-Instruct"),
+            (
+                "docs/quickstarts/vllm.md",
+                "vllm serve Qwen/Qwen2.5-0.5B-Instruct",
+            ),
             (
                 "docs/quickstarts/sglang.md",
                 "python -m sglang.launch_server --model-path Qwen/Qwen2.5-0.5B-Instruct --port 30000 --enable-metrics",
@@ -57,7 +66,10 @@ const KINDS: [Kind; 9] = [
                 "docs/quickstarts/llama-cpp.md",
                 "llama-server --model model.gguf --alias model.gguf --port 8000 --parallel 8 --metrics",
             ),
-            ("docs/quickstarts/ollama.md", "OLLAMA_NUM_PARALLEL=4 ollama serve"),
+            (
+                "docs/quickstarts/ollama.md",
+                "OLLAMA_NUM_PARALLEL=4 ollama serve",
+            ),
             ("docs/quickstarts/ollama.md", "ollama pull qwen2.5:0.5b"),
             (
                 "docs/quickstarts/tgi.md",
@@ -68,12 +80,21 @@ const KINDS: [Kind; 9] = [
                 "docs/migrating/from-vllm-run-batch.md",
                 "vllm run-batch -i requests.jsonl -o answers.jsonl --model Qwen/Qwen2.5-0.5B-Instruct",
             ),
-            ("docs/migrating/from-vllm-run-batch.md", "vllm serve Qwen/Qwen2.5-0.5B-Instruct"),
+            (
+                "docs/migrating/from-vllm-run-batch.md",
+                "vllm serve Qwen/Qwen2.5-0.5B-Instruct",
+            ),
         ],
     },
     Kind {
         reason: "fetches a package; `scripts/fetch-clients` has fetched it",
-        blocks: &[("docs/clients/openai-node.md", "npm install openai")],
+        blocks: &[
+            ("docs/clients/openai-node.md", "npm install openai"),
+            ("docs/clients/openai-python.md", "pip install openai"),
+            ("docs/clients/langchain.md", "pip install langchain-core"),
+            ("docs/clients/instructor.md", "pip install instructor"),
+            ("docs/migrating/from-asyncio.md", "pip install openai"),
+        ],
     },
     Kind {
         reason: "installs a service on the system",
@@ -114,7 +135,7 @@ const KINDS: [Kind; 9] = [
     },
     Kind {
         reason: "sets a size that takes minutes; the story sets a smaller one",
-        blocks: &[("docs/recipes/million-lines.md", "N=1000000")],
+        blocks: &[("docs/recipes/million-lines.md", "export N=1000000")],
     },
 ];
 

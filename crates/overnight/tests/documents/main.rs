@@ -69,20 +69,29 @@ fn every_command_of_every_page_works() {
 fn what_is_not_run_is_there_and_every_block_says_what_it_is() {
     let pages = Page::all();
     let run: usize = pages.iter().map(|page| runnable(page).len()).sum();
-    assert!(run > 60, "the pages are not understood any more: {run} blocks");
+    assert!(
+        run > 60,
+        "the pages are not understood any more: {run} blocks"
+    );
     for (path, first_line) in aside::names() {
         let page = pages.iter().find(|page| page.path == path);
         let is_there = page.is_some_and(|page| {
             let mut blocks = page.blocks.iter();
             blocks.any(|block| block.first_line() == first_line)
         });
-        assert!(is_there, "{path} has no block that begins with {first_line:?}");
+        assert!(
+            is_there,
+            "{path} has no block that begins with {first_line:?}"
+        );
     }
     for page in &pages {
         for block in &page.blocks {
             let place = format!("{}:{}", page.path, block.line);
             let name = &block.name;
-            assert!(block.language != Language::Unknown, "{place}: what is {name:?}?");
+            assert!(
+                block.language != Language::Unknown,
+                "{place}: what is {name:?}?"
+            );
             if block.language == Language::Json {
                 let value = serde_json::from_str::<serde_json::Value>(&block.text);
                 assert!(value.is_ok(), "{place}: {value:?}");

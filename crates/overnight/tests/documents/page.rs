@@ -100,7 +100,11 @@ fn walk(folder: &Path, below: &str, paths: &mut Vec<String>) {
         let path = format!("{below}{name}");
         if entry.file_type().unwrap().is_dir() {
             walk(&entry.path(), &format!("{path}/"), paths);
-        } else if entry.path().extension().is_some_and(|ending| ending == "md") {
+        } else if entry
+            .path()
+            .extension()
+            .is_some_and(|ending| ending == "md")
+        {
             paths.push(path);
         }
     }
@@ -115,7 +119,10 @@ fn blocks(text: &str) -> Vec<Block> {
         match open.take() {
             Some((block, _)) if fence.trim_end() == "```" => blocks.push(block),
             Some((mut block, margin)) => {
-                let rest = line.char_indices().nth(margin).map_or("", |(at, _)| &line[at..]);
+                let rest = line
+                    .char_indices()
+                    .nth(margin)
+                    .map_or("", |(at, _)| &line[at..]);
                 block.text.push_str(rest);
                 block.text.push('\n');
                 open = Some((block, margin));
@@ -142,7 +149,10 @@ fn blocks_are_found_where_they_are() {
     let text = "# A\n```sh\none \\\n  two\n```\n- b\n\n  ```toml\n  c = 1\n\n  ```\n";
     let found = blocks(text);
     assert_eq!(found.len(), 2);
-    assert_eq!((found[0].line, found[0].text.as_str()), (2, "one \\\n  two\n"));
+    assert_eq!(
+        (found[0].line, found[0].text.as_str()),
+        (2, "one \\\n  two\n")
+    );
     assert_eq!(found[0].language, Language::Shell);
     assert_eq!((found[1].line, found[1].text.as_str()), (8, "c = 1\n\n"));
     assert_eq!(found[1].language, Language::Toml);

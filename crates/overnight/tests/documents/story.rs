@@ -34,13 +34,38 @@ begin() {
 
 /// Inference servers that the reader of a page has, where the page says how to start one and the tests
 /// cannot: the page, where it listens, and its model.
-const STAND_INS: [(&str, &str, &str); 9] = [
+const STAND_INS: [(&str, &str, &str); 10] = [
     ("README.md", "127.0.0.1:8000", "my-model"),
-    ("docs/quickstarts/vllm.md", "127.0.0.1:8000", "Qwen/Qwen2.5-0.5B-Instruct"),
-    ("docs/quickstarts/sglang.md", "127.0.0.1:30000", "Qwen/Qwen2.5-0.5B-Instruct"),
-    ("docs/quickstarts/llama-cpp.md", "127.0.0.1:8000", "model.gguf"),
-    ("docs/quickstarts/ollama.md", "127.0.0.1:11434", "qwen2.5:0.5b"),
-    ("docs/quickstarts/tgi.md", "127.0.0.1:3000", "Qwen/Qwen2.5-0.5B-Instruct"),
+    (
+        "docs/quickstarts/vllm.md",
+        "127.0.0.1:8000",
+        "Qwen/Qwen2.5-0.5B-Instruct",
+    ),
+    (
+        "docs/quickstarts/sglang.md",
+        "127.0.0.1:30000",
+        "Qwen/Qwen2.5-0.5B-Instruct",
+    ),
+    (
+        "docs/quickstarts/llama-cpp.md",
+        "127.0.0.1:8000",
+        "model.gguf",
+    ),
+    (
+        "docs/quickstarts/ollama.md",
+        "127.0.0.1:11434",
+        "qwen2.5:0.5b",
+    ),
+    (
+        "docs/quickstarts/tgi.md",
+        "127.0.0.1:3000",
+        "Qwen/Qwen2.5-0.5B-Instruct",
+    ),
+    (
+        "docs/migrating/from-vllm-run-batch.md",
+        "127.0.0.1:8000",
+        "Qwen/Qwen2.5-0.5B-Instruct",
+    ),
     ("docs/recipes/slurm.md", "127.0.0.1:8000", "my-model"),
     ("docs/recipes/nightly.md", "127.0.0.1:8000", "my-model"),
     ("docs/recipes/sharing-gpus.md", "127.0.0.1:8000", "my-model"),
@@ -61,16 +86,28 @@ pub(crate) fn tell(path: &str, blocks: &[&Block]) -> Result<(), String> {
     fs::write(home.join(".curlrc"), "fail-with-body\nsilent\nshow-error\n").unwrap();
     let desk = folder.path().join("desk");
     fs::create_dir(&desk).unwrap();
-    symlink(root().join("tests/node/node_modules"), desk.join("node_modules")).unwrap();
+    symlink(
+        root().join("tests/node/node_modules"),
+        desk.join("node_modules"),
+    )
+    .unwrap();
     let output = Command::new("unshare")
         .args(["--net", "--pid", "--fork", "--kill-child", "--mount-proc"])
-        .args(["timeout", "--foreground", PATIENCE_SECONDS, "bash", "-eu", "../story.sh"])
+        .args([
+            "timeout",
+            "--foreground",
+            PATIENCE_SECONDS,
+            "bash",
+            "-eu",
+            "../story.sh",
+        ])
         .current_dir(&desk)
         .env_clear()
         .env("HOME", &home)
         .env("PATH", search_path(folder.path()))
         .env("LANG", "C.UTF-8")
-        .env("PYTHONDONTWRITEBYTECODE", "1")
+        // The size of what is named in `aside` as too large.
+        .env("N", "2000")
         .stdin(Stdio::null())
         .output()
         .unwrap();
@@ -101,14 +138,21 @@ fn search_path(folder: &Path) -> String {
     let python = root().join("target/parts/python-pages/bin");
     assert!(python.exists(), "run scripts/fetch-clients first");
     let python: PathBuf = python.canonicalize().unwrap();
-    format!("{}:{}:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", bin.display(), python.display())
+    format!(
+        "{}:{}:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
+        bin.display(),
+        python.display()
+    )
 }
 
 /// The whole story as one script, each block behind a line that says where it stands.
 fn script(path: &str, blocks: &[&Block]) -> String {
     let mut script = format!("exec 2>&1{HEAD}");
     for (_, listen, model) in STAND_INS.iter().filter(|(page, ..)| *page == path) {
-        let _ = writeln!(script, "begin sim overnight sim --listen {listen} --models {model}");
+        let _ = writeln!(
+            script,
+            "begin sim overnight sim --listen {listen} --models {model}"
+        );
     }
     for block in blocks {
         let _ = writeln!(script, "echo '== {path}:{}'", block.line);
@@ -124,7 +168,10 @@ fn script(path: &str, blocks: &[&Block]) -> String {
 }
 
 fn program(script: &mut String, command: &str, text: &str) {
-    let _ = write!(script, "{command} <<'END OF THE BLOCK'\n{text}END OF THE BLOCK\n");
+    let _ = write!(
+        script,
+        "{command} <<'END OF THE BLOCK'\n{text}END OF THE BLOCK\n"
+    );
 }
 
 /// A block whose commands that go on are begun, and not waited for.

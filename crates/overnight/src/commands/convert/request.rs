@@ -1,10 +1,11 @@
 //! Makes the requests of an input file from texts that are filled in.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
-use serde::Serialize;
+use serde::ser::{Serialize, SerializeMap as _, Serializer};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use super::template::Template;
@@ -56,12 +57,32 @@ fn parse_set(text: &str) -> Result<(String, Value), String> {
 }
 
 /// One line of an input file.
-#[derive(Serialize)]
+#[derive(serde::Serialize)]
 struct Line<'a> {
     custom_id: &'a str,
     method: &'static str,
     url: &'a str,
-    body: &'a Map<String, Value>,
+    body: &'a Body<'a>,
+}
+
+/// The body of a request.
+struct Body<'a> {
+    keys: Map<String, Value>,
+    /// What asks for answers of a schema, and under which key.
+    schema: Option<&'a (&'static str, Box<RawValue>)>,
+}
+
+impl Serialize for Body<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        for (key, value) in &self.keys {
+            map.serialize_entry(key, value)?;
+        }
+        if let Some((key, value)) = self.schema {
+            map.serialize_entry(key, value)?;
+        }
+        map.end()
+    }
 }
 
 /// Makes and writes requests.
@@ -71,6 +92,8 @@ pub(super) struct Requests {
     user: Template,
     /// What all bodies have.
     fixed: Map<String, Value>,
+    /// What asks for answers of a schema, its keys in the order of the file: engines answer in that order.
+    schema: Option<(&'static str, Box<RawValue>)>,
     ids: BTreeSet<LineId>,
     line_bytes_max: u64,
     output: Output,
@@ -98,19 +121,15 @@ impl Requests {
         let system = args.system.as_deref();
         let system = system.map(|text| Template::parse("--system", text, names));
         let mut fixed = Map::from_iter([("model".to_owned(), Value::from(model))]);
-        if let Some(path) = &args.schema {
-            let text = std::fs::read_to_string(path)
-                .with_context(|| format!("--schema: {} cannot be read", path.display()))?;
-            let schema = serde_json::from_str(&text)
-                .with_context(|| format!("--schema: {} is no JSON", path.display()))?;
-            let (key, value) = schema_of(&args.endpoint, &schema)?;
-            fixed.insert(key.to_owned(), value);
-        }
         fixed.extend(args.set.iter().cloned());
+        let schema = args.schema.as_deref();
+        let schema = schema.map(|path| read_schema(&args.endpoint, path));
+        let schema = schema.transpose()?;
         Ok(Self {
             user: Template::parse("--user", &user, names)?,
             system: system.transpose()?,
             endpoint: args.endpoint.clone(),
+            schema: schema.filter(|(key, _)| !fixed.contains_key(*key)),
             fixed,
             ids: BTreeSet::new(),
             line_bytes_max: Settings::default().limits.line_bytes_max.0,
@@ -133,7 +152,10 @@ impl Requests {
         if !self.ids.insert(LineId::of(id)) {
             bail!("the {ID_KEY} `{id}` is there twice; name another column with --id");
         }
-        let body = self.body(values, image)?;
+        let body = Body {
+            keys: self.body(values, image)?,
+            schema: self.schema.as_ref(),
+        };
         let line = serde_json::to_vec(&Line {
             custom_id: id,
             method: "POST",
@@ -212,20 +234,65 @@ impl Requests {
     }
 }
 
-/// What asks for answers of a schema: the key of the body and its value.
-fn schema_of(endpoint: &str, schema: &Value) -> Result<(&'static str, Value), UsageError> {
-    let named = json!({ "name": "answer", "schema": schema, "strict": true });
-    match endpoint {
-        CHAT => Ok((
+/// What asks for answers of the schema in a file: the key of the body and its value.
+fn read_schema(endpoint: &str, path: &Path) -> anyhow::Result<(&'static str, Box<RawValue>)> {
+    let shown = path.display();
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("--schema: {shown} cannot be read"))?;
+    let schema: &RawValue = serde_json::from_str(text.trim())
+        .with_context(|| format!("--schema: {shown} is no JSON"))?;
+    let schema = without_spaces(schema.get());
+    let named = format!(r#""name":"answer","schema":{schema},"strict":true"#);
+    let (key, value) = match endpoint {
+        CHAT => (
             "response_format",
-            json!({ "type": "json_schema", "json_schema": named }),
-        )),
-        RESPONSES => {
-            let format = json!({
-                "type": "json_schema", "name": "answer", "schema": schema, "strict": true,
-            });
-            Ok(("text", json!({ "format": format })))
+            format!(r#"{{"type":"json_schema","json_schema":{{{named}}}}}"#),
+        ),
+        RESPONSES => (
+            "text",
+            format!(r#"{{"format":{{"type":"json_schema",{named}}}}}"#),
+        ),
+        other => {
+            let text = format!("--schema: {other} has no schemas");
+            return Err(UsageError(text).into());
         }
-        other => Err(UsageError(format!("--schema: {other} has no schemas"))),
+    };
+    Ok((key, RawValue::from_string(value)?))
+}
+
+/// JSON without the spaces and line ends between its values, which a line could not hold.
+fn without_spaces(json: &str) -> String {
+    let (mut in_text, mut is_escaped) = (false, false);
+    json.chars()
+        .filter(|letter| {
+            let is_kept = in_text || !letter.is_ascii_whitespace();
+            if *letter == '"' && !is_escaped {
+                in_text = !in_text;
+            }
+            is_escaped = in_text && *letter == '\\' && !is_escaped;
+            is_kept
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_schema_keeps_the_order_of_its_keys_and_fits_in_a_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("schema.json");
+        let text = "{\n  \"z\": \"a \\\" b\",\r\n\t\"a\": [1, 2e9]\n}\n";
+        std::fs::write(&path, text).unwrap();
+        let (key, value) = read_schema(CHAT, &path).unwrap();
+        let expected = r#"{"type":"json_schema","json_schema":{"name":"answer","schema":{"z":"a \" b","a":[1,2e9]},"strict":true}}"#;
+        assert_eq!((key, value.get()), ("response_format", expected));
+        let (key, value) = read_schema(RESPONSES, &path).unwrap();
+        assert_eq!(key, "text");
+        assert!(value.get().contains(r#""schema":{"z":"#), "{}", value.get());
+        assert!(read_schema("/v1/embeddings", &path).is_err());
+        std::fs::write(&path, "{").unwrap();
+        assert!(read_schema(CHAT, &path).is_err());
     }
 }

@@ -73,7 +73,12 @@ fn describe(description: &Value, path: &str, method: &str, operation: &Value, te
         let is_needed = body.get("required").is_some_and(|needed| needed == true);
         let about = if is_needed { "" } else { "It may be left out." };
         for (media_type, schema) in contents(body) {
-            let _ = writeln!(text, "| `{media_type}` | body | {} | {about} |", kind(schema));
+            let _ = writeln!(
+                text,
+                "| `{media_type}` | body | {} | {about} |",
+                kind(schema)
+            );
+            shapes::keys(schema, "", "body | ", text);
         }
     }
     text.push_str("\n| answers | kind | meaning |\n| --- | --- | --- |\n");
@@ -103,7 +108,10 @@ fn contents(body: &Value) -> impl Iterator<Item = (&String, &Value)> {
 
 /// The entries of an object; none of anything else.
 pub(super) fn entries(value: Option<&Value>) -> impl Iterator<Item = (&String, &Value)> {
-    value.and_then(Value::as_object).into_iter().flat_map(Map::iter)
+    value
+        .and_then(Value::as_object)
+        .into_iter()
+        .flat_map(Map::iter)
 }
 
 fn list<'a>(value: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {

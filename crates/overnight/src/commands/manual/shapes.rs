@@ -6,33 +6,43 @@ use serde_json::Value;
 
 use super::routes::{entries, prose, word};
 
-/// How deep keys within keys are told before a shape is called an object.
-const DEPTH_MAX: usize = 4;
+/// How deep keys within keys are told.
+const DEPTH_MAX: usize = 3;
 
 /// Writes a shape with all of its keys.
 pub(super) fn describe(name: &str, schema: &Value, text: &mut String) {
     // Writing to a string cannot fail, here and below.
     let _ = write!(text, "\n### {name} (shape)\n\n");
     if schema.get("properties").is_none() {
-        let _ = writeln!(text, "{}: {}", kind(schema), prose(word(schema, "description")));
+        let _ = writeln!(
+            text,
+            "{}: {}",
+            kind(schema),
+            prose(word(schema, "description"))
+        );
         return;
     }
     let _ = writeln!(text, "{}", prose(word(schema, "description")));
     text.push_str("\n| key | kind | meaning |\n| --- | --- | --- |\n");
-    keys(schema, "", DEPTH_MAX, text);
+    keys(schema, "", "", text);
 }
 
-/// Writes the keys of an object, and those of objects within it as `outer.inner`.
-fn keys(schema: &Value, above: &str, depth: usize, text: &mut String) {
+/// Writes the keys of an object, and those of objects within it as `outer.inner`; `cells` stand behind the name
+/// of each.
+pub(super) fn keys(schema: &Value, above: &str, cells: &str, text: &mut String) {
     let required = schema.get("required").and_then(Value::as_array);
     // Whoever answers sends every key; only what is sent here may leave some out.
     let is_request = schema.get("additionalProperties") == Some(&Value::Bool(false));
     for (key, value) in entries(schema.get("properties")) {
         let is_needed = required.is_some_and(|names| names.iter().any(|name| name == key));
-        let optional = if is_request && !is_needed { ", optional" } else { "" };
+        let optional = if is_request && !is_needed {
+            ", optional"
+        } else {
+            ""
+        };
         let _ = writeln!(
             text,
-            "| `{above}{key}` | {}{optional} | {} |",
+            "| `{above}{key}` | {cells}{}{optional} | {} |",
             kind(value),
             meaning(value)
         );
@@ -40,8 +50,8 @@ fn keys(schema: &Value, above: &str, depth: usize, text: &mut String) {
             Some(items) => (items, "[]"),
             None => (value, ""),
         };
-        if depth > 1 && inner.get("properties").is_some() {
-            keys(inner, &format!("{above}{key}{mark}."), depth - 1, text);
+        if above.matches('.').count() < DEPTH_MAX && inner.get("properties").is_some() {
+            keys(inner, &format!("{above}{key}{mark}."), cells, text);
         }
     }
 }
@@ -71,7 +81,10 @@ pub(super) fn kind(schema: &Value) -> String {
         }
     }
     if let Some(words) = schema.get("enum").and_then(Value::as_array) {
-        let words: Vec<String> = words.iter().map(|word| format!("`{}`", plain(word))).collect();
+        let words: Vec<String> = words
+            .iter()
+            .map(|word| format!("`{}`", plain(word)))
+            .collect();
         return words.join(", ");
     }
     let names: Vec<&str> = match schema.get("type") {
@@ -87,7 +100,9 @@ pub(super) fn kind(schema: &Value) -> String {
 fn spelled(name: &str, schema: &Value) -> String {
     let bound = |key: &str| schema.get(key).map(Value::to_string);
     match name {
-        "string" if schema.get("contentEncoding").is_some() || word(schema, "format") == "binary" => {
+        "string"
+            if schema.get("contentEncoding").is_some() || word(schema, "format") == "binary" =>
+        {
             "bytes".to_owned()
         }
         "string" => match bound("maxLength") {
@@ -117,7 +132,9 @@ fn spelled(name: &str, schema: &Value) -> String {
 
 /// A value without the quotes of a text.
 fn plain(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned)
 }
 
 #[cfg(test)]
@@ -129,10 +146,19 @@ mod tests {
     #[test]
     fn kinds_are_told_in_words() {
         let told = |schema: Value| kind(&schema);
-        assert_eq!(told(json!({"$ref": "#/components/schemas/Batch"})), "[Batch](#batch-shape)");
+        assert_eq!(
+            told(json!({"$ref": "#/components/schemas/Batch"})),
+            "[Batch](#batch-shape)"
+        );
         assert_eq!(told(json!({"type": ["string", "null"]})), "text or null");
-        assert_eq!(told(json!({"type": "string", "enum": ["a", "b"]})), "`a`, `b`");
-        assert_eq!(told(json!({"type": "integer", "minimum": 1, "maximum": 9})), "whole number from 1 to 9");
+        assert_eq!(
+            told(json!({"type": "string", "enum": ["a", "b"]})),
+            "`a`, `b`"
+        );
+        assert_eq!(
+            told(json!({"type": "integer", "minimum": 1, "maximum": 9})),
+            "whole number from 1 to 9"
+        );
         let list = json!({"type": "array", "items": {"type": "boolean"}});
         assert_eq!(told(list), "list of true or false");
     }
@@ -146,6 +172,9 @@ mod tests {
         let mut text = String::new();
         describe("Thing", &schema, &mut text);
         assert!(text.starts_with("\n### Thing (shape)\n\nAll.\n"), "{text}");
-        assert!(text.contains("| `outer` | object |  |\n| `outer.inner` | null |  |\n"), "{text}");
+        assert!(
+            text.contains("| `outer` | object |  |\n| `outer.inner` | null |  |\n"),
+            "{text}"
+        );
     }
 }
