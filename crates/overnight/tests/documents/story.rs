@@ -154,12 +154,34 @@ fn script(path: &str, blocks: &[&Block]) -> String {
             "begin sim overnight sim --listen {listen} --models {model}"
         );
     }
-    for block in blocks {
-        let _ = writeln!(script, "echo '== {path}:{}'", block.line);
-        match block.language {
-            Language::Python => program(&mut script, "python3 -", &block.text),
-            Language::JavaScript => program(&mut script, "node --input-type=module -", &block.text),
-            _ => script.push_str(&begun(&block.text)),
+    // Blocks of Python with nothing between them are one program: its clients take long to load.
+    let mut program = String::new();
+    let are_one = |one: &&Block, next: &&Block| {
+        one.language == Language::Python && next.language == Language::Python
+    };
+    for blocks in blocks.chunk_by(are_one) {
+        for block in blocks {
+            let place = format!("'== {path}:{}'", block.line);
+            match block.language {
+                Language::Python => {
+                    let _ = write!(program, "print({place}, flush=True)\n{}\n", block.text);
+                }
+                Language::JavaScript => {
+                    let text = format!("console.log({place});\n{}", block.text);
+                    run(&mut script, "node --input-type=module -", &text);
+                }
+                Language::Shell
+                | Language::Toml
+                | Language::Json
+                | Language::Shown
+                | Language::Unknown => {
+                    let _ = write!(script, "echo {place}\n{}", begun(&block.text));
+                }
+            }
+        }
+        if !program.is_empty() {
+            run(&mut script, "python3 -", &program);
+            program.clear();
         }
     }
     // Nobody waits for what still runs.
@@ -167,10 +189,10 @@ fn script(path: &str, blocks: &[&Block]) -> String {
     script
 }
 
-fn program(script: &mut String, command: &str, text: &str) {
+fn run(script: &mut String, command: &str, program: &str) {
     let _ = write!(
         script,
-        "{command} <<'END OF THE BLOCK'\n{text}END OF THE BLOCK\n"
+        "{command} <<'END OF THE PROGRAM'\n{program}END OF THE PROGRAM\n"
     );
 }
 

@@ -52,13 +52,15 @@ fn operations(description: &Value) -> impl Iterator<Item = (&str, &str, &Value)>
 fn describe(description: &Value, path: &str, method: &str, operation: &Value, text: &mut String) {
     let method = method.to_ascii_uppercase();
     let summary = prose(word(operation, "summary"));
-    let _ = write!(text, "\n### {method} {path}\n\n{summary}\n");
+    let _ = write!(text, "\n### `{method} {path}`\n\n{summary}\n");
     let parameters: Vec<&Value> = list(operation, "parameters")
         .map(|parameter| resolved(description, parameter))
         .collect();
     let body = operation.get("requestBody");
     if !parameters.is_empty() || body.is_some() {
-        text.push_str("\n| takes | where | kind | meaning |\n| --- | --- | --- | --- |\n");
+        text.push_str(
+            "\nIt takes:\n\n| name | where | kind | meaning |\n| --- | --- | --- | --- |\n",
+        );
     }
     for parameter in parameters {
         let (name, place) = (word(parameter, "name"), word(parameter, "in"));
@@ -81,7 +83,7 @@ fn describe(description: &Value, path: &str, method: &str, operation: &Value, te
             shapes::keys(schema, "", "body | ", text);
         }
     }
-    text.push_str("\n| answers | kind | meaning |\n| --- | --- | --- |\n");
+    text.push_str("\nIt answers:\n\n| status | kind | meaning |\n| --- | --- | --- |\n");
     for (status, answer) in entries(operation.get("responses")) {
         if EVERYWHERE.contains(&status.as_str()) {
             continue;
