@@ -364,6 +364,38 @@ fn a_key_that_is_missing_or_a_server_that_is_away_is_told() {
         "{told}"
     );
     check_code(&desk.run(&["list", "--server", "127.0.0.1"]), 2);
+
+    // A profile holds both. The server that the variable names is stronger than the file's own profile.
+    fs::create_dir(desk.path("overnight")).unwrap();
+    fs::write(desk.path("overnight/lab.key"), &key.key).unwrap();
+    let url = &desk.server.base_url;
+    let profiles = format!("[profiles.lab]\nserver = \"{url}\"\nkey_file = \"lab.key\"\n");
+    fs::write(desk.path("overnight/config.toml"), profiles).unwrap();
+    assert_eq!(desk.stdout(0, &["list", "--profile", "lab"]), "");
+    let shown = desk.jsons(&["config", "show", "--json", "--profile", "lab"]);
+    let client: Vec<&Value> = shown
+        .iter()
+        .filter(|entry| entry["of"] == "client")
+        .collect();
+    let file = desk.path("overnight/config.toml");
+    let file = file.display();
+    let expected = [
+        ("profile", json!("lab"), "flag", "--profile".to_owned()),
+        ("server", json!(url), "file", format!("{file}:2")),
+        ("key", json!("***"), "file", format!("{file}:3")),
+    ];
+    for (entry, (name, value, source, origin)) in client.into_iter().zip(expected) {
+        let expected = json!({
+            "of": "client", "key": name, "value": value, "source": source, "origin": origin,
+        });
+        assert_eq!(entry, &expected);
+    }
+    let text = desk.stdout(0, &["config", "show", "--profile", "lab"]);
+    assert!(
+        text.contains("# key = \"***\"") && !text.contains(&key.key),
+        "{text}"
+    );
+    check_code(&desk.run(&["list", "--profile", "none"]), 2);
 }
 
 #[test]

@@ -5,7 +5,7 @@ mod backup;
 pub(crate) mod cancel;
 pub(crate) mod check;
 pub(crate) mod completions;
-mod config;
+pub(crate) mod config;
 pub(crate) mod convert;
 pub(crate) mod delete;
 pub(crate) mod doctor;
@@ -38,7 +38,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 
 use self::pause::Wish;
-use crate::args::{Command, ConfigCommand, DataArgs, KeyCommand, Tool};
+use crate::args::{Command, DataArgs, KeyCommand, Tool};
 use crate::config::load::{Sources, load};
 use crate::wiring::logs;
 
@@ -59,11 +59,7 @@ pub(crate) fn start(
 ) -> anyhow::Result<ExitCode> {
     match command {
         Command::Serve(args) => {
-            let sources = Sources {
-                flags: args.flags(),
-                environment,
-                file: args.config,
-            };
+            let sources = args.sources(environment);
             let loaded = load(&sources)?;
             logs::start(&loaded.settings.log, logs::To::Stderr);
             block_on(serve::serve(loaded.settings, sources.environment))
@@ -98,16 +94,6 @@ pub(crate) fn start(
         Command::Key(args) => match args.command {
             KeyCommand::New(args) => key::new(args),
         },
-        Command::Config(args) => match args.command {
-            ConfigCommand::Check { config } => {
-                let loaded = load(&Sources {
-                    flags: Vec::new(),
-                    environment,
-                    file: config,
-                })?;
-                config::check(&loaded)
-            }
-        },
         Command::Tool(tool) => start_tool(tool, Surroundings { environment }),
     }
 }
@@ -136,6 +122,7 @@ fn start_tool(tool: Tool, around: Surroundings) -> anyhow::Result<ExitCode> {
         Tool::Convert(args) => convert::convert(&args, &around),
         Tool::Verify(args) => verify::verify(args, around),
         Tool::Doctor(args) => block_on(doctor::doctor(args, around)),
+        Tool::Config(args) => config::config(args, around),
         Tool::Completions(args) => completions::completions(&args),
         Tool::Manual(args) => manual::manual(&args, &around),
     }
