@@ -261,6 +261,65 @@ fn upstreams_are_listed_and_the_doctor_asks_them() {
 }
 
 #[test]
+fn upstreams_are_tried_step_by_step() {
+    let desk = Desk::new();
+    let steps = |code: i32, arguments: &[&str]| {
+        let text = desk.stdout(code, arguments);
+        let found = text.lines().map(|line| {
+            let check: Value = serde_json::from_str(line).unwrap();
+            let text = check["text"].as_str().unwrap().to_owned();
+            (check["step"].clone(), check["finding"].clone(), text)
+        });
+        found.collect::<Vec<_>>()
+    };
+    // The simulator embeds and chats; its name says nothing, so it is asked to chat.
+    let found = steps(0, &["upstreams", "test", "--json", "sim"]);
+    let expected = [
+        ("connect", "connected, in "),
+        ("models", "serves 1 model: sim"),
+        ("request", "sim answers, in "),
+        ("gauges", "has gauges: 0 running, 0 waiting"),
+    ];
+    assert_eq!(found.len(), expected.len(), "{found:?}");
+    for ((step, finding, text), (name, begins)) in found.iter().zip(expected) {
+        assert_eq!((step, finding), (&json!(name), &json!("ok")), "{text}");
+        assert!(text.starts_with(begins), "{text}");
+    }
+    fs::write(
+        desk.path("overnight.toml"),
+        "[[upstreams]]\nname = \"good\"\nurl = \"sim\"\n\
+         [[upstreams]]\nname = \"bad\"\nurl = \"http://127.0.0.1:1\"\n",
+    )
+    .unwrap();
+    let output = desk.run(&["upstreams", "test"]);
+    check_code(&output, 1);
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert!(told.contains("ok    upstream good: sim answers"), "{told}");
+    assert!(
+        told.contains("error upstream bad: cannot be reached (http://127.0.0.1:1): ")
+            && told.contains("is the server running"),
+        "{told}"
+    );
+    assert!(stderr_of(&output).contains("1 thing is wrong"));
+    // By its name, so that the settings of it count.
+    let found = steps(0, &["upstreams", "test", "--json", "--no-request", "good"]);
+    assert_eq!(found.len(), 3, "{found:?}");
+    // A server of batches is none of inference, though it lists models.
+    until("the server to know its models", || {
+        desk.server.get("/v1/models").text().contains("sim")
+    });
+    let odd = desk.server.base_url.clone();
+    let found = steps(0, &["upstreams", "test", "--json", &odd]);
+    let request = found.iter().find(|(step, ..)| *step == "request").unwrap();
+    assert_eq!(request.1, "note", "{}", request.2);
+    assert!(
+        request.2.contains("neither chats, nor embeds"),
+        "{}",
+        request.2
+    );
+}
+
+#[test]
 fn causes_are_told_and_the_failed_lines_run_again() {
     let desk = Desk::new();
     let lines = [

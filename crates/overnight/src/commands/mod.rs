@@ -16,6 +16,7 @@ pub(crate) mod list;
 pub(crate) mod manual;
 pub(crate) mod merge;
 pub(crate) mod pause;
+mod report;
 mod restore;
 pub(crate) mod results;
 pub(crate) mod retry;
@@ -113,7 +114,7 @@ fn start_tool(tool: Tool, around: Surroundings) -> anyhow::Result<ExitCode> {
         Tool::Cancel(args) => block_on(cancel::cancel(args, &around)),
         Tool::Delete(args) => block_on(delete::delete(args, &around)),
         Tool::Files(args) => block_on(files::files(args, &around)),
-        Tool::Upstreams(args) => block_on(upstreams::upstreams(args, &around)),
+        Tool::Upstreams(args) => block_on(upstreams::upstreams(args, around)),
         Tool::Check(args) => check::check(&args, &around),
         Tool::Stats(args) => stats::stats(&args, &around),
         Tool::Split(args) => split::split(&args, &around),
