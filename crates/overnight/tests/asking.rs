@@ -130,6 +130,54 @@ fn a_file_is_submitted_watched_and_its_results_are_fetched() {
     let table = desk.stdout(0, &["list", "--status", "completed", "--search", "ONE"]);
     assert!(table.starts_with("ID ") && table.contains(&id), "{table}");
     assert_eq!(desk.stdout(0, &["list", "--active"]), "");
+    let found = |arguments: &[&str]| {
+        let arguments = [&["list", "--json"], arguments].concat();
+        desk.jsons(&arguments).len()
+    };
+    for arguments in [
+        ["--tag", "run=one"],
+        ["--model", "sim"],
+        ["--since", "1h"],
+        ["--since", "2020-02-29"],
+        ["--search", "in.jsonl"],
+    ] {
+        assert_eq!(found(&arguments), 1, "{arguments:?}");
+    }
+    for arguments in [
+        ["--tag", "run=two"],
+        ["--model", "other"],
+        ["--since", "9999-12-31"],
+        ["--status", "failed,expired"],
+    ] {
+        assert_eq!(found(&arguments), 0, "{arguments:?}");
+    }
+    check_code(&desk.run(&["list", "--since", "yesterday"]), 2);
+    check_code(&desk.run(&["list", "--status", "done"]), 1);
+}
+
+#[test]
+fn lists_go_on_from_page_to_page() {
+    let desk = Desk::new();
+    write_lines(&desk.path("in.jsonl"), 1);
+    let file = desk.stdout(0, &["files", "upload", "-q", "in.jsonl"]);
+    for number in 0..103 {
+        let new = json!({
+            "input_file_id": file.trim(), "endpoint": "/v1/chat/completions",
+            "completion_window": "24h", "metadata": { "number": format!("{}", number % 2) },
+        });
+        assert_eq!(desk.server.post("/v1/batches", &new).status, 200);
+    }
+    let listed = |arguments: &[&str]| {
+        let arguments = [&["list", "--json"], arguments].concat();
+        desk.jsons(&arguments).len()
+    };
+    assert_eq!(listed(&["--all"]), 103);
+    assert_eq!(listed(&["-n", "102"]), 102);
+    assert_eq!(listed(&["--all", "--tag", "number=1"]), 51);
+    assert_eq!(listed(&["-n", "50", "--tag", "number=0"]), 50);
+    let table = desk.stdout(0, &["list", "--all"]);
+    let heads = table.lines().filter(|line| line.starts_with("ID ")).count();
+    assert_eq!((heads, table.lines().count()), (1, 104));
 }
 
 #[test]
