@@ -124,6 +124,21 @@ fn a_file_is_submitted_watched_and_its_results_are_fetched() {
         table.starts_with("id,status\nline-") && table.lines().count() == 41,
         "{table}"
     );
+    let parquet = ["results", &id, "--format", "parquet", "-o", "out.parquet"];
+    desk.stdout(0, &parquet);
+    let again = desk.jsons(&[
+        "convert",
+        "out.parquet",
+        "--id",
+        "custom_id",
+        "--model",
+        "sim",
+        "--user",
+        "{status_code} {finish_reason}",
+    ]);
+    assert_eq!(again.len(), 40);
+    let text = &again[0]["body"]["messages"][0]["content"];
+    assert!(text.as_str().unwrap().starts_with("200 "), "{text}");
 
     let listed = desk.jsons(&["list", "--json"]);
     assert_eq!((listed.len(), &listed[0]["id"]), (1, &json!(id)));
