@@ -12,11 +12,12 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Licences that ask for no more than a notice.
-const LICENCES: [&str; 8] = [
+const LICENCES: [&str; 9] = [
     "Apache-2.0",
+    "BSD-2-Clause",
     "BSD-3-Clause",
     "BSL-1.0",
-    // Asks for nothing.
+    // It asks for not even that.
     "CC0-1.0",
     "ISC",
     "MIT",

@@ -148,13 +148,11 @@ impl Profiles {
             }
             (None, None, Some(variable)) => {
                 let (name, origin) = (variable.get_ref(), self.origin(variable));
-                match environment.get(name) {
-                    Some(key) => (key.clone(), origin),
-                    None => {
-                        let text = format!("key_env: the environment variable {name} is not set");
-                        return wrong(&origin, text);
-                    }
-                }
+                let Some(key) = environment.get(name) else {
+                    let text = format!("key_env: the environment variable {name} is not set");
+                    return wrong(&origin, text);
+                };
+                (key.clone(), origin)
             }
             (key, file, variable) => {
                 let origins = key.iter().map(|key| self.origin(key));

@@ -20,7 +20,7 @@ pub(super) struct CheckArgs {
 }
 
 /// Says that the settings hold; ends as wrong usage, with everything that is wrong, when they do not.
-pub(super) fn check(args: CheckArgs, around: Surroundings) -> anyhow::Result<ExitCode> {
+pub(super) fn check(args: &CheckArgs, around: Surroundings) -> anyhow::Result<ExitCode> {
     let voice = args.voice.voice(&around.environment);
     let loaded = match load(&args.serve.sources(around.environment)) {
         Ok(loaded) => loaded,

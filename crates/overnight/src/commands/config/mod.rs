@@ -33,8 +33,8 @@ enum ConfigCommand {
 /// Does what the command line asks for.
 pub(super) fn config(args: ConfigArgs, around: Surroundings) -> anyhow::Result<ExitCode> {
     match args.command {
-        ConfigCommand::Show(args) => show::show(*args, around),
-        ConfigCommand::Check(args) => check::check(*args, around),
+        ConfigCommand::Show(args) => show::show(&args, around),
+        ConfigCommand::Check(args) => check::check(&args, around),
         ConfigCommand::Init(args) => init::init(&args, &around),
     }
 }

@@ -33,7 +33,7 @@ pub(super) struct ShowArgs {
 }
 
 /// Prints the settings.
-pub(super) fn show(args: ShowArgs, around: Surroundings) -> anyhow::Result<ExitCode> {
+pub(super) fn show(args: &ShowArgs, around: Surroundings) -> anyhow::Result<ExitCode> {
     let choice = args.server.choose(&around.environment)?;
     let loaded = load(&args.serve.sources(around.environment))?;
     let client = of_client(choice);

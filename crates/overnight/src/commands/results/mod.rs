@@ -47,8 +47,8 @@ pub(crate) struct ResultsArgs {
     /// As what: result lines, or a table of answers and failures together.
     #[arg(long, value_name = "FORMAT", default_value = "jsonl", conflicts_with_all = ["follow", "order"])]
     format: Format,
-    /// With `--format csv` (or `parquet`) and `--join`: the column whose value names a line [default: the number of the row,
-    /// as `row-1`].
+    /// With `--format csv` (or `parquet`) and `--join`: the column whose value names a line [default: the number
+    /// of the row, as `row-1`].
     #[arg(long, value_name = "COLUMN")]
     id_column: Option<String>,
     #[command(flatten)]

@@ -19,19 +19,20 @@ const NOT_BUILT_IN: &str = "Disabled feature at compile time: ";
 
 /// What went wrong with a file, in our words where they are better.
 fn said(error: ParquetError) -> anyhow::Error {
-    match error {
-        ParquetError::General(text) if text.contains(NOT_BUILT_IN) => {
-            let way = text.rsplit(NOT_BUILT_IN).next().unwrap_or_default();
-            anyhow::anyhow!(
-                "its columns are compressed with {way}, and only snappy is understood: write it anew with \
-                 snappy, or without compression"
-            )
-        }
-        ParquetError::External(source) => match source.downcast::<io::Error>() {
-            Ok(error) => told(*error),
-            Err(source) => anyhow::anyhow!("{source}"),
-        },
-        error => anyhow::Error::new(error),
+    if let ParquetError::General(text) = &error
+        && let Some((_, way)) = text.split_once(NOT_BUILT_IN)
+    {
+        return anyhow::anyhow!(
+            "its columns are compressed with {way}, and only snappy and zstd are understood: write it anew \
+             with one of them, or without compression"
+        );
+    }
+    let ParquetError::External(source) = error else {
+        return anyhow::Error::new(error);
+    };
+    match source.downcast::<io::Error>() {
+        Ok(error) => told(*error),
+        Err(source) => anyhow::anyhow!("{source}"),
     }
 }
 

@@ -62,10 +62,14 @@ impl ParquetRows {
 
 /// A value as a text.
 fn cell((_, value): (String, Field)) -> String {
-    match value {
-        Field::Null => String::new(),
-        Field::Str(text) => text,
-        Field::Bytes(bytes) => String::from_utf8_lossy(bytes.data()).into_owned(),
-        other => other.to_string(),
+    if let Field::Str(text) = value {
+        return text;
     }
+    if let Field::Bytes(bytes) = &value {
+        return String::from_utf8_lossy(bytes.data()).into_owned();
+    }
+    if value == Field::Null {
+        return String::new();
+    }
+    value.to_string()
 }
