@@ -124,7 +124,19 @@ fn a_file_is_submitted_watched_and_its_results_are_fetched() {
         table.starts_with("id,status\nline-") && table.lines().count() == 41,
         "{table}"
     );
-    let parquet = ["results", &id, "--format", "parquet", "-o", "out.parquet"];
+    check_parquet(&desk, &id);
+
+    let listed = desk.jsons(&["list", "--json"]);
+    assert_eq!((listed.len(), &listed[0]["id"]), (1, &json!(id)));
+    let table = desk.stdout(0, &["list", "--status", "completed", "--search", "ONE"]);
+    assert!(table.starts_with("ID ") && table.contains(&id), "{table}");
+    assert_eq!(desk.stdout(0, &["list", "--active"]), "");
+    check_filters(&desk);
+}
+
+/// Checks that the 40 results of a batch come as Parquet.
+fn check_parquet(desk: &Desk, id: &str) {
+    let parquet = ["results", id, "--format", "parquet", "-o", "out.parquet"];
     desk.stdout(0, &parquet);
     let again = desk.jsons(&[
         "convert",
@@ -139,12 +151,10 @@ fn a_file_is_submitted_watched_and_its_results_are_fetched() {
     assert_eq!(again.len(), 40);
     let text = &again[0]["body"]["messages"][0]["content"];
     assert!(text.as_str().unwrap().starts_with("200 "), "{text}");
+}
 
-    let listed = desk.jsons(&["list", "--json"]);
-    assert_eq!((listed.len(), &listed[0]["id"]), (1, &json!(id)));
-    let table = desk.stdout(0, &["list", "--status", "completed", "--search", "ONE"]);
-    assert!(table.starts_with("ID ") && table.contains(&id), "{table}");
-    assert_eq!(desk.stdout(0, &["list", "--active"]), "");
+/// Checks what a list finds of one batch that has ended.
+fn check_filters(desk: &Desk) {
     let found = |arguments: &[&str]| {
         let arguments = [&["list", "--json"], arguments].concat();
         desk.jsons(&arguments).len()
