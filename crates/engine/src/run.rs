@@ -8,6 +8,7 @@
 
 mod life;
 mod plan;
+mod resume;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};

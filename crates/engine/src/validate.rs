@@ -9,6 +9,7 @@ use overnight_core::input::{Catalog, Checker, InputLimits, Rejection, Rules, Sum
 use overnight_core::segment::BlobKey;
 use overnight_store::StoreError;
 use overnight_store::blobs::LARGE_PIECE_BYTES;
+use overnight_store::blocking::Blocking;
 use overnight_store::store::Input;
 
 use crate::input::InputReader;
@@ -16,6 +17,9 @@ use crate::persist::verb_failed;
 use crate::run::{Run, Stop};
 use crate::shared::Shared;
 use crate::watch;
+
+/// A file of so many bytes is checked in some ten microseconds.
+const SMALL_FILE_BYTES: usize = 16 << 10;
 
 /// What validation found.
 pub(crate) enum Checked {
@@ -45,7 +49,8 @@ pub(crate) async fn validate(
             None,
         )]));
     }
-    let reader = InputReader::new(shared.blobs.clone(), &input.extents);
+    run.set_input(InputReader::new(shared.blobs.clone(), &input.extents));
+    let reader = run.input().ok_or(Stop::Broken)?;
     // Never closed: without a permit the check goes on all the same.
     let _permit = shared.checks.acquire().await;
     watch::ask_unknown(shared).await;
@@ -58,7 +63,7 @@ pub(crate) async fn validate(
             single_model: shared.settings.single_model,
             catalog: catalog.clone(),
         };
-        let rejection = match check(shared, run, &reader, rules).await? {
+        let rejection = match check(shared, run, reader, rules).await? {
             Ok(plan) => return Ok(Checked::Plan(plan)),
             Err(Refusal::Unreadable) => {
                 return Ok(Checked::Refused(vec![unreadable(&input.file.id)]));
@@ -151,6 +156,7 @@ async fn check(
     // At most `checks` files are read at a time, and each piece is handed from thread to thread.
     let pieces = input.stream(0..input.length());
     let mut pieces = pieces.in_pieces_of(LARGE_PIECE_BYTES);
+    let mut checked = 0;
     loop {
         let read = pieces.next().await;
         if let (Err(error), Some(extent)) = (&read, pieces.damaged()) {
@@ -162,7 +168,8 @@ async fn check(
         let Some(piece) = verb_failed(shared, read)? else {
             break;
         };
-        (checker, plan) = on_pool(shared, move || {
+        checked += piece.len();
+        (checker, plan) = on_pool(shared, checked, move || {
             checker.push(&piece, &mut plan);
             (checker, plan)
         })
@@ -174,7 +181,7 @@ async fn check(
             )?;
         }
     }
-    let (finished, plan) = on_pool(shared, move || {
+    let (finished, plan) = on_pool(shared, checked, move || {
         let finished = checker.finish(&mut plan);
         (finished, plan)
     })
@@ -196,12 +203,19 @@ async fn check(
     }))
 }
 
-/// Does work that takes the processor for long where it holds up nobody.
+/// Does work on a file, of which so many bytes were read, where it holds up nobody: a small file is
+/// checked sooner than another thread would wake up.
 async fn on_pool<T: Send + 'static>(
     shared: &Shared,
+    bytes: usize,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Stop> {
-    shared.settings.blocking.run(work).await.map_err(|error| {
+    let place = if bytes <= SMALL_FILE_BYTES {
+        Blocking::Inline
+    } else {
+        shared.settings.blocking
+    };
+    place.run(work).await.map_err(|error| {
         tracing::error!(%error, "the check of an input file broke down");
         Stop::Broken
     })

@@ -43,7 +43,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 
 use self::damage::Damage;
-use self::readers::Readers;
+use self::readers::{Effort, Readers};
 use self::writer::{Kept, Writer};
 use crate::blocking::Blocking;
 use crate::store::{Result, StoreError};
@@ -136,8 +136,24 @@ impl Sqlite {
         &self,
         verb: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
     ) -> Result<T> {
+        self.read_with(Effort::Any, verb).await
+    }
+
+    /// The same for a verb that looks a few rows up by their keys.
+    async fn look_up<T: Send + 'static>(
+        &self,
+        verb: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.read_with(Effort::Brief, verb).await
+    }
+
+    async fn read_with<T: Send + 'static>(
+        &self,
+        effort: Effort,
+        verb: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
         match &self.readers {
-            Some(readers) => self.damage.heed(readers.read(verb).await),
+            Some(readers) => self.damage.heed(readers.read(effort, verb).await),
             None => self.write(verb).await,
         }
     }

@@ -213,6 +213,11 @@ impl Buffer {
         answered.map(|entry| entry.milliseconds).collect()
     }
 
+    /// Whether the length of each line is known before it is written.
+    pub(crate) fn has_known_lengths(&self) -> bool {
+        self.output.large.is_empty() && self.error.large.is_empty()
+    }
+
     /// The index, encoded. `starts` says where the lines of this buffer begin in the two result files,
     /// `stripped` how many line ends each large answer lost, in the order of the files' parts.
     pub(crate) fn encode_index(

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::future::OptionFuture;
 use overnight_core::segment::{BlobKey, Extent, Part as SegmentPart, Segment};
 use overnight_store::Blobs;
 use overnight_store::blobs::{BlobError, BlobWriter};
@@ -68,26 +69,30 @@ pub(crate) async fn record_now(shared: &Shared, run: &Run, buffer: Buffer) -> Re
 async fn flush(shared: &Shared, run: &Run, mut buffer: Buffer) -> Result<(), Stop> {
     let began = Instant::now();
     let seq = run.recorder.take_seq();
-    let output = write_lines(shared, run, seq, SegmentPart::Output, &mut buffer.output);
-    let (output, error) = if let ResultTarget::Blobs = shared.target {
-        let error = write_lines(shared, run, seq, SegmentPart::Error, &mut buffer.error);
-        tokio::try_join!(output, error)?
+    // How long a large answer's line is, is known once it was written; the index waits for that alone.
+    let early = buffer.has_known_lengths().then(|| {
+        let index = buffer.encode_index(run.recorder.lengths(), (&[], &[]));
+        write_index(shared, run, seq, index)
+    });
+    let is_early = early.is_some();
+    let early = OptionFuture::from(early);
+    let lines = write_both(shared, run, seq, (&mut buffer.output, &mut buffer.error));
+    let (index, lines) = tokio::join!(early, lines);
+    let (output, error) = lines?;
+    let index = if is_early {
+        index.flatten()
     } else {
-        // Appending is bound to one disk: two files at once gain nothing.
-        let output = output.await?;
-        (
-            output,
-            write_lines(shared, run, seq, SegmentPart::Error, &mut buffer.error).await?,
-        )
+        let stripped = (&output.stripped[..], &error.stripped[..]);
+        let index = buffer.encode_index(run.recorder.lengths(), stripped);
+        write_index(shared, run, seq, index).await
     };
     let took = buffer.latest_took(RECENT_LINES);
-    let index = buffer.encode_index(run.recorder.lengths(), (&output.stripped, &error.stripped));
     let segment = Segment {
         epoch: run.lease().epoch,
         seq,
         output: output.extent,
         error: error.extent,
-        index: write_index(shared, run, seq, index).await,
+        index,
         lines: buffer.lines,
         tally: buffer.tally,
         usage: buffer.usage,
@@ -98,6 +103,22 @@ async fn flush(shared: &Shared, run: &Run, mut buffer: Buffer) -> Result<(), Sto
     run.recorder.recorded(&segment, &took);
     shared.counted(&segment, began.elapsed());
     Ok(())
+}
+
+/// Writes the lines of the two result files.
+async fn write_both(
+    shared: &Shared,
+    run: &Run,
+    seq: u64,
+    (output, error): (&mut Lines, &mut Lines),
+) -> Result<(Written, Written), Stop> {
+    let output = write_lines(shared, run, seq, SegmentPart::Output, output);
+    let error = write_lines(shared, run, seq, SegmentPart::Error, error);
+    match shared.target {
+        ResultTarget::Blobs => tokio::try_join!(output, error),
+        // Appending is bound to one disk: two files at once gain nothing.
+        ResultTarget::Append { .. } => Ok((output.await?, error.await?)),
+    }
 }
 
 /// Where lines were written, and how many line ends each large answer among them lost.

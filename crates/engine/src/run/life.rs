@@ -5,28 +5,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use overnight_core::batch::{Batch, Event, Status};
-use overnight_core::plan::PlanFooter;
-use overnight_core::segment::{LineSet, ResultFile};
-use overnight_store::StoreError;
 use overnight_store::blobs::BlobError;
 use overnight_store::status::{BatchProgress, Pace};
 use tokio::task::{JoinError, JoinHandle};
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
-use super::plan::sound_plan;
+use super::resume::resume;
 use super::{Order, Run};
 use crate::engine::ResultTarget;
 use crate::feed::{Feed, feed};
-use crate::input::InputReader;
 use crate::merge::merge_small;
-use crate::planted::end_of_recorded;
 use crate::record::flush_all;
 use crate::seal;
 use crate::shared::Shared;
 use crate::validate::{Checked, validate};
-
-/// How many segments are read at once when a run goes on.
-const SEGMENTS_A_PAGE: usize = 512;
 
 /// A batch that was given up for a passing reason is claimed again after this pause.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
@@ -379,72 +371,6 @@ async fn wait_for_files(shared: &Shared, run: &Run, batch: Batch) -> Result<Batc
         },
         () = deadline(shared, run) => advance(shared, run, Event::DeadlinePassed).await,
         () = tokio::time::sleep(FILES_RECHECK) => Err(Stop::Released),
-    }
-}
-
-/// Reads what is recorded, so that the run goes on where another stopped. `None` when nobody knows
-/// the batch's lines any more.
-async fn resume(
-    shared: &Arc<Shared>,
-    run: &Arc<Run>,
-    batch: &mut Batch,
-) -> Result<Option<PlanFooter>, Stop> {
-    let total = batch.total();
-    let at = shared.clock.now();
-    let extents = shared
-        .persist(run, || async {
-            match shared.store.input(run.batch_id(), at).await {
-                Ok(input) => Ok(input.extents),
-                Err(StoreError::NotFound) => Ok(Vec::new()),
-                Err(error) => Err(error),
-            }
-        })
-        .await?;
-    run.set_input(InputReader::new(shared.blobs.clone(), &extents));
-    run.set_total(total);
-    let footer = sound_plan(shared, run, batch).await?;
-    if footer.is_none() {
-        run.set_lost();
-    }
-    let mut done = LineSet::new();
-    let mut lengths = (0, 0);
-    let mut after = None;
-    loop {
-        let page = shared
-            .persist(run, || {
-                shared
-                    .store
-                    .segments(run.batch_id(), after, SEGMENTS_A_PAGE)
-            })
-            .await?;
-        for segment in &page {
-            done.union_with(&segment.lines);
-            let length = |file| segment.extent(file).map_or(0, |extent| extent.length);
-            lengths.0 += length(ResultFile::Output);
-            lengths.1 += length(ResultFile::Error);
-            after = Some((segment.epoch, segment.seq));
-        }
-        if page.len() < SEGMENTS_A_PAGE {
-            break;
-        }
-    }
-    if let ResultTarget::Append { output, error } = &shared.target {
-        // What is behind the recorded length was written, but not recorded: its lines are run again.
-        for (file, length) in [(output, lengths.0), (error, lengths.1)] {
-            let end = end_of_recorded(length);
-            let cut = || shared.blobs.truncate(file, end);
-            shared.persist_blob(run, cut).await.map_err(for_good)?;
-        }
-    }
-    run.recorder.resume(done, batch.tally, lengths, total);
-    Ok(footer)
-}
-
-/// Results that a person has cut off do not come back by trying again.
-fn for_good(stop: Stop) -> Stop {
-    match stop {
-        Stop::Damaged(error) => Stop::Lost(error),
-        other @ (Stop::Fenced | Stop::Released | Stop::Broken | Stop::Lost(_)) => other,
     }
 }
 

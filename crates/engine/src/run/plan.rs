@@ -58,17 +58,27 @@ pub(super) async fn sound_plan(
     read(shared, run, &plan).await.map(Some)
 }
 
+/// A plan of up to so many bytes (some 6,500 lines) is read at once; of a larger one, its end.
+const WHOLE_BYTES_MAX: u64 = 256 << 10;
+
 /// Compares the plan with its checksum, and reads its footer.
 async fn read(shared: &Shared, run: &Run, plan: &Plan) -> Result<PlanFooter, Stop> {
     let Plan { entries, total, .. } = plan;
-    shared
-        .persist_blob(run, || shared.blobs.verify(entries))
-        .await?;
     let end = entries.offset + entries.length;
-    let trailer = end.saturating_sub(TRAILER_SIZE as u64)..end;
-    let trailer = read_range(shared, run, &entries.blob, trailer).await?;
-    let tail = tail_range(&trailer, end).map_err(damaged)?;
-    let tail = read_range(shared, run, &entries.blob, tail).await?;
+    let tail = if entries.length <= WHOLE_BYTES_MAX {
+        let read = || shared.blobs.read_extent(entries);
+        let whole = shared.persist_blob(run, read).await?;
+        let trailer = whole.slice(whole.len().saturating_sub(TRAILER_SIZE)..);
+        let tail = tail_range(&trailer, entries.length).map_err(damaged)?;
+        whole.slice(usize::try_from(tail.start).unwrap_or(whole.len())..)
+    } else {
+        let verify = || shared.blobs.verify(entries);
+        shared.persist_blob(run, verify).await?;
+        let trailer = end.saturating_sub(TRAILER_SIZE as u64)..end;
+        let trailer = read_range(shared, run, &entries.blob, trailer).await?;
+        let range = tail_range(&trailer, end).map_err(damaged)?;
+        read_range(shared, run, &entries.blob, range).await?
+    };
     let footer = PlanFooter::decode(&tail).map_err(damaged)?;
     if footer.total == *total {
         Ok(footer)

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::Semaphore;
@@ -13,6 +13,15 @@ use crate::store::{Result, StoreError};
 
 /// How many reads run at once. A read takes microseconds, so a few serve thousands a second.
 const READERS_MAX: usize = 4;
+
+/// How long a verb that reads may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Effort {
+    /// It looks a few rows up by their keys.
+    Brief,
+    /// As many rows as there are.
+    Any,
+}
 
 pub(super) struct Readers {
     path: PathBuf,
@@ -32,9 +41,12 @@ impl Readers {
         })
     }
 
-    /// Runs the verb on one state of the database: that of its first statement.
+    /// Runs the verb on one state of the database: that of its first statement. A brief one, which
+    /// looks a few rows up by their keys, runs on the spot: its pages are in memory as a rule, and to
+    /// wake another thread takes several times as long as it does.
     pub(super) async fn read<T: Send + 'static>(
         self: &Arc<Self>,
+        effort: Effort,
         verb: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let unavailable = |error| StoreError::Unavailable(error);
@@ -43,6 +55,11 @@ impl Readers {
             .acquire()
             .await
             .map_err(|gone| unavailable(Box::new(gone)))?;
+        // Opening a connection reads the schema, which is not brief.
+        let place = match effort {
+            Effort::Brief if !self.idle().is_empty() => Blocking::Inline,
+            Effort::Brief | Effort::Any => self.blocking,
+        };
         let readers = Arc::clone(self);
         let work = move || {
             let connection = readers.take()?;
@@ -50,8 +67,7 @@ impl Readers {
             readers.give(connection);
             answer
         };
-        let answer = self
-            .blocking
+        let answer = place
             .run(work)
             .await
             .map_err(|gone| unavailable(Box::new(gone)))?;
@@ -59,19 +75,19 @@ impl Readers {
         answer
     }
 
+    fn idle(&self) -> MutexGuard<'_, Vec<Connection>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn take(&self) -> Result<Connection> {
-        let idle = self
-            .idle
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .pop();
+        let idle = self.idle().pop();
         idle.map_or_else(|| self.open(), Ok)
     }
 
     /// A caller that stops waiting returns its permit before its connection: keep no more than the
     /// pool has.
     fn give(&self, connection: Connection) {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut idle = self.idle();
         if idle.len() < READERS_MAX {
             idle.push(connection);
         }

@@ -41,7 +41,7 @@ impl Store for Sqlite {
     async fn file(&self, project: &ProjectId, id: &FileId, at: Timestamp) -> Result<File> {
         let project = project.clone();
         let id = id.clone();
-        self.read(move |db| files::file(db, &project, &id, at))
+        self.look_up(move |db| files::file(db, &project, &id, at))
             .await
     }
 
@@ -83,7 +83,7 @@ impl Store for Sqlite {
     async fn upload(&self, project: &ProjectId, id: &UploadId) -> Result<Upload> {
         let project = project.clone();
         let id = id.clone();
-        self.read(move |db| uploads::upload(db, &project, &id))
+        self.look_up(move |db| uploads::upload(db, &project, &id))
             .await
     }
 
@@ -152,7 +152,7 @@ impl Store for Sqlite {
     ) -> Result<Option<FirstAnswer>> {
         let project = project.clone();
         let key = key.to_owned();
-        self.read(move |db| once::first_answer(db, &project, &key, at))
+        self.look_up(move |db| once::first_answer(db, &project, &key, at))
             .await
     }
 
@@ -164,7 +164,8 @@ impl Store for Sqlite {
     async fn batch(&self, project: &ProjectId, id: &BatchId) -> Result<Batch> {
         let project = project.clone();
         let id = id.clone();
-        self.read(move |db| batches::batch(db, &project, &id)).await
+        self.look_up(move |db| batches::batch(db, &project, &id))
+            .await
     }
 
     async fn batches(
@@ -331,7 +332,7 @@ impl Store for Sqlite {
     async fn progress(&self, project: &ProjectId, id: &BatchId) -> Result<Option<BatchProgress>> {
         let project = project.clone();
         let id = id.clone();
-        self.read(move |db| running::progress(db, &project, &id))
+        self.look_up(move |db| running::progress(db, &project, &id))
             .await
     }
 
