@@ -26,6 +26,7 @@ mod space;
 pub mod sqlite;
 pub mod status;
 pub mod store;
+mod tls;
 pub mod verify;
 pub mod wake;
 
