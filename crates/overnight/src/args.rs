@@ -173,6 +173,9 @@ pub(crate) struct RunArgs {
     /// Requests in flight at each upstream: `auto` finds out.
     #[arg(short, long, value_name = "auto|N", default_value = "auto")]
     pub(crate) concurrency: Concurrency,
+    /// Say nothing but errors; the exit code tells how it ended.
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
     /// How log lines look [default: text].
     #[arg(long, value_name = "FORMAT")]
     log_format: Option<LogFormat>,

@@ -116,6 +116,23 @@ fn a_complete_run_says_so_and_changes_nothing() {
 }
 
 #[test]
+fn a_quiet_run_says_nothing_but_errors() {
+    let case = Case::on_fast_sim();
+    write_lines(&case.path("in.jsonl"), 10);
+    let quiet = || case.command().arg("-q").output().unwrap();
+    for _ in ["first", "again"] {
+        let output = quiet();
+        check_code(&output, 0);
+        assert_eq!(stderr_of(&output), "");
+    }
+    case.check_complete(10);
+    fs::write(case.path("in.jsonl"), "changed").unwrap();
+    let output = quiet();
+    check_code(&output, 1);
+    assert!(stderr_of(&output).starts_with("error: "));
+}
+
+#[test]
 fn failed_lines_are_told_apart_with_an_exit_code_and_their_cause() {
     let case = Case::on_fast_sim();
     let mut bad = chat_line("bad");

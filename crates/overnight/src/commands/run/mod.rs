@@ -80,7 +80,7 @@ pub(super) async fn run(
             .iter_mut()
             .for_each(|upstream| upstream.limit = Some(limit));
     }
-    let mut progress = Progress::start();
+    let mut progress = Progress::start(args.quiet);
     if !loaded.layers.sets("log.level") {
         LOG_LEVEL.clone_into(&mut settings.log.level);
     }
@@ -115,7 +115,9 @@ async fn conclude(end: End, state: &State, pace: Pace) -> anyhow::Result<ExitCod
     let batch = match end {
         End::Quit => return Ok(ExitCode::from(failure::INTERRUPTED)),
         End::Interrupted => {
-            summary::interrupted(&state.batch().await?, &state.paths);
+            if !pace.is_quiet {
+                summary::interrupted(&state.batch().await?, &state.paths);
+            }
             return Ok(ExitCode::from(failure::INTERRUPTED));
         }
         End::Ended(batch) => batch,
@@ -127,7 +129,9 @@ async fn conclude(end: End, state: &State, pace: Pace) -> anyhow::Result<ExitCod
             .context("the state of the refused run could not be removed")?;
         return Ok(ExitCode::from(failure::INPUT_REFUSED));
     }
-    summary::ended(&batch, &state.paths, pace);
+    if !pace.is_quiet {
+        summary::ended(&batch, &state.paths, pace);
+    }
     let failed = batch.tally.failed + batch.tally.unrun;
     Ok(if failed == 0 {
         ExitCode::SUCCESS

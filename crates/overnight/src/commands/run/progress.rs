@@ -28,6 +28,8 @@ pub(super) struct Progress {
     bars: MultiProgress,
     bar: Option<ProgressBar>,
     is_counting: bool,
+    /// Whether nothing is shown.
+    is_quiet: bool,
     started: Instant,
     /// The lines that had ended before this run began.
     before: u64,
@@ -43,18 +45,22 @@ pub(super) struct Pace {
     pub(super) elapsed: Duration,
     /// The lines that ended before it.
     pub(super) before: u64,
+    /// Whether nobody wants to be told.
+    pub(super) is_quiet: bool,
 }
 
 impl Progress {
-    /// Shows nothing yet.
-    pub(super) fn start() -> Self {
+    /// Shows nothing yet, or nothing at all.
+    pub(super) fn start(is_quiet: bool) -> Self {
         let now = Instant::now();
-        let bar = io::stderr().is_terminal().then(ProgressBar::no_length);
+        let is_live = io::stderr().is_terminal() && !is_quiet;
+        let bar = is_live.then(ProgressBar::no_length);
         let bars = MultiProgress::new();
         Self {
             bars,
             bar,
             is_counting: false,
+            is_quiet,
             started: now,
             before: 0,
             last: (now, 0),
@@ -108,6 +114,9 @@ impl Progress {
 
     /// Writes a line above the bar.
     pub(super) fn say(&self, line: &str) {
+        if self.is_quiet {
+            return;
+        }
         // When there is nobody to tell, the run goes on all the same.
         let _ = self.bars.suspend(|| writeln!(io::stderr(), "{line}"));
     }
@@ -120,6 +129,7 @@ impl Progress {
         Pace {
             elapsed: self.started.elapsed(),
             before: self.before,
+            is_quiet: self.is_quiet,
         }
     }
 
