@@ -18,6 +18,7 @@ mod entries;
 #[cfg(any(test, feature = "conformance"))]
 pub mod faulty;
 pub mod folder;
+mod hold;
 pub mod postgres;
 mod range;
 mod rows;
@@ -26,6 +27,7 @@ mod space;
 pub mod sqlite;
 pub mod status;
 pub mod store;
+pub mod transfer;
 pub mod verify;
 pub mod wake;
 
