@@ -105,7 +105,7 @@ const KINDS: [Kind; 9] = [
     },
     Kind {
         reason: "needs a database, a bucket or a folder that several machines share; \
-                 `acceptance::several` and `acceptance::bucket` do the same with their own",
+                 `acceptance` does the same with its own",
         blocks: &[
             (
                 "docs/operating.md",
@@ -114,6 +114,14 @@ const KINDS: [Kind; 9] = [
             (
                 "docs/operating.md",
                 "export AWS_ACCESS_KEY_ID=... AWS_SECRET_ACCESS_KEY=... AWS_REGION=eu-central-1",
+            ),
+            (
+                "docs/operating.md",
+                "overnight backup --store postgres://... --blobs s3://batches/overnight --to backup",
+            ),
+            (
+                "docs/operating.md",
+                "overnight migrate --from overnight-data --to postgres://... s3://batches/overnight",
             ),
             (
                 "docs/configuration.md",
