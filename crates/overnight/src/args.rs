@@ -60,6 +60,8 @@ pub(crate) enum Command {
     Backup(BackupArgs),
     /// Make a data folder of a backup.
     Restore(RestoreArgs),
+    /// Move what a data folder holds to a database on a server.
+    Migrate(MigrateArgs),
     /// Make API keys.
     Key(KeyArgs),
 }
@@ -216,13 +218,19 @@ pub(crate) struct SimArgs {
     pub(crate) config: Option<PathBuf>,
 }
 
-/// Where the data folder is; the same settings as those of the server.
+/// Where everything is kept; the same settings as those of the server.
 #[derive(Debug, clap::Args)]
 pub(crate) struct DataArgs {
     /// The data folder [default: ./overnight-data].
     #[arg(long, value_name = "FOLDER")]
     data: Option<PathBuf>,
-    /// The configuration file, of which `data` is used [default: overnight.toml, if it is there].
+    /// The PostgreSQL database, when it takes the place of the one in the folder.
+    #[arg(long, value_name = "URL")]
+    store: Option<String>,
+    /// The bucket, when it takes the place of the folder for files and results.
+    #[arg(long, value_name = "URL")]
+    blobs: Option<String>,
+    /// The configuration file, of which the same settings are used [default: overnight.toml, if it is there].
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     /// Print JSON for programs.
@@ -248,6 +256,24 @@ pub(crate) struct RestoreArgs {
     /// The folder of the backup.
     #[arg(long, value_name = "FOLDER")]
     pub(crate) from: PathBuf,
+}
+
+/// The flags of `overnight migrate`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct MigrateArgs {
+    /// The data folder. It stays as it is.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) from: PathBuf,
+    /// The PostgreSQL database, which must be empty, and the bucket (`s3://bucket/prefix`) or folder for files and
+    /// results [default: those of the configuration].
+    #[arg(long, num_args = 1..=2, value_names = ["URL", "PLACE"])]
+    to: Vec<String>,
+    /// The configuration file [default: overnight.toml, if it is there].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Print JSON for programs.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// The subcommands of `overnight key`.
@@ -309,6 +335,10 @@ fn path_value(path: Option<&PathBuf>) -> Option<Value> {
     path.map(|path| Value::from(path.to_string_lossy().into_owned()))
 }
 
+fn url_value(url: Option<&String>) -> Option<Value> {
+    url.map(|url| Value::from(url.as_str()))
+}
+
 fn list_value(list: &[String]) -> Option<Value> {
     (!list.is_empty()).then(|| Value::from(list.to_vec()))
 }
@@ -335,8 +365,8 @@ impl ServeArgs {
                 self.listen.as_deref().map(Value::from),
             ),
             flag("data", "--data", path_value(self.data.as_ref())),
-            flag("store", "--store", self.store.as_deref().map(Value::from)),
-            flag("blobs", "--blobs", self.blobs.as_deref().map(Value::from)),
+            flag("store", "--store", url_value(self.store.as_ref())),
+            flag("blobs", "--blobs", url_value(self.blobs.as_ref())),
             flag(
                 "role",
                 "--api-only",
@@ -367,9 +397,28 @@ impl ServeArgs {
 impl DataArgs {
     /// What the command line sets.
     pub(crate) fn flags(&self) -> Vec<Flag> {
-        flag("data", "--data", path_value(self.data.as_ref()))
-            .into_iter()
-            .collect()
+        let flags = [
+            flag("data", "--data", path_value(self.data.as_ref())),
+            flag("store", "--store", url_value(self.store.as_ref())),
+            flag("blobs", "--blobs", url_value(self.blobs.as_ref())),
+        ];
+        flags.into_iter().flatten().collect()
+    }
+}
+
+impl MigrateArgs {
+    /// What the command line sets.
+    pub(crate) fn flags(&self) -> Vec<Flag> {
+        let place = self.to.get(1);
+        let is_bucket = place.is_some_and(|place| place.contains("://"));
+        let blobs = place.filter(|_| is_bucket);
+        let folder = place.filter(|_| !is_bucket).map(PathBuf::from);
+        let flags = [
+            flag("store", "--to", url_value(self.to.first())),
+            flag("blobs", "--to", url_value(blobs)),
+            flag("data", "--to", path_value(folder.as_ref())),
+        ];
+        flags.into_iter().flatten().collect()
     }
 }
 

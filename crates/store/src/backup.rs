@@ -1,4 +1,4 @@
-//! A copy of a data folder, taken while a server works on it, and brought back.
+//! A copy of an installation, taken while a server works on it, and brought back.
 //!
 //! ```text
 //! hold ──► snapshot of the database ──► the blobs that it names ──► label ──► prune, let go
@@ -8,13 +8,17 @@
 //! snapshot that belongs to it. So a backup that dies leaves the one before, or none. Blobs are
 //! immutable, so a second backup into the same folder copies only the new ones.
 //!
+//! An installation whose database is on a server is copied in the same way: its rows become a snapshot
+//! like that of a data folder (`transfer`). So a backup of either can become either, and a data folder is
+//! moved to a server as a backup of it would be (`server`).
+//!
 //! A backup keeps its blobs elsewhere than a data folder does (`content`, not `blobs`): a server
 //! that is started on it by mistake finds nothing to sweep.
 
 mod copy;
-mod hold;
 mod label;
 mod restore;
+mod server;
 mod take;
 #[cfg(test)]
 mod tests;
@@ -27,6 +31,7 @@ use thiserror::Error;
 
 pub use self::label::{Label, content, hold_still, is_backup};
 pub use self::restore::{Restored, restore};
+pub use self::server::{Moved, Target, migrate, restore_to_server};
 pub use self::take::{Source, Taken, take};
 use crate::blobs::BlobError;
 use crate::folder::FolderError;
@@ -58,6 +63,9 @@ pub enum BackupError {
         "the hold on the data folder lapsed (the machine slept, or its clock was set); run the backup again"
     )]
     Lapsed,
+    /// The database on a server holds something else already: name another one.
+    #[error("the database is not empty, and holds something else; name another database or schema")]
+    NotEmpty,
     /// Another file could not be read or written.
     #[error("{} could not be read or written", .0.display())]
     Io(PathBuf, #[source] io::Error),

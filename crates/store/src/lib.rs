@@ -18,6 +18,7 @@ mod entries;
 #[cfg(any(test, feature = "conformance"))]
 pub mod faulty;
 pub mod folder;
+mod hold;
 pub mod postgres;
 mod range;
 mod rows;
@@ -27,6 +28,7 @@ pub mod sqlite;
 pub mod status;
 pub mod store;
 mod tls;
+pub mod transfer;
 pub mod verify;
 pub mod wake;
 

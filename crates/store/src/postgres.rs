@@ -11,6 +11,7 @@
 //! `seal`, `garbage`, `quarantine`, `running`.
 
 mod batches;
+mod carry;
 mod claims;
 mod db;
 mod error;

@@ -11,6 +11,7 @@
 
 mod batches;
 pub mod beside;
+pub(crate) mod carry;
 mod damage;
 mod error;
 mod files;

@@ -5,7 +5,8 @@
 //! ```
 //!
 //! Nothing is changed, and one wrong thing hides no other: each finding names what it is about and
-//! what to do. It is for a folder that nobody uses meanwhile.
+//! what to do. A folder is checked while nobody uses it; an installation on a server also while it
+//! is worked on.
 
 mod batch;
 mod blob;
@@ -17,14 +18,19 @@ mod plan;
 mod tests;
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use futures_util::StreamExt as _;
+use overnight_core::id::hex32;
 use overnight_core::segment::BlobKey;
+use overnight_core::time::Clock;
 
 pub use self::finding::{Check, Finding, Severity};
 use crate::blobs::Blobs;
+use crate::hold::ServerHold;
 use crate::sqlite::inspect::Inspector;
 use crate::store::{Result, StoreError};
+use crate::{Postgres, transfer};
 
 /// What was looked at, and how much of it is wrong.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,6 +49,8 @@ pub struct Summary {
 
 /// What the checks work with.
 struct Checks<'a> {
+    /// Whether others may be working on it, so that what nothing names yet may be named soon.
+    is_in_use: bool,
     rows: &'a Inspector,
     blobs: &'a Blobs,
     tell: &'a mut dyn FnMut(Finding),
@@ -51,7 +59,8 @@ struct Checks<'a> {
     told: BTreeSet<BlobKey>,
 }
 
-/// Looks at a database and its blobs, and tells what is wrong, finding by finding.
+/// Looks at a database and its blobs, which nobody uses meanwhile, and tells what is wrong, finding by
+/// finding.
 ///
 /// # Errors
 ///
@@ -62,7 +71,43 @@ pub async fn verify(
     blobs: &Blobs,
     tell: &mut dyn FnMut(Finding),
 ) -> Result<Summary> {
+    look((rows, false), blobs, tell).await
+}
+
+/// The same for an installation whose database is on a server, also while it is worked on: its rows are
+/// looked at as they are at one moment, and no blob is deleted until the end. `scratch` is an empty
+/// folder, for a copy of the rows; `random` tells this look from others at the same time.
+///
+/// # Errors
+///
+/// As [`verify`]; also when it could not be kept from deleting blobs.
+pub async fn verify_on_server(
+    (store, blobs): (&Postgres, &Blobs),
+    scratch: &Path,
+    (clock, random): (&Clock, u128),
+    tell: &mut dyn FnMut(Finding),
+) -> Result<Summary> {
+    let holder = hex32(clock.now(), random);
+    let hold = ServerHold::begin(store, &holder, clock).await?;
+    let rows = scratch.join("rows.db");
+    transfer::snapshot(store, &rows).await?;
+    let summary = look((&Inspector::open(&rows)?, true), blobs, tell).await?;
+    if !hold.has_lasted() {
+        let text = "the hold on the blobs lapsed (the machine slept, or its clock was set): what is \
+             missing may only be deleted; run it again";
+        return Err(StoreError::Unavailable(text.into()));
+    }
+    hold.end().await;
+    Ok(summary)
+}
+
+async fn look(
+    (rows, is_in_use): (&Inspector, bool),
+    blobs: &Blobs,
+    tell: &mut dyn FnMut(Finding),
+) -> Result<Summary> {
     let mut checks = Checks {
+        is_in_use,
         rows,
         blobs,
         tell,
@@ -146,8 +191,12 @@ impl Checks<'_> {
         let mut listed = self.blobs.list_all();
         while let Some(key) = listed.next().await {
             let key = key.map_err(|error| StoreError::Unavailable(error.into()))?;
-            let known = self.rows.knows(&key);
-            if self.read(key.as_str(), known)? == Some(false) {
+            let is_orphan = if self.is_in_use {
+                self.rows.is_leftover(&key)
+            } else {
+                self.rows.knows(&key).map(|knows| !knows)
+            };
+            if self.read(key.as_str(), is_orphan)? == Some(true) {
                 let problem = "nothing names it";
                 self.tell(Finding::new(Check::Orphan, key.as_str(), problem));
             }

@@ -24,7 +24,12 @@ pub enum Fault {
     HalfClose,
     /// Nothing comes through, and nobody is told.
     BlackHole,
+    /// Every request is answered with 503, as a service does that has too much to do.
+    Busy,
 }
+
+/// What a service says that has too much to do.
+const BUSY: &[u8] = b"HTTP/1.1 503 Slow Down\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
 
 /// A proxy on a free port of loopback. Dropping it ends it and closes its connections.
 pub struct FaultProxy {
@@ -85,6 +90,11 @@ async fn accept(
 }
 
 async fn connect(client: TcpStream, server: SocketAddr, mut faults: watch::Receiver<Fault>) {
+    if *faults.borrow() == Fault::Busy {
+        // A client that is gone needs no answer.
+        let _ = refuse(client).await;
+        return;
+    }
     let Ok(server) = TcpStream::connect(server).await else {
         return;
     };
@@ -113,13 +123,24 @@ async fn connect(client: TcpStream, server: SocketAddr, mut faults: watch::Recei
     };
     tokio::select! {
         _ = both => {}
-        _ = faults.wait_for(|fault| *fault == Fault::Reset) => {
+        _ = faults.wait_for(|fault| matches!(fault, Fault::Reset | Fault::Busy)) => {
             for stream in [upward.from.as_ref(), downward.from.as_ref()] {
                 // A stream that is gone needs no reset.
                 let _ = stream.set_zero_linger();
             }
         }
     }
+}
+
+/// Reads a request, and answers it.
+async fn refuse(mut client: TcpStream) -> io::Result<()> {
+    let mut piece = vec![0; 16 << 10];
+    let _ = client.read(&mut piece).await?;
+    client.write_all(BUSY).await?;
+    client.shutdown().await?;
+    // Closed with bytes unread, the connection would be reset before the answer is read.
+    while client.read(&mut piece).await? > 0 {}
+    Ok(())
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -168,7 +189,7 @@ impl Pipe {
                     .wait_for(|fault| *fault != Fault::BlackHole)
                     .await;
             }
-            Fault::None | Fault::Reset | Fault::HalfClose => {}
+            Fault::None | Fault::Reset | Fault::HalfClose | Fault::Busy => {}
         }
     }
 }

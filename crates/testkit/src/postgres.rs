@@ -91,6 +91,8 @@ pub struct Own {
     version: Version,
     folder: PathBuf,
     port: u16,
+    /// What it is to another server, as the script that starts it is told.
+    role: Vec<String>,
     child: Option<Child>,
 }
 
@@ -101,6 +103,24 @@ impl Own {
     ///
     /// As [`Shared::find`].
     pub fn start(version: Version) -> io::Result<Self> {
+        Self::start_as(version, Vec::new())
+    }
+
+    /// Starts a server with an empty database that commits what its standby has as well; and the
+    /// standby, which refuses changes until it is promoted.
+    ///
+    /// # Errors
+    ///
+    /// As [`Shared::find`].
+    pub fn start_pair(version: Version) -> io::Result<(Self, Self)> {
+        let primary = Self::start_as(version, vec!["primary".to_owned()])?;
+        let (folder, port) = (primary.folder.display(), primary.port);
+        let role = ["standby".to_owned(), folder.to_string(), port.to_string()];
+        let standby = Self::start_as(version, role.into())?;
+        Ok((primary, standby))
+    }
+
+    fn start_as(version: Version, role: Vec<String>) -> io::Result<Self> {
         static STARTED: AtomicU64 = AtomicU64::new(0);
         let number = STARTED.fetch_add(1, Ordering::Relaxed);
         let folder = place(&format!("own-postgres-{}-{number}", std::process::id()));
@@ -111,6 +131,7 @@ impl Own {
             version,
             folder,
             port,
+            role,
             child: None,
         };
         own.start_again()?;
@@ -135,6 +156,19 @@ impl Own {
         self.url_at(self.address())
     }
 
+    /// Has a standby take the place of its primary. It does so soon, not at once.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be told to.
+    pub fn promote(&self) -> io::Result<()> {
+        fs::write(self.folder.join("data/promote"), "")?;
+        match &self.child {
+            Some(child) => signal(child, "-USR1"),
+            None => Err(io::Error::other("the server is not there")),
+        }
+    }
+
     /// Ends the server; what it holds stays.
     ///
     /// # Errors
@@ -144,17 +178,11 @@ impl Own {
         let Some(mut child) = self.child.take() else {
             return Ok(());
         };
-        let signal = match how {
+        let name = match how {
             Stop::Fast => "-INT",
             Stop::Crash => "-QUIT",
         };
-        let told = Command::new("kill")
-            .arg(signal)
-            .arg(child.id().to_string())
-            .status()?;
-        if !told.success() {
-            return Err(io::Error::other("the server was gone before it was ended"));
-        }
+        signal(&child, name)?;
         child.wait()?;
         Ok(())
     }
@@ -168,9 +196,19 @@ impl Own {
         let mut command = Command::new(root().join("scripts/serve-postgres"));
         command.arg(self.version.number());
         command.arg(&self.folder).arg(self.port.to_string());
+        command.args(&self.role);
         self.child = Some(until_ready(command)?);
         Ok(())
     }
+}
+
+fn signal(child: &Child, name: &str) -> io::Result<()> {
+    let pid = child.id().to_string();
+    let told = Command::new("kill").args([name, &pid]).status()?;
+    if told.success() {
+        return Ok(());
+    }
+    Err(io::Error::other("the server was gone before it was told"))
 }
 
 impl Drop for Own {

@@ -143,3 +143,27 @@ fn tallies_add_up() {
     assert_eq!(sum, expected);
     assert_eq!(sum.ended(), 41);
 }
+
+#[test]
+fn a_batch_is_paused_while_lines_of_it_are_sent() {
+    let mut batch = batch(None);
+    assert!(!batch.is_paused());
+    assert_eq!(batch.set_paused(None), Ok(false), "it goes on");
+    for (at, changes) in [(1, true), (2, false)] {
+        assert_eq!(batch.set_paused(Some(after(at))), Ok(changes));
+        assert!(batch.is_paused());
+        assert_eq!(batch.paused_at, Some(after(1)), "since the first time");
+    }
+    assert_eq!(batch.apply(Event::Validated(plan(3)), after(3)), Ok(true));
+    assert!(batch.is_paused(), "what is checked is not sent");
+    assert_eq!(batch.set_paused(None), Ok(true));
+    assert!(!batch.is_paused());
+    assert_eq!(batch.set_paused(Some(after(4))), Ok(true));
+    assert_eq!(batch.revision, 1);
+    assert_eq!(batch.apply(Event::CancelRequested, after(5)), Ok(true));
+    assert!(!batch.is_paused(), "nothing is sent anyway");
+    for (at, event) in [(Some(after(6)), "Paused"), (None, "Resumed")] {
+        let refused = batch.set_paused(at).unwrap_err();
+        assert_eq!((refused.status, refused.event), (Status::Cancelling, event));
+    }
+}

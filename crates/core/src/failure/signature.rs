@@ -210,6 +210,15 @@ mod tests {
                 "task 123e4567-e89b-12d3-a456-426614174000 died",
                 "task <id> died",
             ),
+            ("ids 1; 2; 3 and 4 + 5", "ids <n> and <n> + <n>"),
+            (
+                "\u{201c}m\u{201d} or \u{2018}n\u{2019} at 10:30",
+                "<value> or <value> at <n>",
+            ),
+            (
+                "a word-that-is-made-of-many-short-ones and abcdefghijklmnopqrstuvwxyzabcdefghijkl",
+                "a word-that-is-made-of-many-short-ones and <id>",
+            ),
             ("", ""),
             ("\u{0}\u{7}", ""),
         ] {

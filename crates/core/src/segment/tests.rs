@@ -75,6 +75,11 @@ fn a_set_of_lines_is_a_set() {
     assert!(!lines.is_empty());
     assert!(lines.contains(7) && !lines.contains(8));
     let other: LineSet = [8, 3].into_iter().collect();
+    assert_eq!((other.first(), other.last()), (Some(3), Some(8)));
+    assert_eq!(
+        (LineSet::new().first(), LineSet::new().last()),
+        (None, None)
+    );
     assert!(!lines.is_disjoint(&other));
     lines.union_with(&other);
     assert!(lines.iter().eq([3, 7, 8]));

@@ -16,6 +16,7 @@ pub(crate) mod list;
 mod listing;
 pub(crate) mod manual;
 pub(crate) mod merge;
+mod migrate;
 mod pairs;
 pub(crate) mod pause;
 mod report;
@@ -35,7 +36,6 @@ pub(crate) mod verify;
 pub(crate) mod watch;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -43,6 +43,7 @@ use anyhow::Context as _;
 use self::pause::Wish;
 use crate::args::{Command, DataArgs, KeyCommand, Tool};
 use crate::config::load::{Sources, load};
+use crate::config::settings::Settings;
 use crate::wiring::logs;
 
 /// What a command is given besides its flags.
@@ -87,12 +88,21 @@ pub(crate) fn start(
             block_on(sim::sim(args.listen, loaded.settings.sim.0))
         }
         Command::Backup(args) => {
-            let data = data(&args.data, environment)?;
-            block_on(backup::backup(data, args))
+            let settings = settings(&args.data, &environment)?;
+            block_on(backup::backup(settings, environment, args))
         }
         Command::Restore(args) => {
-            let data = data(&args.data, environment)?;
-            block_on(restore::restore(data, args))
+            let settings = settings(&args.data, &environment)?;
+            block_on(restore::restore(settings, environment, args))
+        }
+        Command::Migrate(args) => {
+            let sources = Sources {
+                flags: args.flags(),
+                environment,
+                file: args.config.clone(),
+            };
+            let settings = load(&sources)?.settings;
+            block_on(migrate::migrate(settings, sources.environment, args))
         }
         Command::Key(args) => match args.command {
             KeyCommand::New(args) => key::new(args),
@@ -131,14 +141,14 @@ fn start_tool(tool: Tool, around: Surroundings) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// Where the data folder is, by the same settings as those of the server.
-fn data(args: &DataArgs, environment: BTreeMap<String, String>) -> anyhow::Result<PathBuf> {
+/// Where everything is kept, by the same settings as those of the server.
+fn settings(args: &DataArgs, environment: &BTreeMap<String, String>) -> anyhow::Result<Settings> {
     let loaded = load(&Sources {
         flags: args.flags(),
-        environment,
+        environment: environment.clone(),
         file: args.config.clone(),
     })?;
-    Ok(loaded.settings.data.clone())
+    Ok(loaded.settings)
 }
 
 /// How many threads work on the disk. Each keeps what it has allocated for a while, so hundreds of them would

@@ -60,6 +60,38 @@ pub(crate) async fn open(
     })
 }
 
+/// An installation whose database is on a server, for a command that copies or checks it.
+pub(crate) struct OnServer {
+    pub(crate) store: Postgres,
+    pub(crate) blobs: Blobs,
+    /// Where the database is, without credentials.
+    pub(crate) place: String,
+    /// Kept from those who would have it alone, when the blobs are in a folder.
+    _folder: Option<Arc<DataFolder>>,
+}
+
+/// Opens the installation that the settings name when its database is on a server; `None` when everything is
+/// in the data folder.
+pub(crate) async fn on_a_server(
+    settings: &Settings,
+    environment: &BTreeMap<String, String>,
+) -> anyhow::Result<Option<OnServer>> {
+    let Some(url) = &settings.store else {
+        return Ok(None);
+    };
+    let place = url.settings(&settings.postgres)?.place();
+    let kept = open(settings, environment).await?;
+    let Metadata::Postgres(store) = kept.metadata else {
+        return Ok(None);
+    };
+    Ok(Some(OnServer {
+        store,
+        blobs: kept.blobs,
+        place,
+        _folder: kept.folder,
+    }))
+}
+
 /// Refuses a backup: a server would begin an empty database beside it.
 fn refuse_backup(folder: &Path) -> anyhow::Result<()> {
     if !is_backup(folder) {

@@ -2,6 +2,7 @@
 //! bucket that goes away makes them wait.
 
 use std::fs;
+use std::time::Duration;
 
 use overnight_testkit::fault::{Fault, FaultProxy};
 use overnight_testkit::postgres::{self, Version};
@@ -66,7 +67,12 @@ async fn a_bucket_that_goes_away_makes_a_batch_wait() {
     );
     let replica = site.start(&database.url(), &[]);
     let mut sent = 0;
-    for fault in [Fault::Reset, Fault::HalfClose, Fault::BlackHole] {
+    for fault in [
+        Fault::Reset,
+        Fault::HalfClose,
+        Fault::BlackHole,
+        Fault::Busy,
+    ] {
         let batches = submit(&replica.client, 1, 100);
         until("it sends", || replica.received() >= sent + 8);
         proxy.disturb(fault);
@@ -78,6 +84,26 @@ async fn a_bucket_that_goes_away_makes_a_batch_wait() {
         check_all(&replica.client, &batches);
         assert_eq!(replica.received(), sent, "a line was sent twice");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_bucket_holds_up_no_line() {
+    let (database, store) = (
+        postgres::Shared::find(Version::Newest).unwrap(),
+        s3::Shared::find().unwrap(),
+    );
+    let proxy = FaultProxy::start(store.address()).await.unwrap();
+    proxy.disturb(Fault::Latency(Duration::from_millis(150)));
+    let site = Site::in_bucket(
+        &database.schema(),
+        &store.url(),
+        s3::variables(proxy.address()),
+    );
+    let replica = site.start(&database.url(), &[]);
+    let batches = submit(&replica.client, 2, 200);
+    check_all(&replica.client, &batches);
+    assert_eq!(replica.received(), 400, "a line was sent twice");
+    replica.end();
 }
 
 #[test]

@@ -28,6 +28,7 @@ mod latency;
 mod limit;
 mod machine;
 mod memory;
+mod migrate;
 mod outage;
 mod poison;
 mod restart;

@@ -281,6 +281,37 @@ async fn a_process_that_is_cut_off_from_the_database_stops_sending_and_goes_on_a
 }
 
 #[test]
+fn a_fail_over_to_a_standby_is_a_pause_and_loses_nothing() {
+    let (mut primary, standby) = Own::start_pair(Version::Oldest).unwrap();
+    let (first, second) = (primary.address(), standby.address());
+    let url = format!("postgres://postgres@{first},{second}/postgres");
+    let site = Site::new("failed_over".to_owned());
+    let (one, two) = (site.start(&url, &[]), site.start(&url, &[]));
+    let batches = submit(&one.client, 4, 300);
+    until("both work", || one.received() > 60 && two.received() > 60);
+    let recorded = |id: &str| count_of(&one.client.batch(id), "completed");
+    let before: Vec<u64> = batches.iter().map(|(id, _)| recorded(id)).collect();
+    primary.stop(Stop::Crash).unwrap();
+    // A client that asks meanwhile waits.
+    let asked = {
+        let (client, id) = (one.client.clone(), batches[0].0.clone());
+        std::thread::spawn(move || client.get(&format!("/v1/batches/{id}")).status)
+    };
+    standby.promote().unwrap();
+    assert_eq!(asked.join().unwrap(), 200);
+    for ((id, _), before) in batches.iter().zip(before) {
+        assert!(recorded(id) >= before, "what was recorded is gone");
+    }
+    check_all(&two.client, &batches);
+    // Nobody renewed in the pause, so every batch may have been dropped and taken anew once.
+    let bound = 4 * 2 * (8 + 2 * 32);
+    let sent = one.received() + two.received();
+    assert!((1_200..=1_200 + bound).contains(&sent), "{sent} requests");
+    one.end();
+    two.end();
+}
+
+#[test]
 fn a_cancel_reaches_the_worker_through_another_process() {
     let database = Shared::find(Version::Newest).unwrap();
     let site = Site::new(database.schema());

@@ -3,6 +3,7 @@
 //! Every test file is a program of its own and uses a part of this.
 #![expect(dead_code, reason = "each test file uses a part of it")]
 
+mod elsewhere;
 pub(crate) mod http;
 pub(crate) mod input;
 pub(crate) mod keys;
@@ -16,6 +17,8 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 use tokio::time::Instant;
+
+use self::elsewhere::Elsewhere;
 
 /// How long a test waits for something that should have happened by then.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
@@ -145,6 +148,7 @@ pub(crate) struct TestServer {
     pub(crate) folder: TempDir,
     process: Process,
     arguments: Vec<String>,
+    elsewhere: Option<Elsewhere>,
 }
 
 impl TestServer {
@@ -156,13 +160,15 @@ impl TestServer {
             .map(str::to_owned)
             .into();
         add(&mut arguments);
-        let (process, base_url) = start_server(&arguments, folder.path());
+        let elsewhere = Elsewhere::if_wanted();
+        let (process, base_url) = start_server(&arguments, elsewhere.as_ref(), folder.path());
         Self {
             base_url,
             pid: process.pid,
             folder,
             process,
             arguments,
+            elsewhere,
         }
     }
 
@@ -192,7 +198,8 @@ impl TestServer {
         if self.process.is_running() {
             self.process.kill9();
         }
-        let (process, base_url) = start_server(&self.arguments, self.folder.path());
+        let elsewhere = self.elsewhere.as_ref();
+        let (process, base_url) = start_server(&self.arguments, elsewhere, self.folder.path());
         self.pid = process.pid;
         self.process = process;
         self.base_url = base_url;
@@ -216,9 +223,16 @@ impl TestServer {
     }
 }
 
-fn start_server(arguments: &[String], folder: &Path) -> (Process, String) {
+fn start_server(
+    arguments: &[String],
+    elsewhere: Option<&Elsewhere>,
+    folder: &Path,
+) -> (Process, String) {
     let mut command = overnight(folder);
     command.args(arguments);
+    if let Some(elsewhere) = elsewhere {
+        elsewhere.apply(&mut command);
+    }
     let mut process = Process::start(command, folder);
     let line = process.first_line();
     let url = line

@@ -1,5 +1,8 @@
 //! Copies blobs, and compares each copy with what its rows say.
 
+use std::pin::pin;
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use overnight_core::segment::BlobKey;
 
 use super::{BackupError, Damaged, Result};
@@ -8,45 +11,50 @@ use crate::sqlite::inspect::NamedExtent;
 
 /// What was copied.
 #[derive(Debug, Default)]
-pub(super) struct Copied {
+pub(crate) struct Copied {
     /// Blobs that belong to the copy, whether they were there already or not.
-    pub(super) blobs: u64,
+    pub(crate) blobs: u64,
     /// Their bytes.
-    pub(super) bytes: u64,
+    pub(crate) bytes: u64,
     /// Those that were not there, or not whole.
-    pub(super) new_blobs: u64,
+    pub(crate) new_blobs: u64,
     /// Their bytes.
-    pub(super) new_bytes: u64,
+    pub(crate) new_bytes: u64,
     /// Those that could not be copied, because they are lost or damaged.
-    pub(super) damaged: Vec<Damaged>,
+    pub(crate) damaged: Vec<Damaged>,
 }
+
+/// So many blobs are copied at once: a bucket takes long to answer.
+const COPIES_MAX: usize = 8;
 
 /// Copies blobs from one place to another.
-pub(super) struct Copier<'a> {
-    pub(super) from: &'a Blobs,
-    pub(super) to: &'a Blobs,
+pub(crate) struct Copier<'a> {
+    pub(crate) from: &'a Blobs,
+    pub(crate) to: &'a Blobs,
     /// Called before each piece: whoever copies says that it is still there.
-    pub(super) alive: &'a mut dyn FnMut() -> Result<()>,
+    pub(crate) alive: &'a dyn Fn() -> Result<()>,
 }
 
+/// What became of one blob: its length and whether it was there already, or what is wrong with it.
+type Answer = std::result::Result<(u64, bool), String>;
+
 impl Copier<'_> {
-    /// Copies every blob of a sorted list of extents that is not there yet, or not as it was. What is lost or damaged
-    /// is left out and told; an index that is, is only left out.
-    pub(super) async fn copy(&mut self, named: &[NamedExtent]) -> Result<Copied> {
+    /// Copies every blob of a sorted list of extents that is not there yet, or not as it was. What is
+    /// lost or damaged is left out and told; an index that is, is only left out.
+    pub(crate) async fn copy(&self, named: &[NamedExtent]) -> Result<Copied> {
+        let blobs = named.chunk_by(|one, other| one.extent.blob == other.extent.blob);
+        let copies = blobs.filter_map(|extents| {
+            let key = &extents.first()?.extent.blob;
+            Some(async move {
+                let answer = self.one(key, extents).await?;
+                Result::Ok((key, extents, answer))
+            })
+        });
+        let mut copies = pin!(stream::iter(copies).buffered(COPIES_MAX));
         let mut copied = Copied::default();
-        for extents in named.chunk_by(|one, other| one.extent.blob == other.extent.blob) {
-            let Some(NamedExtent { extent, .. }) = extents.first() else {
-                continue;
-            };
-            let key = &extent.blob;
-            let kept = self.kept(key, extents).await?;
-            let is_there = kept.is_some();
-            let answer = match kept {
-                Some(length) => Ok(length),
-                None => self.blob(key, extents).await?,
-            };
+        while let Some((key, extents, answer)) = copies.try_next().await? {
             match answer {
-                Ok(length) => {
+                Ok((length, is_there)) => {
                     copied.blobs += 1;
                     copied.bytes += length;
                     copied.new_blobs += u64::from(!is_there);
@@ -59,9 +67,17 @@ impl Copier<'_> {
         Ok(copied)
     }
 
+    async fn one(&self, key: &BlobKey, extents: &[NamedExtent]) -> Result<Answer> {
+        if let Some(length) = self.kept(key, extents).await? {
+            return Ok(Ok((length, true)));
+        }
+        let copied = self.blob(key, extents).await?;
+        Ok(copied.map(|length| (length, false)))
+    }
+
     /// The length of a copy that is there already. It is compared with what its rows say: disks for
     /// backups lose bytes, too, and a copy that did is made anew.
-    async fn kept(&mut self, key: &BlobKey, extents: &[NamedExtent]) -> Result<Option<u64>> {
+    async fn kept(&self, key: &BlobKey, extents: &[NamedExtent]) -> Result<Option<u64>> {
         let of_blob = |error| BackupError::Blob(key.clone(), error);
         let length = match self.to.length(key).await {
             Ok(length) => length,
@@ -84,7 +100,7 @@ impl Copier<'_> {
 
     /// Copies one blob; answers its length, or what is wrong with it.
     async fn blob(
-        &mut self,
+        &self,
         key: &BlobKey,
         extents: &[NamedExtent],
     ) -> Result<std::result::Result<u64, String>> {
@@ -109,7 +125,7 @@ impl Copier<'_> {
     }
 
     /// Copies the bytes of a blob; the inner error is that of reading.
-    async fn pieces(&mut self, key: &BlobKey) -> Result<std::result::Result<u64, BlobError>> {
+    async fn pieces(&self, key: &BlobKey) -> Result<std::result::Result<u64, BlobError>> {
         let of_blob = |error| BackupError::Blob(key.clone(), error);
         let length = match self.from.length(key).await {
             Ok(length) => length,

@@ -48,10 +48,10 @@ pub async fn restore(from: &Path, to: &Path) -> Result<Restored> {
     let place =
         |path: &Path| Blobs::folder(path).map_err(|error| BackupError::Blob("".into(), error));
     let (source, target) = (place(&content(from))?, place(&folder.blobs())?);
-    let mut copier = Copier {
+    let copier = Copier {
         from: &source,
         to: &target,
-        alive: &mut || Ok(()),
+        alive: &|| Ok(()),
     };
     let copied = copier.copy(&named).await?;
     let file = File::open(&staged).map_err(of(&staged))?;

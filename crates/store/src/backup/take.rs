@@ -11,20 +11,61 @@ use overnight_core::time::Clock;
 use rustix::fs::{FlockOperation, flock};
 
 use super::copy::Copier;
-use super::hold::{Hold, LOOK_INTERVAL};
 use super::label::{LOCK, Label, content, hash, is_backup, keep_entries};
 use super::{BackupError, Damaged, Result, of, wrong};
-use crate::blobs::Blobs;
+use crate::Postgres;
+use crate::blobs::{BlobError, Blobs};
+use crate::hold::{BesideHold, Hold, LOOK_INTERVAL, ServerHold};
 use crate::sqlite::beside::Beside;
 use crate::sqlite::inspect::Inspector;
+use crate::store::StoreError;
+use crate::transfer;
 
-/// The data folder that is copied.
+/// What is copied.
 #[derive(Clone, Debug)]
-pub struct Source {
-    /// Its database.
-    pub database: PathBuf,
-    /// The folder of its blobs.
-    pub blobs: PathBuf,
+pub enum Source {
+    /// A data folder.
+    Folder {
+        /// Its database.
+        database: PathBuf,
+        /// The folder of its blobs.
+        blobs: PathBuf,
+    },
+    /// An installation whose database is on a server.
+    Server {
+        /// Its database.
+        store: Postgres,
+        /// Its blobs.
+        blobs: Blobs,
+    },
+}
+
+impl Source {
+    fn blobs(&self) -> Result<Blobs> {
+        match self {
+            Self::Folder { blobs, .. } => Ok(Blobs::folder(blobs).map_err(of_blobs)?),
+            Self::Server { blobs, .. } => Ok(blobs.clone()),
+        }
+    }
+
+    async fn hold(&self, holder: &str, clock: &Clock) -> std::result::Result<Hold, StoreError> {
+        Ok(match self {
+            Self::Folder { database, .. } => {
+                Hold::Beside(BesideHold::begin(database, holder, (clock, LOOK_INTERVAL))?)
+            }
+            Self::Server { store, .. } => {
+                Hold::Server(ServerHold::begin(store, holder, clock).await?)
+            }
+        })
+    }
+
+    /// Writes a copy of the database, as it is at one moment, into a new file.
+    async fn snapshot(&self, path: &Path) -> std::result::Result<(), StoreError> {
+        match self {
+            Self::Folder { database, .. } => Beside::open(database)?.copy_to(path),
+            Self::Server { store, .. } => transfer::snapshot(store, path).await,
+        }
+    }
 }
 
 /// A backup that was taken.
@@ -40,7 +81,7 @@ pub struct Taken {
     pub damaged: Vec<Damaged>,
 }
 
-/// Copies a data folder, whether or not a server works on it, into a folder that is empty, missing
+/// Copies an installation, whether or not servers work on it, into a folder that is empty, missing
 /// or holds an earlier backup. That one is there until this one is whole. `random` tells this
 /// backup from others at the same time.
 ///
@@ -49,28 +90,33 @@ pub struct Taken {
 /// Every [`BackupError`]; what was there before is still a whole backup then.
 pub async fn take(source: &Source, to: &Path, (clock, random): (&Clock, u128)) -> Result<Taken> {
     let _lock = claim(to, source)?;
-    let from = source_blobs(source)?;
-    let into = content(to);
-    let to_blobs = Blobs::folder(&into).map_err(|error| BackupError::Blob("".into(), error))?;
-    let database = Beside::open(&source.database).map_err(BackupError::Database)?;
+    let from = source.blobs()?;
+    let to_blobs = Blobs::folder(&content(to)).map_err(of_blobs)?;
     let at = clock.now();
     let holder = hex32(at, random);
-    let hold = Hold::begin(&source.database, &holder, (clock, LOOK_INTERVAL))?;
+    let hold = source.hold(&holder, clock).await;
+    let hold = hold.map_err(BackupError::Database)?;
+    let check = || match hold.has_lasted() {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(BackupError::Lapsed),
+        Err(error) => Err(BackupError::Database(error)),
+    };
 
     let mut label = Label::new(at.seconds(), format!("overnight-{holder}.db"));
     let snapshot = label.snapshot(to);
-    database.copy_to(&snapshot).map_err(BackupError::Database)?;
+    let copied = source.snapshot(&snapshot).await;
+    copied.map_err(BackupError::Database)?;
     keep(&snapshot)?;
     let named = Inspector::open(&snapshot)
         .and_then(|rows| rows.named())
         .map_err(BackupError::Database)?;
-    let mut copier = Copier {
+    let copier = Copier {
         from: &from,
         to: &to_blobs,
-        alive: &mut || hold.check(),
+        alive: &check,
     };
     let copied = copier.copy(&named).await?;
-    hold.check()?;
+    check()?;
     label.database_xxh3 = hash(&snapshot)?;
     (label.blobs, label.bytes) = (copied.blobs, copied.bytes);
     let damaged = copied.damaged.iter();
@@ -78,6 +124,7 @@ pub async fn take(source: &Source, to: &Path, (clock, random): (&Clock, u128)) -
     label.write(to)?;
     let kept = named.into_iter().map(|named| named.extent.blob).collect();
     prune(to, &label, (&to_blobs, &kept)).await?;
+    hold.end().await;
     Ok(Taken {
         label,
         new_blobs: copied.new_blobs,
@@ -88,17 +135,20 @@ pub async fn take(source: &Source, to: &Path, (clock, random): (&Clock, u128)) -
 
 /// Takes the folder of the backup, which stays locked as long as the file is open.
 fn claim(to: &Path, source: &Source) -> Result<File> {
-    if !source.database.exists() {
-        let folder = source.database.parent().unwrap_or(&source.database);
-        return Err(wrong(
-            folder,
-            "there is no data folder (no overnight.db in it)",
-        ));
-    }
-    let data = source
-        .blobs
-        .parent()
-        .and_then(|data| data.canonicalize().ok());
+    let data = match source {
+        Source::Folder { database, blobs } => {
+            if !database.exists() {
+                let folder = database.parent().unwrap_or(database);
+                return Err(wrong(
+                    folder,
+                    "there is no data folder (no overnight.db in it)",
+                ));
+            }
+            let data = blobs.parent();
+            data.and_then(|data| data.canonicalize().ok())
+        }
+        Source::Server { .. } => None,
+    };
     let whole = std::path::absolute(to).map_err(of(to))?;
     let within = whole
         .ancestors()
@@ -128,15 +178,15 @@ fn claim(to: &Path, source: &Source) -> Result<File> {
     Ok(lock)
 }
 
-fn source_blobs(source: &Source) -> Result<Blobs> {
-    Blobs::folder(&source.blobs).map_err(|error| BackupError::Blob("".into(), error))
-}
-
 /// A new file is there for good, with its name.
 fn keep(path: &Path) -> Result<()> {
     let file = File::open(path).map_err(of(path))?;
     file.sync_all().map_err(of(path))?;
     path.parent().map_or(Ok(()), keep_entries)
+}
+
+fn of_blobs(error: BlobError) -> BackupError {
+    BackupError::Blob("".into(), error)
 }
 
 /// Deletes what only earlier backups named.
@@ -152,14 +202,13 @@ async fn prune(
             fs::remove_file(&path).map_err(of(&path))?;
         }
     }
-    let of_blob = |error| BackupError::Blob("".into(), error);
     let mut listed = blobs.list_all();
     while let Some(key) = listed.next().await {
-        let key = key.map_err(of_blob)?;
+        let key = key.map_err(of_blobs)?;
         if !kept.contains(&key) {
-            blobs.delete(&key).await.map_err(of_blob)?;
+            blobs.delete(&key).await.map_err(of_blobs)?;
         }
     }
-    blobs.sweep_staging().await.map_err(of_blob)?;
+    blobs.sweep_staging().await.map_err(of_blobs)?;
     Ok(())
 }

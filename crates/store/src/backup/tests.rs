@@ -10,10 +10,10 @@ use overnight_core::file::File;
 use overnight_core::segment::BlobKey;
 use overnight_core::time::Clock;
 
-use super::hold::Hold;
 use super::{BackupError, Label, Source, Taken, content, hold_still, restore, take};
 use crate::conformance::block_on;
 use crate::conformance::fixture::{at, file, file_id, project, upload};
+use crate::hold::BesideHold;
 use crate::sqlite::inspect::Inspector;
 use crate::verify::verify;
 use crate::{Blobs, Blocking, Sqlite, Store};
@@ -39,11 +39,14 @@ impl Ground {
         }
     }
 
+    fn database(&self) -> std::path::PathBuf {
+        self.path("data").join("overnight.db")
+    }
+
     fn source(&self) -> Source {
-        let data = self.folder.path().join("data");
-        Source {
-            database: data.join("overnight.db"),
-            blobs: data.join("blobs"),
+        Source::Folder {
+            database: self.database(),
+            blobs: self.path("data").join("blobs"),
         }
     }
 
@@ -153,7 +156,7 @@ fn no_blob_is_deleted_while_somebody_copies_and_for_a_minute_after_one_died() {
     block_on(async {
         let ground = Ground::new();
         ground.insert(1).await;
-        let beside = crate::sqlite::beside::Beside::open(&ground.source().database).unwrap();
+        let beside = crate::sqlite::beside::Beside::open(&ground.database()).unwrap();
         beside.hold("one that dies", at(1100)).unwrap();
         ground.delete(1, 1101).await;
         assert_eq!(ground.sweep(1101).await, []);
@@ -261,13 +264,13 @@ fn a_hold_is_asked_for_again_while_nobody_thinks_of_it() {
             at(seconds.load(Ordering::Relaxed))
         });
         let interval = std::time::Duration::from_millis(1);
-        let hold = Hold::begin(&ground.source().database, "h", (&clock, interval)).unwrap();
+        let hold = BesideHold::begin(&ground.database(), "h", (&clock, interval)).unwrap();
         for _ in 0..50 {
             looks.recv().unwrap();
         }
         // At 1060 or so it would have ended.
         assert_eq!(ground.sweep(1400).await, []);
-        hold.check().unwrap();
+        assert!(hold.has_lasted().unwrap());
         drop(hold);
         assert_eq!(ground.sweep(1400).await, [upload(1)]);
     });
@@ -416,7 +419,7 @@ fn folders_that_are_something_else_are_refused() {
         let refused = restore(&ground.path("backup"), &ground.path("mine")).await;
         let refused = refused.unwrap_err().to_string();
         assert!(refused.contains("it is not empty"), "{refused}");
-        let nothing = Source {
+        let nothing = Source::Folder {
             database: ground.path("none/overnight.db"),
             blobs: ground.path("none/blobs"),
         };

@@ -166,6 +166,22 @@ async fn forget_workers(db: &Db) -> Result<()> {
     Ok(())
 }
 
+/// No blob is deleted for a minute from that time on.
+pub(super) async fn hold(db: &Db, holder: &str, at: Timestamp) -> Result<()> {
+    let sql = "INSERT INTO holds (holder, until) VALUES ($1, $2) \
+         ON CONFLICT (holder) DO UPDATE SET until = excluded.until";
+    db.change(sql, &[&holder, &micros(at.plus(HOLD_MAX))])
+        .await?;
+    Ok(())
+}
+
+/// Ends a hold.
+pub(super) async fn let_go(db: &Db, holder: &str) -> Result<()> {
+    let sql = "DELETE FROM holds WHERE holder = $1";
+    db.change(sql, &[&holder]).await?;
+    Ok(())
+}
+
 /// Whether somebody copies blobs at that time, so that none may be deleted. A hold reaches no
 /// further than [`HOLD_MAX`] from when it was asked for, which may be some time behind: one that
 /// reaches further than twice that was made before a clock was set back, and nobody would end it.

@@ -1,5 +1,6 @@
 //! What is PostgreSQL's alone: many processes, and a server that goes away.
 
+mod carried;
 mod faults;
 mod leases;
 mod others;

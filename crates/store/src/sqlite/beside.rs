@@ -7,7 +7,6 @@
 
 use std::fmt;
 use std::path::Path;
-use std::time::Duration;
 
 use overnight_core::time::Timestamp;
 use rusqlite::{Connection, OpenFlags, params};
@@ -15,9 +14,6 @@ use rusqlite::{Connection, OpenFlags, params};
 use super::{BUSY_TIMEOUT, migrate};
 use crate::rules::{HOLD_MAX, micros};
 use crate::store::{Result, StoreError};
-
-/// A hold is asked for again after this much of its time.
-pub const HOLD_RENEWAL: Duration = Duration::from_secs(15);
 
 /// A connection beside those of the process that works on the database.
 pub struct Beside {

@@ -291,6 +291,17 @@ impl Inspector {
             || quarantine::is_in(&self.db, blob)?)
     }
 
+    /// Whether nothing names a blob, and nobody will: what a run that goes on has just written is
+    /// none.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::other_version`].
+    pub fn is_leftover(&self, blob: &BlobKey) -> Result<bool> {
+        let leftovers = garbage::unnamed(&self.db, std::slice::from_ref(blob))?;
+        Ok(!leftovers.is_empty())
+    }
+
     /// The blobs in quarantine.
     ///
     /// # Errors

@@ -50,7 +50,7 @@ pub(super) async fn verify(data: PathBuf, is_json: bool) -> anyhow::Result<ExitC
     };
     let summary = looked.map_err(|error| unfinished(error, &database))?;
     told?;
-    conclude(&data, &summary, is_json)
+    conclude(&data.display().to_string(), &summary, is_json)
 }
 
 /// Why not everything was looked at.
@@ -65,7 +65,7 @@ fn unfinished(error: StoreError, database: &Path) -> anyhow::Error {
 }
 
 /// Prints what it comes to, and answers with the exit code.
-fn conclude(data: &Path, summary: &Summary, is_json: bool) -> anyhow::Result<ExitCode> {
+pub(super) fn conclude(about: &str, summary: &Summary, is_json: bool) -> anyhow::Result<ExitCode> {
     if is_json {
         print_json(&json!({
             "summary": {
@@ -83,8 +83,7 @@ fn conclude(data: &Path, summary: &Summary, is_json: bool) -> anyhow::Result<Exi
         errors => format!("is not sound: {errors} things are wrong"),
     };
     insist(&format!(
-        "{} {verdict}; looked at {} batches, {} files, {}",
-        data.display(),
+        "{about} {verdict}; looked at {} batches, {} files, {}",
         summary.batches,
         summary.files,
         size(summary.bytes),
@@ -106,7 +105,7 @@ fn require(path: &Path) -> anyhow::Result<()> {
     )
 }
 
-fn tell(finding: &Finding, is_json: bool) -> anyhow::Result<()> {
+pub(super) fn tell(finding: &Finding, is_json: bool) -> anyhow::Result<()> {
     use std::io::Write as _;
     let severity = finding.severity();
     let Finding {

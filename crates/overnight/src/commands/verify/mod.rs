@@ -1,14 +1,15 @@
-//! `overnight verify`: whether nothing was lost, in a data folder, in a batch or between files.
+//! `overnight verify`: whether nothing was lost, in all that is kept, in a batch or between files.
 
 mod batch;
 mod files;
 mod folder;
+mod server;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::asking::AskArgs;
-use super::{Surroundings, block_on, data};
+use super::{Surroundings, block_on, settings};
 use crate::args::DataArgs;
 use crate::client::target::ServerArgs;
 use crate::failure::UsageError;
@@ -19,7 +20,7 @@ use crate::show::VoiceArgs;
 pub(crate) struct VerifyArgs {
     /// An input, its output file and, if there is one, its error file: every id of the input must be in one of
     /// them, once; the missing ones are printed. Or the id of a batch, whose results its server proves to be
-    /// complete. With neither the data folder is checked.
+    /// complete. With neither everything that is kept is checked.
     #[arg(value_name = "IN OUT [ERRORS] | ID", num_args = 0..=3)]
     what: Vec<PathBuf>,
     #[command(flatten)]
@@ -38,8 +39,11 @@ pub(super) fn verify(args: VerifyArgs, around: Surroundings) -> anyhow::Result<E
     };
     match args.what.as_slice() {
         [] => {
-            let data = data(&args.data, around.environment)?;
-            block_on(folder::verify(data, is_json))
+            let settings = settings(&args.data, &around.environment)?;
+            if settings.store.is_some() {
+                return block_on(server::verify(settings, around.environment, is_json));
+            }
+            block_on(folder::verify(settings.data, is_json))
         }
         [input, results @ ..] if !results.is_empty() => {
             files::verify(input, results, voice.voice(&around.environment))
