@@ -1,5 +1,6 @@
 //! The command line. A flag that sets something becomes the strongest layer of the configuration.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -10,6 +11,7 @@ use overnight_sim::faults::FaultRates;
 use crate::commands::cancel::CancelArgs;
 use crate::commands::check::CheckArgs;
 use crate::commands::completions::CompletionsArgs;
+use crate::commands::config::ConfigArgs;
 use crate::commands::convert::ConvertArgs;
 use crate::commands::delete::DeleteArgs;
 use crate::commands::doctor::DoctorArgs;
@@ -30,7 +32,7 @@ use crate::commands::upstreams::UpstreamsArgs;
 use crate::commands::verify::VerifyArgs;
 use crate::commands::watch::WatchArgs;
 use crate::config::keys::RoleName;
-use crate::config::load::Flag;
+use crate::config::load::{Flag, Sources};
 use crate::config::settings::LogFormat;
 
 /// A batch API for the models you run yourself.
@@ -62,8 +64,6 @@ pub(crate) enum Command {
     Migrate(MigrateArgs),
     /// Make API keys.
     Key(KeyArgs),
-    /// Look at the settings.
-    Config(ConfigArgs),
 }
 
 /// What needs no settings of a server: asks one that runs, or works on files.
@@ -111,6 +111,8 @@ pub(crate) enum Tool {
     Verify(VerifyArgs),
     /// Look whether a server would run well here.
     Doctor(DoctorArgs),
+    /// Show and check the settings, or write a file of them.
+    Config(ConfigArgs),
     /// Print what a shell needs to complete commands and flags.
     Completions(CompletionsArgs),
     /// Print the manual, or write pages for `man`.
@@ -137,7 +139,7 @@ pub(crate) struct ServeArgs {
     upstream: Vec<String>,
     /// The configuration file [default: overnight.toml, if it is there].
     #[arg(long, value_name = "FILE")]
-    pub(crate) config: Option<PathBuf>,
+    config: Option<PathBuf>,
     /// Serve clients alone; other processes on the database run the batches.
     #[arg(long, conflicts_with = "worker_only")]
     api_only: bool,
@@ -303,25 +305,6 @@ pub(crate) struct NewKeyArgs {
     pub(crate) name: Option<String>,
 }
 
-/// The subcommands of `overnight config`.
-#[derive(Debug, clap::Args)]
-pub(crate) struct ConfigArgs {
-    /// What to do with the settings.
-    #[command(subcommand)]
-    pub(crate) command: ConfigCommand,
-}
-
-/// What to do with the settings.
-#[derive(Debug, Subcommand)]
-pub(crate) enum ConfigCommand {
-    /// Check the settings, and print the effective ones with where each came from.
-    Check {
-        /// The configuration file [default: overnight.toml, if it is there].
-        #[arg(long, value_name = "FILE")]
-        config: Option<PathBuf>,
-    },
-}
-
 /// How many requests are in flight at each upstream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Concurrency {
@@ -365,8 +348,16 @@ fn format_value(format: Option<LogFormat>) -> Option<Value> {
 }
 
 impl ServeArgs {
-    /// What the command line sets.
-    pub(crate) fn flags(&self) -> Vec<Flag> {
+    /// All that the settings of the server come from.
+    pub(crate) fn sources(&self, environment: BTreeMap<String, String>) -> Sources {
+        Sources {
+            flags: self.flags(),
+            environment,
+            file: self.config.clone(),
+        }
+    }
+
+    fn flags(&self) -> Vec<Flag> {
         let flags = [
             flag(
                 "listen",

@@ -124,12 +124,85 @@ fn a_file_is_submitted_watched_and_its_results_are_fetched() {
         table.starts_with("id,status\nline-") && table.lines().count() == 41,
         "{table}"
     );
+    check_parquet(&desk, &id);
 
     let listed = desk.jsons(&["list", "--json"]);
     assert_eq!((listed.len(), &listed[0]["id"]), (1, &json!(id)));
     let table = desk.stdout(0, &["list", "--status", "completed", "--search", "ONE"]);
     assert!(table.starts_with("ID ") && table.contains(&id), "{table}");
     assert_eq!(desk.stdout(0, &["list", "--active"]), "");
+    check_filters(&desk);
+}
+
+/// Checks that the 40 results of a batch come as Parquet.
+fn check_parquet(desk: &Desk, id: &str) {
+    let parquet = ["results", id, "--format", "parquet", "-o", "out.parquet"];
+    desk.stdout(0, &parquet);
+    let again = desk.jsons(&[
+        "convert",
+        "out.parquet",
+        "--id",
+        "custom_id",
+        "--model",
+        "sim",
+        "--user",
+        "{status_code} {finish_reason}",
+    ]);
+    assert_eq!(again.len(), 40);
+    let text = &again[0]["body"]["messages"][0]["content"];
+    assert!(text.as_str().unwrap().starts_with("200 "), "{text}");
+}
+
+/// Checks what a list finds of one batch that has ended.
+fn check_filters(desk: &Desk) {
+    let found = |arguments: &[&str]| {
+        let arguments = [&["list", "--json"], arguments].concat();
+        desk.jsons(&arguments).len()
+    };
+    for arguments in [
+        ["--tag", "run=one"],
+        ["--model", "sim"],
+        ["--since", "1h"],
+        ["--since", "2020-02-29"],
+        ["--search", "in.jsonl"],
+    ] {
+        assert_eq!(found(&arguments), 1, "{arguments:?}");
+    }
+    for arguments in [
+        ["--tag", "run=two"],
+        ["--model", "other"],
+        ["--since", "9999-12-31"],
+        ["--status", "failed,expired"],
+    ] {
+        assert_eq!(found(&arguments), 0, "{arguments:?}");
+    }
+    check_code(&desk.run(&["list", "--since", "yesterday"]), 2);
+    check_code(&desk.run(&["list", "--status", "done"]), 1);
+}
+
+#[test]
+fn lists_go_on_from_page_to_page() {
+    let desk = Desk::new();
+    write_lines(&desk.path("in.jsonl"), 1);
+    let file = desk.stdout(0, &["files", "upload", "-q", "in.jsonl"]);
+    for number in 0..103 {
+        let new = json!({
+            "input_file_id": file.trim(), "endpoint": "/v1/chat/completions",
+            "completion_window": "24h", "metadata": { "number": format!("{}", number % 2) },
+        });
+        assert_eq!(desk.server.post("/v1/batches", &new).status, 200);
+    }
+    let listed = |arguments: &[&str]| {
+        let arguments = [&["list", "--json"], arguments].concat();
+        desk.jsons(&arguments).len()
+    };
+    assert_eq!(listed(&["--all"]), 103);
+    assert_eq!(listed(&["-n", "102"]), 102);
+    assert_eq!(listed(&["--all", "--tag", "number=1"]), 51);
+    assert_eq!(listed(&["-n", "50", "--tag", "number=0"]), 50);
+    let table = desk.stdout(0, &["list", "--all"]);
+    let heads = table.lines().filter(|line| line.starts_with("ID ")).count();
+    assert_eq!((heads, table.lines().count()), (1, 104));
 }
 
 #[test]
@@ -261,6 +334,65 @@ fn upstreams_are_listed_and_the_doctor_asks_them() {
 }
 
 #[test]
+fn upstreams_are_tried_step_by_step() {
+    let desk = Desk::new();
+    let steps = |code: i32, arguments: &[&str]| {
+        let text = desk.stdout(code, arguments);
+        let found = text.lines().map(|line| {
+            let check: Value = serde_json::from_str(line).unwrap();
+            let text = check["text"].as_str().unwrap().to_owned();
+            (check["step"].clone(), check["finding"].clone(), text)
+        });
+        found.collect::<Vec<_>>()
+    };
+    // The simulator embeds and chats; its name says nothing, so it is asked to chat.
+    let found = steps(0, &["upstreams", "test", "--json", "sim"]);
+    let expected = [
+        ("connect", "connected, in "),
+        ("models", "serves 1 model: sim"),
+        ("request", "sim answers, in "),
+        ("gauges", "has gauges: 0 running, 0 waiting"),
+    ];
+    assert_eq!(found.len(), expected.len(), "{found:?}");
+    for ((step, finding, text), (name, begins)) in found.iter().zip(expected) {
+        assert_eq!((step, finding), (&json!(name), &json!("ok")), "{text}");
+        assert!(text.starts_with(begins), "{text}");
+    }
+    fs::write(
+        desk.path("overnight.toml"),
+        "[[upstreams]]\nname = \"good\"\nurl = \"sim\"\n\
+         [[upstreams]]\nname = \"bad\"\nurl = \"http://127.0.0.1:1\"\n",
+    )
+    .unwrap();
+    let output = desk.run(&["upstreams", "test"]);
+    check_code(&output, 1);
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert!(told.contains("ok    upstream good: sim answers"), "{told}");
+    assert!(
+        told.contains("error upstream bad: cannot be reached (http://127.0.0.1:1): ")
+            && told.contains("is the server running"),
+        "{told}"
+    );
+    assert!(stderr_of(&output).contains("1 thing is wrong"));
+    // By its name, so that the settings of it count.
+    let found = steps(0, &["upstreams", "test", "--json", "--no-request", "good"]);
+    assert_eq!(found.len(), 3, "{found:?}");
+    // A server of batches is none of inference, though it lists models.
+    until("the server to know its models", || {
+        desk.server.get("/v1/models").text().contains("sim")
+    });
+    let odd = desk.server.base_url.clone();
+    let found = steps(0, &["upstreams", "test", "--json", &odd]);
+    let request = found.iter().find(|(step, ..)| *step == "request").unwrap();
+    assert_eq!(request.1, "note", "{}", request.2);
+    assert!(
+        request.2.contains("neither chats, nor embeds"),
+        "{}",
+        request.2
+    );
+}
+
+#[test]
 fn causes_are_told_and_the_failed_lines_run_again() {
     let desk = Desk::new();
     let lines = [
@@ -364,6 +496,38 @@ fn a_key_that_is_missing_or_a_server_that_is_away_is_told() {
         "{told}"
     );
     check_code(&desk.run(&["list", "--server", "127.0.0.1"]), 2);
+
+    // A profile holds both. The server that the variable names is stronger than the file's own profile.
+    fs::create_dir(desk.path("overnight")).unwrap();
+    fs::write(desk.path("overnight/lab.key"), &key.key).unwrap();
+    let url = &desk.server.base_url;
+    let profiles = format!("[profiles.lab]\nserver = \"{url}\"\nkey_file = \"lab.key\"\n");
+    fs::write(desk.path("overnight/config.toml"), profiles).unwrap();
+    assert_eq!(desk.stdout(0, &["list", "--profile", "lab"]), "");
+    let shown = desk.jsons(&["config", "show", "--json", "--profile", "lab"]);
+    let client: Vec<&Value> = shown
+        .iter()
+        .filter(|entry| entry["of"] == "client")
+        .collect();
+    let file = desk.path("overnight/config.toml");
+    let file = file.display();
+    let expected = [
+        ("profile", json!("lab"), "flag", "--profile".to_owned()),
+        ("server", json!(url), "file", format!("{file}:2")),
+        ("key", json!("***"), "file", format!("{file}:3")),
+    ];
+    for (entry, (name, value, source, origin)) in client.into_iter().zip(expected) {
+        let expected = json!({
+            "of": "client", "key": name, "value": value, "source": source, "origin": origin,
+        });
+        assert_eq!(entry, &expected);
+    }
+    let text = desk.stdout(0, &["config", "show", "--profile", "lab"]);
+    assert!(
+        text.contains("# key = \"***\"") && !text.contains(&key.key),
+        "{text}"
+    );
+    check_code(&desk.run(&["list", "--profile", "none"]), 2);
 }
 
 #[test]

@@ -340,6 +340,72 @@ fn a_table_becomes_requests_and_results_a_table() {
 }
 
 #[test]
+fn results_become_parquet_and_parquet_requests() {
+    let desk = Desk::new();
+    let refused = json!({
+        "custom_id": "b", "response": null,
+        "error": { "code": "batch_expired", "message": "late" },
+    });
+    let answered = result("a", 200, "yes");
+    write(&desk.path("out.jsonl"), [answered.clone(), refused]);
+    desk.stdout(0, &["convert", "out.jsonl", "-o", "out.parquet"]);
+    let user = "{status_code}|{error_code}|{content}|{input_tokens}|{response}";
+    let again = |table: &str, user: &str| {
+        let arguments = [
+            "convert",
+            table,
+            "--id",
+            "custom_id",
+            "--model",
+            "sim",
+            "--user",
+            user,
+        ];
+        let made = desk.jsons(0, &arguments);
+        let texts = made.iter().map(|line| {
+            let text = line["body"]["messages"][0]["content"].as_str().unwrap();
+            (line["custom_id"].clone(), text.to_owned())
+        });
+        texts.collect::<Vec<_>>()
+    };
+    let response = &answered["response"];
+    let expected = [
+        (json!("a"), format!("200||yes||{response}")),
+        (json!("b"), "|batch_expired|||".to_owned()),
+    ];
+    assert_eq!(again("out.parquet", user), expected);
+
+    // The table that requests came from may be Parquet too, and has its answers beside its own columns.
+    let join = [
+        "convert",
+        "out.jsonl",
+        "--join",
+        "out.parquet",
+        "--id",
+        "custom_id",
+        "--select",
+        "status",
+    ];
+    let joined = [&join[..], &["-o", "joined.parquet"]].concat();
+    desk.stdout(0, &joined);
+    let expected = [
+        (json!("a"), "yes 200".to_owned()),
+        (json!("b"), " ".to_owned()),
+    ];
+    assert_eq!(again("joined.parquet", "{content} {status}"), expected);
+    let twice = [&join[..7], &["content", "-o", "twice.parquet"]].concat();
+    let output = desk.run(&twice);
+    check_code(&output, 1);
+    assert!(stderr_of(&output).contains("would be called `content`"));
+    assert!(!desk.path("twice.parquet").exists());
+
+    desk.write("no.parquet", "id,text\n");
+    let output = desk.run(&["convert", "no.parquet", "--model", "sim", "--user", "x"]);
+    check_code(&output, 1);
+    assert!(stderr_of(&output).contains("no.parquet is no Parquet file"));
+}
+
+#[test]
 fn wrong_columns_and_doubled_ids_are_told() {
     let desk = Desk::new();
     desk.write("in.tsv", "id\ttext\nx\ta\nx\tb\n");

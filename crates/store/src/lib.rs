@@ -27,6 +27,7 @@ mod space;
 pub mod sqlite;
 pub mod status;
 pub mod store;
+mod tls;
 pub mod transfer;
 pub mod verify;
 pub mod wake;

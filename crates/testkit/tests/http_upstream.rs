@@ -16,9 +16,10 @@ use overnight_engine::upstream::answer::{AnswerBudget, AnswerLimits};
 use overnight_engine::upstream::http::{HttpUpstream, UpstreamSetupError};
 use overnight_engine::upstream::scripted::{Answer, Script, Step, chat_answer};
 use overnight_engine::upstream::settings::{Secret, UpstreamSettings};
-use overnight_engine::upstream::{Call, CallBody, Gauges, ModelList, Timeouts, Upstream};
+use overnight_engine::upstream::{Call, CallBody, Gauges, ModelList, Stage, Timeouts, Upstream};
 use overnight_testkit::fault::{Fault, FaultProxy};
 use overnight_testkit::server::ScriptedServer;
+use overnight_testkit::tls::{Identity, TlsFront};
 
 const TIMEOUTS: Timeouts = Timeouts {
     connect: Duration::from_secs(5),
@@ -516,4 +517,68 @@ async fn a_spooled_answer_is_whole() {
         whole.extend_from_slice(&piece.unwrap());
     }
     assert_eq!(whole, chat_answer(&text).body);
+}
+
+const KEY: &str = include_str!("tls/server-key.pem");
+
+/// The legs of the way to an upstream: what each led to, and what came of it.
+async fn legs(url: &str) -> Vec<(Stage, Result<String, String>)> {
+    let ca = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tls/ca.pem");
+    let settings = UpstreamSettings {
+        ca: Some(ca.into()),
+        ..UpstreamSettings::new(url)
+    };
+    let legs = set_up(settings).unwrap().reach().await;
+    legs.into_iter()
+        .map(|leg| (leg.stage, leg.outcome))
+        .collect()
+}
+
+#[tokio::test]
+async fn the_way_is_told_leg_by_leg_up_to_the_one_that_fails() {
+    let server = serve([]).await;
+    let connected = (Stage::Connect, Ok("connected".to_owned()));
+    let url = format!("http://{}", server.address());
+    assert_eq!(legs(&url).await, vec![connected.clone()]);
+
+    let url = format!("http://localhost:{}", server.address().port());
+    let way = legs(&url).await;
+    let found = way[0].1.as_ref().unwrap();
+    assert!(found.starts_with("localhost is "), "{found}");
+    assert_eq!(
+        (way[0].0, &way[1..]),
+        (Stage::Resolve, &[connected.clone()][..])
+    );
+
+    let way = legs("http://models.invalid").await;
+    assert_eq!((way.len(), way[0].0), (1, Stage::Resolve));
+    assert!(way[0].1.is_err(), "{way:?}");
+
+    let way = legs("http://127.0.0.1:1").await;
+    assert_eq!((way.len(), way[0].0), (1, Stage::Connect));
+    let why = way[0].1.as_ref().unwrap_err();
+    assert!(why.contains("refused"), "{why}");
+}
+
+#[tokio::test]
+async fn the_last_leg_is_encryption() {
+    let server = serve([]).await;
+    let identity = |certificate| Identity {
+        certificate,
+        key: KEY,
+    };
+    let good = identity(include_str!("tls/good.pem"));
+    let front = TlsFront::start(server.address(), good).await.unwrap();
+    let url = format!("https://127.0.0.1:{}", front.address().port());
+    let way = legs(&url).await;
+    assert_eq!((way.len(), way[1].0), (2, Stage::Encrypt));
+    let held = "the certificate holds; TLSv1.3, HTTP/1.1";
+    assert_eq!(way[1].1.as_deref(), Ok(held));
+
+    front
+        .show(identity(include_str!("tls/expired.pem")))
+        .unwrap();
+    let way = legs(&url).await;
+    let why = way[1].1.as_ref().unwrap_err();
+    assert!(why.contains("expired"), "{why}");
 }

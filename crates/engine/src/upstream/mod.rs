@@ -102,6 +102,33 @@ pub trait Upstream: Send + Sync + 'static {
 
     /// Whether its `/health` answers well; true when it has no such route but answers.
     async fn is_up(&self) -> bool;
+
+    /// Takes the way to it leg by leg, up to the first that fails; no legs where there is no way to speak of.
+    async fn reach(&self) -> Vec<Leg> {
+        Vec::new()
+    }
+}
+
+/// A stage of the way to an upstream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Its name, or that of its proxy, becomes an address.
+    Resolve,
+    /// A connection is made.
+    Connect,
+    /// Both sides agree on encryption, and its certificate is checked.
+    Encrypt,
+}
+
+/// A leg of the way to an upstream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Leg {
+    /// What it leads to.
+    pub stage: Stage,
+    /// How long it took.
+    pub took: Duration,
+    /// What came of it, or why it failed, for a person. Holds no credentials.
+    pub outcome: Result<String, String>,
 }
 
 /// How long an upstream may take, and how much it may answer.

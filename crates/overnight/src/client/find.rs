@@ -1,8 +1,10 @@
 //! Ids as people type them: whole, shortened to a beginning or an end that one alone has, or `@last`.
 
 use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 
 use anyhow::bail;
+use serde::de::DeserializeOwned;
 
 use super::Client;
 use super::errors::ClientError;
@@ -13,13 +15,13 @@ use crate::failure::UsageError;
 const LAST: &str = "@last";
 
 /// Objects on a page.
-const PAGE: usize = 100;
-
-/// Pages that are looked through at most: ten thousand objects.
-const PAGES_MAX: usize = 100;
+pub(crate) const PAGE: usize = 100;
 
 /// How many ids are named that a shortened one could be.
 const NAMED_MAX: usize = 5;
+
+/// How many of them are looked for.
+const FOUND_MAX: usize = 100;
 
 /// A kind of thing that has ids.
 struct Kind {
@@ -51,6 +53,18 @@ impl Kind {
         id.starts_with(text) || bare.starts_with(text) || bare.ends_with(text)
     }
 
+    /// Notes an id that fits, until there are so many that more would say no more.
+    fn note(&self, id: String, text: &str, found: &mut BTreeSet<String>) -> ControlFlow<()> {
+        if self.fits(&id, text) {
+            found.insert(id);
+        }
+        if found.len() < FOUND_MAX {
+            ControlFlow::Continue(())
+        } else {
+            ControlFlow::Break(())
+        }
+    }
+
     /// Takes what a person typed to be an id; it is sent as a part of a path.
     fn check(&self, text: &str) -> Result<(), UsageError> {
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
@@ -71,7 +85,10 @@ impl Kind {
             number => {
                 let named: Vec<&str> = found.iter().take(NAMED_MAX).map(String::as_str).collect();
                 let named = named.join(", ");
-                bail!("{number} {word} ids begin or end with `{text}`: {named}; say more of it")
+                let more = if number < FOUND_MAX { "" } else { " or more" };
+                bail!(
+                    "{number}{more} {word} ids begin or end with `{text}`: {named}; say more of it"
+                )
             }
         }
     }
@@ -95,9 +112,9 @@ impl Client {
         if BATCH.is_whole(text) {
             return Ok(text.to_owned());
         }
-        let batches = self.batches("", usize::MAX).await?;
-        let ids = batches.into_iter().map(|batch| batch.read.id);
-        let found = ids.filter(|id| BATCH.fits(id, text)).collect();
+        let mut found = BTreeSet::new();
+        let take = |batch: Told<Batch>| Ok(BATCH.note(batch.read.id, text, &mut found));
+        self.each_batch("", usize::MAX, take).await?;
         BATCH.choose(text, &found)
     }
 
@@ -108,19 +125,19 @@ impl Client {
     /// As [`Self::batch_id`].
     pub(crate) async fn file_id(&self, text: &str) -> anyhow::Result<String> {
         if text == LAST {
-            let newest = self.files("", 1).await?;
-            let Some(newest) = newest.into_iter().next() else {
+            let page: Page<File> = self.get("/v1/files?limit=1").await?;
+            let Some(newest) = page.data.into_iter().next() else {
                 bail!("there is no file yet");
             };
-            return Ok(newest.read.id);
+            return Ok(newest.id);
         }
         FILE.check(text)?;
         if FILE.is_whole(text) {
             return Ok(text.to_owned());
         }
-        let files = self.files("", usize::MAX).await?;
-        let ids = files.into_iter().map(|file| file.read.id);
-        let found = ids.filter(|id| FILE.fits(id, text)).collect();
+        let mut found = BTreeSet::new();
+        let take = |file: Told<File>| Ok(FILE.note(file.read.id, text, &mut found));
+        self.each_file("", usize::MAX, take).await?;
         FILE.choose(text, &found)
     }
 
@@ -133,53 +150,62 @@ impl Client {
         self.get(&format!("/v1/batches/{id}")).await
     }
 
-    /// The newest batches, so many at most. `query` is more of the question: `&status=failed`.
+    /// Gives out batches, newest first, until there are no more or `take` has enough. `query` is more of the
+    /// question (`&status=failed`); no more than `most` are looked at, if that is known.
     ///
     /// # Errors
     ///
-    /// The server cannot be asked.
-    pub(crate) async fn batches(
+    /// The server cannot be asked, or what `take` says.
+    pub(crate) async fn each_batch(
         &self,
         query: &str,
         most: usize,
-    ) -> Result<Vec<Told<Batch>>, ClientError> {
-        let id = |batch: &Told<Batch>| batch.read.id.clone();
-        self.pages(&format!("/v1/batches?{query}"), most, id).await
+        take: impl FnMut(Told<Batch>) -> anyhow::Result<ControlFlow<()>>,
+    ) -> anyhow::Result<()> {
+        let path = format!("/v1/batches?limit={}{query}", most.min(PAGE));
+        self.each(&path, |batch| batch.read.id.clone(), take).await
     }
 
-    /// The newest files, so many at most.
+    /// Gives out files, as [`Self::each_batch`] does batches.
     ///
     /// # Errors
     ///
-    /// The server cannot be asked.
-    pub(crate) async fn files(
+    /// As there.
+    pub(crate) async fn each_file(
         &self,
         query: &str,
         most: usize,
-    ) -> Result<Vec<Told<File>>, ClientError> {
-        let id = |file: &Told<File>| file.read.id.clone();
-        self.pages(&format!("/v1/files?{query}"), most, id).await
+        take: impl FnMut(Told<File>) -> anyhow::Result<ControlFlow<()>>,
+    ) -> anyhow::Result<()> {
+        let path = format!("/v1/files?limit={}{query}", most.min(PAGE));
+        self.each(&path, |file| file.read.id.clone(), take).await
     }
 
-    async fn pages<T: serde::de::DeserializeOwned>(
+    /// Gives out what a list holds, holding a page of it.
+    async fn each<T: DeserializeOwned>(
         &self,
         path: &str,
-        most: usize,
         id: impl Fn(&T) -> String,
-    ) -> Result<Vec<T>, ClientError> {
-        let mut all: Vec<T> = Vec::new();
-        for _ in 0..PAGES_MAX {
-            let limit = most.saturating_sub(all.len()).min(PAGE);
-            let after = all.last().map(|last| format!("&after={}", id(last)));
-            let after = after.unwrap_or_default();
-            let page: Page<T> = self.get(&format!("{path}&limit={limit}{after}")).await?;
-            let is_empty = page.data.is_empty();
-            all.extend(page.data);
-            if !page.has_more || is_empty || all.len() >= most {
-                break;
+        mut take: impl FnMut(T) -> anyhow::Result<ControlFlow<()>>,
+    ) -> anyhow::Result<()> {
+        let mut after = String::new();
+        loop {
+            let page: Page<T> = self.get(&format!("{path}{after}")).await?;
+            let Some(last) = page.data.last() else {
+                return Ok(());
+            };
+            let next = format!("&after={}", id(last));
+            for one in page.data {
+                if take(one)?.is_break() {
+                    return Ok(());
+                }
             }
+            // A server that begins anew at every page would be asked for ever.
+            if !page.has_more || next == after {
+                return Ok(());
+            }
+            after = next;
         }
-        Ok(all)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The HTTP client of the commands: what they ask a running server, over its public surface alone.
 //!
 //! ```text
-//! target (--server, --key, environment) ──► client ──┬─► JSON in, JSON out
+//! target (flags, environment, profiles) ──► client ──┬─► JSON in, JSON out
 //!                                                    ├─► upload: a file, streamed
 //!                                                    └─► download: to a file, streamed, taken up again
 //! ```
@@ -13,6 +13,7 @@ mod body;
 pub(crate) mod download;
 pub(crate) mod errors;
 pub(crate) mod find;
+mod profile;
 pub(crate) mod target;
 pub(crate) mod upload;
 pub(crate) mod wire;

@@ -113,6 +113,10 @@ impl Batch {
     }
 }
 
+/// The statuses of batches that have not ended.
+pub(crate) const OPEN_STATUSES: [&str; 4] =
+    ["validating", "in_progress", "finalizing", "cancelling"];
+
 /// Whether a batch of that status does not change any more.
 pub(crate) fn is_final(status: &str) -> bool {
     matches!(status, "completed" | "failed" | "expired" | "cancelled")

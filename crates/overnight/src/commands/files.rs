@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::Surroundings;
 use super::asking::{AskArgs, Asking};
+use super::listing::Listing;
 use super::submit::{file_name, send};
 use crate::client::wire::{File, Told};
 use crate::lines::output::Output;
@@ -146,13 +147,9 @@ async fn list(asking: &Asking, args: &ListFilesArgs) -> anyhow::Result<()> {
     let purpose = args
         .purpose
         .as_ref()
-        .map(|purpose| format!("purpose={purpose}"));
+        .map(|purpose| format!("&purpose={purpose}"));
     let most = if args.all { usize::MAX } else { args.limit };
-    let files = asking
-        .client
-        .files(&purpose.unwrap_or_default(), most)
-        .await?;
-    let mut table = Table::new(&[
+    let table = Table::new(&[
         ("ID", Side::Left),
         ("SIZE", Side::Right),
         ("PURPOSE", Side::Left),
@@ -160,24 +157,20 @@ async fn list(asking: &Asking, args: &ListFilesArgs) -> anyhow::Result<()> {
         ("CREATED", Side::Left),
     ]);
     let now = asking.now();
-    for Told { read: file, json } in &files {
-        if asking.voice.is_json {
-            print_json(json)?;
-        }
-        table.row(vec![
+    let mut listing = Listing::new(asking.voice, table, most);
+    let row = |file: &File| {
+        vec![
             file.id.as_str().into(),
             size(file.bytes).into(),
             file.purpose.as_str().into(),
             shortened(&file.filename, NAME_CHARS).into(),
             ago(file.created_at, now).into(),
-        ]);
-    }
-    if table.is_empty() {
-        asking.voice.say("there are none");
-    } else if !asking.voice.is_json {
-        table.print(asking.voice)?;
-    }
-    Ok(())
+        ]
+    };
+    let take = |Told { read, json }: Told<File>| listing.tell(&json, || row(&read));
+    let query = purpose.unwrap_or_default();
+    asking.client.each_file(&query, most, take).await?;
+    listing.end("there are none")
 }
 
 async fn show(asking: &Asking, text: &str) -> anyhow::Result<()> {

@@ -5,7 +5,7 @@ mod backup;
 pub(crate) mod cancel;
 pub(crate) mod check;
 pub(crate) mod completions;
-mod config;
+pub(crate) mod config;
 pub(crate) mod convert;
 pub(crate) mod delete;
 pub(crate) mod doctor;
@@ -13,10 +13,13 @@ pub(crate) mod errors;
 pub(crate) mod files;
 mod key;
 pub(crate) mod list;
+mod listing;
 pub(crate) mod manual;
 pub(crate) mod merge;
 mod migrate;
+mod pairs;
 pub(crate) mod pause;
+mod report;
 mod restore;
 pub(crate) mod results;
 pub(crate) mod retry;
@@ -38,7 +41,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 
 use self::pause::Wish;
-use crate::args::{Command, ConfigCommand, DataArgs, KeyCommand, Tool};
+use crate::args::{Command, DataArgs, KeyCommand, Tool};
 use crate::config::load::{Sources, load};
 use crate::config::settings::Settings;
 use crate::wiring::logs;
@@ -60,11 +63,7 @@ pub(crate) fn start(
 ) -> anyhow::Result<ExitCode> {
     match command {
         Command::Serve(args) => {
-            let sources = Sources {
-                flags: args.flags(),
-                environment,
-                file: args.config,
-            };
+            let sources = args.sources(environment);
             let loaded = load(&sources)?;
             logs::start(&loaded.settings.log, logs::To::Stderr);
             block_on(serve::serve(loaded.settings, sources.environment))
@@ -108,16 +107,6 @@ pub(crate) fn start(
         Command::Key(args) => match args.command {
             KeyCommand::New(args) => key::new(args),
         },
-        Command::Config(args) => match args.command {
-            ConfigCommand::Check { config } => {
-                let loaded = load(&Sources {
-                    flags: Vec::new(),
-                    environment,
-                    file: config,
-                })?;
-                config::check(&loaded)
-            }
-        },
         Command::Tool(tool) => start_tool(tool, Surroundings { environment }),
     }
 }
@@ -137,7 +126,7 @@ fn start_tool(tool: Tool, around: Surroundings) -> anyhow::Result<ExitCode> {
         Tool::Cancel(args) => block_on(cancel::cancel(args, &around)),
         Tool::Delete(args) => block_on(delete::delete(args, &around)),
         Tool::Files(args) => block_on(files::files(args, &around)),
-        Tool::Upstreams(args) => block_on(upstreams::upstreams(args, &around)),
+        Tool::Upstreams(args) => block_on(upstreams::upstreams(args, around)),
         Tool::Check(args) => check::check(&args, &around),
         Tool::Stats(args) => stats::stats(&args, &around),
         Tool::Split(args) => split::split(&args, &around),
@@ -146,6 +135,7 @@ fn start_tool(tool: Tool, around: Surroundings) -> anyhow::Result<ExitCode> {
         Tool::Convert(args) => convert::convert(&args, &around),
         Tool::Verify(args) => verify::verify(args, around),
         Tool::Doctor(args) => block_on(doctor::doctor(args, around)),
+        Tool::Config(args) => config::config(args, around),
         Tool::Completions(args) => completions::completions(&args),
         Tool::Manual(args) => manual::manual(&args, &around),
     }

@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::asking::{AskArgs, Asking};
+use super::pairs::parse_set;
 use super::{Surroundings, errors, watch};
 use crate::client::wire::{Batch, Failures, Told};
 use crate::failure::UsageError;
@@ -44,13 +45,6 @@ pub(crate) struct RetryArgs {
     wait: bool,
     #[command(flatten)]
     ask: AskArgs,
-}
-
-fn parse_set(text: &str) -> Result<(String, Value), String> {
-    let set = text.split_once('=').filter(|(key, _)| !key.is_empty());
-    let (key, value) = set.ok_or("must be like max_tokens=8192")?;
-    let value = serde_json::from_str(value).unwrap_or_else(|_| Value::from(value));
-    Ok((key.to_owned(), value))
 }
 
 /// What is asked of a server.
@@ -100,15 +94,7 @@ pub(super) async fn retry(args: RetryArgs, around: &Surroundings) -> anyhow::Res
     };
     let path = format!("/v1/batches/{id}/retry");
     let batch: Told<Batch> = asking.client.post(&path, &retry).await?;
-    asking.print_batch(&batch)?;
-    let id = batch.read.id;
-    if args.wait {
-        return watch::until_ended(&asking, vec![id], watch::Code::OfBatches).await;
-    }
-    asking
-        .voice
-        .say(&format!("see how it gets on: overnight watch {id}"));
-    Ok(ExitCode::SUCCESS)
+    watch::begun(&asking, batch, args.wait).await
 }
 
 /// Writes the input lines of the failed lines of a file.

@@ -9,6 +9,7 @@ use anyhow::Context as _;
 use tempfile::NamedTempFile;
 
 use super::asking::{AskArgs, Asking, random_name};
+use super::pairs::parse_note;
 use super::{Surroundings, check, watch};
 use crate::client::upload::Sending;
 use crate::client::wire::{Batch, File, NewBatch, Told};
@@ -43,12 +44,6 @@ pub(crate) struct SubmitArgs {
     ask: AskArgs,
 }
 
-fn parse_note(text: &str) -> Result<(String, String), String> {
-    let note = text.split_once('=').filter(|(key, _)| !key.is_empty());
-    let (key, value) = note.ok_or("must be like run=nightly")?;
-    Ok((key.to_owned(), value.to_owned()))
-}
-
 /// Checks, sends, and begins the batch; prints its id alone.
 pub(super) async fn submit(args: SubmitArgs, around: &Surroundings) -> anyhow::Result<ExitCode> {
     let asking = args.ask.ready(around)?;
@@ -76,15 +71,7 @@ pub(super) async fn submit(args: SubmitArgs, around: &Surroundings) -> anyhow::R
         .client
         .post_once("/v1/batches", &new, &random_name()?)
         .await?;
-    asking.print_batch(&batch)?;
-    let id = batch.read.id;
-    if args.wait {
-        return watch::until_ended(&asking, vec![id], watch::Code::OfBatches).await;
-    }
-    asking
-        .voice
-        .say(&format!("see how it gets on: overnight watch {id}"));
-    Ok(ExitCode::SUCCESS)
+    watch::begun(&asking, batch, args.wait).await
 }
 
 /// Sends a file, showing how it gets on.

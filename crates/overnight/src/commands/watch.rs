@@ -61,6 +61,24 @@ pub(super) async fn watch(args: WatchArgs, around: &Surroundings) -> anyhow::Res
     until_ended(&asking, ids, code).await
 }
 
+/// Tells of a batch that was begun; waits for its end when that is wanted, and then the exit code says how it
+/// ended.
+pub(super) async fn begun(
+    asking: &Asking,
+    batch: Told<Batch>,
+    waits: bool,
+) -> anyhow::Result<ExitCode> {
+    asking.print_batch(&batch)?;
+    let id = batch.read.id;
+    if waits {
+        return until_ended(asking, vec![id], Code::OfBatches).await;
+    }
+    asking
+        .voice
+        .say(&format!("see how it gets on: overnight watch {id}"));
+    Ok(ExitCode::SUCCESS)
+}
+
 /// Shows batches until all have ended, and tells how.
 pub(super) async fn until_ended(
     asking: &Asking,

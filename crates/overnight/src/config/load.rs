@@ -15,7 +15,7 @@ use super::setting::Setting;
 use super::settings::Settings;
 
 /// The file that is read when it is there and none is named.
-const FILE_BY_DEFAULT: &str = "overnight.toml";
+pub(crate) const FILE_BY_DEFAULT: &str = "overnight.toml";
 
 /// What every variable that sets something begins with.
 const VARIABLE_PREFIX: &str = "OVERNIGHT_";
@@ -24,7 +24,7 @@ const VARIABLE_PREFIX: &str = "OVERNIGHT_";
 const FILE_VARIABLE: &str = "OVERNIGHT_CONFIG";
 
 /// What commands that ask a server read; no settings of a server either.
-const CLIENT_VARIABLES: [&str; 2] = ["OVERNIGHT_SERVER", "OVERNIGHT_KEY"];
+const CLIENT_VARIABLES: [&str; 3] = ["OVERNIGHT_SERVER", "OVERNIGHT_KEY", "OVERNIGHT_PROFILE"];
 
 /// A value that a flag sets.
 pub(crate) struct Flag {

@@ -6,10 +6,11 @@
 //! ```
 //!
 //! Read [`settings`] for what there is. Every setting says its meaning and its default in one place, from
-//! which the structs, the reference in `docs/configuration.md` and `overnight config check` follow.
+//! which the structs, the reference in `docs/configuration.md`, `overnight config show` and `config init` follow.
 
 pub(crate) mod bucket;
 pub(crate) mod check;
+pub(crate) mod draft;
 pub(crate) mod errors;
 pub(crate) mod keys;
 pub(crate) mod load;

@@ -20,6 +20,18 @@ pub(crate) enum Origin {
     Flag(String),
 }
 
+impl Origin {
+    /// What kind of place it is, for programs.
+    pub(crate) const fn kind(&self) -> &'static str {
+        match self {
+            Self::Default => "default",
+            Self::File(..) => "file",
+            Self::Variable(_) => "variable",
+            Self::Flag(_) => "flag",
+        }
+    }
+}
+
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -2,13 +2,14 @@
 
 use std::fmt::Write as _;
 
-#[cfg(test)]
+use serde::Serialize;
+use serde_json::Value as Json;
+
 use super::keys::{KeySection, Keys};
 use super::load::Loaded;
+use super::origin::Origin;
 use super::setting::{Entry, Setting};
-#[cfg(test)]
 use super::settings::Settings;
-#[cfg(test)]
 use super::upstreams::{UpstreamSection, Upstreams};
 
 /// Lists of tables, which stand behind everything else.
@@ -16,6 +17,55 @@ const TABLES: [&str; 2] = ["upstreams", "keys"];
 
 /// Where the comments with the origins begin.
 const COMMENT_COLUMN: usize = 44;
+
+/// A setting that is in force, for programs.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct Shown {
+    /// Who goes by it: `server`, or `client` for the commands that ask one.
+    of: &'static str,
+    key: String,
+    /// `null` when it is not set.
+    value: Json,
+    /// What kind of place it came from.
+    source: &'static str,
+    /// That place.
+    origin: String,
+}
+
+impl Shown {
+    /// A setting whose value is TOML, secrets masked.
+    pub(crate) fn new(of: &'static str, key: &str, value: Option<&str>, origin: &Origin) -> Self {
+        Self {
+            of,
+            key: key.to_owned(),
+            value: value.and_then(json_of).unwrap_or_default(),
+            source: origin.kind(),
+            origin: origin.to_string(),
+        }
+    }
+}
+
+/// A value of TOML as JSON.
+fn json_of(value: &str) -> Option<Json> {
+    let mut table: toml::Table = toml::from_str(&format!("value = {value}")).ok()?;
+    serde_json::to_value(table.remove("value")?).ok()
+}
+
+/// The effective settings of a server, secrets masked, each with where it came from.
+pub(crate) fn in_force(loaded: &Loaded) -> Vec<Shown> {
+    let mut entries = Vec::new();
+    loaded.settings.list("", "", &mut entries);
+    let shown = entries.iter().map(|entry| {
+        let origin = origin_of(entry, loaded);
+        Shown::new("server", &entry.key, entry.value.as_deref(), &origin)
+    });
+    shown.collect()
+}
+
+fn origin_of(entry: &Entry, loaded: &Loaded) -> Origin {
+    let path: Vec<_> = entry.key.split('.').map(str::to_owned).collect();
+    loaded.layers.origin(&path)
+}
 
 /// The effective settings as TOML, secrets masked, each with a comment that says where it came from.
 pub(crate) fn effective(loaded: &Loaded) -> String {
@@ -26,7 +76,7 @@ pub(crate) fn effective(loaded: &Loaded) -> String {
         .partition(|entry| table_of(&entry.key).is_some());
     let mut text = String::new();
     for entry in others {
-        push_line(&mut text, &entry.key, &entry, loaded);
+        text.push_str(&line_of(&entry.key, &entry, loaded));
     }
     let mut open = None;
     for entry in &tables {
@@ -38,27 +88,41 @@ pub(crate) fn effective(loaded: &Loaded) -> String {
             let _ = write!(text, "\n[[{list}]]\n");
             open = Some((list, index));
         }
-        push_line(&mut text, name, entry, loaded);
+        text.push_str(&line_of(name, entry, loaded));
     }
     text
 }
 
 /// The list, the place and the name of a setting in a table of a list.
-fn table_of(key: &str) -> Option<(&str, &str, &str)> {
+pub(super) fn table_of(key: &str) -> Option<(&str, &str, &str)> {
     let (list, rest) = key.split_once('.')?;
     let (index, name) = rest.split_once('.')?;
     TABLES.contains(&list).then_some((list, index, name))
 }
 
-fn push_line(text: &mut String, name: &str, entry: &Entry, loaded: &Loaded) {
-    let path: Vec<_> = entry.key.split('.').map(str::to_owned).collect();
+fn line_of(name: &str, entry: &Entry, loaded: &Loaded) -> String {
     let line = match &entry.value {
         Some(value) => format!("{name} = {value}"),
         None => format!("# {name} is not set"),
     };
-    let origin = loaded.layers.origin(&path);
-    // Writing to a string cannot fail.
-    let _ = writeln!(text, "{line:COMMENT_COLUMN$} # {origin}");
+    commented(&line, &origin_of(entry, loaded))
+}
+
+/// A line that ends in a comment with where its value came from.
+pub(crate) fn commented(line: &str, origin: &Origin) -> String {
+    format!("{line:COMMENT_COLUMN$} # {origin}\n")
+}
+
+/// Every setting there is with its default, those of one upstream and one key included.
+pub(super) fn every() -> Vec<Entry> {
+    let settings = Settings {
+        upstreams: Upstreams(vec![UpstreamSection::default()]),
+        keys: Keys(vec![KeySection::default()]),
+        ..Settings::default()
+    };
+    let mut entries = Vec::new();
+    settings.list("", "", &mut entries);
+    entries
 }
 
 /// Settings that have no default.
@@ -68,15 +132,8 @@ const REQUIRED: [&str; 3] = ["upstreams[].url", "keys[].name", "keys[].hash"];
 /// The reference: a row for each setting with its kind, default and meaning.
 #[cfg(test)]
 fn reference() -> String {
-    let settings = Settings {
-        upstreams: Upstreams(vec![UpstreamSection::default()]),
-        keys: Keys(vec![KeySection::default()]),
-        ..Settings::default()
-    };
-    let mut entries = Vec::new();
-    settings.list("", "", &mut entries);
     let mut text = "| key | kind | default | meaning |\n| --- | --- | --- | --- |\n".to_owned();
-    for entry in entries {
+    for entry in every() {
         let key = entry.key.replace(".0.", "[].");
         let value = match entry.value.as_deref() {
             _ if REQUIRED.contains(&key.as_str()) => "required".to_owned(),

@@ -11,6 +11,7 @@ pub(crate) mod endpoint;
 pub(crate) mod found;
 pub(crate) mod ids;
 pub(crate) mod output;
+pub(crate) mod parquet;
 pub(crate) mod source;
 
 /// The key that names a line, in input and in results.

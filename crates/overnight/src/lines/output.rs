@@ -161,6 +161,17 @@ impl Output {
     }
 }
 
+/// For what writes files of its own form. Its errors say nothing of the path.
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.writer().0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.writer().0.flush()
+    }
+}
+
 fn unwritten(error: io::Error, path: Option<&Path>) -> anyhow::Error {
     let Some(path) = path else {
         return told(error);

@@ -1,4 +1,6 @@
 //! Tables on stdout: columns as wide as what stands in them.
+//!
+//! A long one is printed in pieces, so that it is never held as a whole; its columns only get wider then.
 
 use super::{Tone, Voice, print};
 
@@ -41,7 +43,11 @@ impl<T: Into<String>> From<T> for Cell {
 #[derive(Debug)]
 pub(crate) struct Table {
     head: Vec<(&'static str, Side)>,
+    /// What was not printed yet.
     rows: Vec<Vec<Cell>>,
+    widths: Vec<usize>,
+    /// Whether the head was printed.
+    is_begun: bool,
 }
 
 impl Table {
@@ -50,6 +56,8 @@ impl Table {
         Self {
             head: head.to_vec(),
             rows: Vec::new(),
+            widths: vec![0; head.len()],
+            is_begun: false,
         }
     }
 
@@ -59,43 +67,40 @@ impl Table {
         self.rows.push(cells);
     }
 
-    /// Whether there are no rows.
-    pub(crate) const fn is_empty(&self) -> bool {
-        self.rows.is_empty()
+    /// How many rows were not printed yet.
+    pub(crate) const fn waiting(&self) -> usize {
+        self.rows.len()
     }
 
-    /// Prints it.
+    /// Prints the rows that were not printed yet, the first time below the head.
     ///
     /// # Errors
     ///
     /// Stdout cannot be written to.
-    pub(crate) fn print(&self, voice: Voice) -> anyhow::Result<()> {
+    pub(crate) fn print(&mut self, voice: Voice) -> anyhow::Result<()> {
         for line in self.lines(voice) {
             print(&line)?;
         }
         Ok(())
     }
 
-    fn lines(&self, voice: Voice) -> Vec<String> {
-        let head = self
-            .head
-            .iter()
-            .map(|(title, _)| Cell::toned(*title, Tone::Faint));
-        let head: Vec<Cell> = head.collect();
-        let rows = || std::iter::once(&head).chain(&self.rows);
-        let widths: Vec<usize> = (0..self.head.len())
-            .map(|column| {
-                let widths = rows().filter_map(|row| row.get(column));
-                widths
-                    .map(|cell| cell.text.chars().count())
-                    .max()
-                    .unwrap_or(0)
-            })
-            .collect();
+    fn lines(&mut self, voice: Voice) -> Vec<String> {
+        let head = self.head.iter();
+        let head = head.map(|(title, _)| Cell::toned(*title, Tone::Faint));
+        let mut rows: Vec<Vec<Cell>> = Vec::new();
+        if !std::mem::replace(&mut self.is_begun, true) {
+            rows.push(head.collect());
+        }
+        rows.append(&mut self.rows);
+        for (cell, column) in rows.iter().flat_map(|row| row.iter().zip(0..)) {
+            if let Some(width) = self.widths.get_mut(column) {
+                *width = cell.text.chars().count().max(*width);
+            }
+        }
         let sides = || self.head.iter().map(|(_, side)| *side);
-        rows()
+        rows.iter()
             .map(|row| {
-                let cells = row.iter().zip(&widths).zip(sides());
+                let cells = row.iter().zip(&self.widths).zip(sides());
                 let cells = cells.map(|((cell, width), side)| padded(voice, cell, *width, side));
                 cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
             })
@@ -134,6 +139,9 @@ mod tests {
         table.row(vec!["ä".into(), "1,000".into(), "x".into()]);
         table.row(vec!["longer".into(), "1".into(), "".into()]);
         let expected = ["name        n", "ä       1,000  x", "longer      1"];
-        assert_eq!(table.lines(flags.voice(&no_colour)), expected);
+        let voice = flags.voice(&no_colour);
+        assert_eq!(table.lines(voice), expected);
+        table.row(vec!["a".into(), "2".into(), "".into()]);
+        assert_eq!(table.lines(voice), ["a           2"]);
     }
 }

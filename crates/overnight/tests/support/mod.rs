@@ -27,6 +27,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 pub(crate) fn overnight(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_overnight"));
     command.current_dir(folder).stdin(Stdio::null());
+    // The settings of whoever runs the tests are not those of the tests.
+    command.env("XDG_CONFIG_HOME", folder);
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("OVERNIGHT_") {
             command.env_remove(name);

@@ -12,11 +12,13 @@ use super::findings::Findings;
 use super::tree::root;
 
 /// Licences that a program under Apache-2.0 may be linked with, and be handed on by anyone.
-const ALLOWED: [&str; 9] = [
+const ALLOWED: [&str; 11] = [
     "Apache-2.0",
     "Apache-2.0 WITH LLVM-exception",
+    "BSD-2-Clause",
     "BSD-3-Clause",
     "BSL-1.0",
+    "CC0-1.0",
     "ISC",
     "MIT",
     "Unicode-3.0",

@@ -7,14 +7,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures_util::future::BoxFuture;
-use rustls::crypto::ring::default_provider;
-use rustls::{ClientConfig, RootCertStore};
-use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, InvalidDnsNameError, ServerName};
+use rustls_pki_types::{InvalidDnsNameError, ServerName};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client;
+
+use crate::tls::client_config;
 
 /// Puts TLS on connections.
 #[derive(Clone)]
@@ -23,31 +22,7 @@ pub(super) struct MakeTls(TlsConnector);
 impl MakeTls {
     /// Trusts the authorities of a PEM file, or else those of the system.
     pub(super) fn new(authorities: Option<&Path>) -> io::Result<Self> {
-        let mut roots = RootCertStore::empty();
-        match authorities {
-            Some(path) => {
-                let named = |error| io::Error::other(format!("{}: {error}", path.display()));
-                for certificate in
-                    CertificateDer::pem_file_iter(path).map_err(|error| named(error.to_string()))?
-                {
-                    let certificate = certificate.map_err(|error| named(error.to_string()))?;
-                    roots
-                        .add(certificate)
-                        .map_err(|error| named(error.to_string()))?;
-                }
-                if roots.is_empty() {
-                    return Err(named("it holds no certificate".to_owned()));
-                }
-            }
-            None => {
-                roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-            }
-        }
-        let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
-            .with_safe_default_protocol_versions()
-            .map_err(io::Error::other)?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
+        let config = client_config(authorities)?;
         Ok(Self(TlsConnector::from(Arc::new(config))))
     }
 }

@@ -23,6 +23,7 @@ mod models;
 mod pool;
 #[cfg(test)]
 mod properties;
+mod reach;
 mod send;
 mod target;
 mod tls;
@@ -43,7 +44,7 @@ pub use self::error::UpstreamSetupError;
 use self::target::Target;
 use super::answer::AnswerBudget;
 use super::settings::{UpstreamSettings, without_credentials};
-use super::{Call, Gauges, ModelList, Received, Timeouts, Upstream};
+use super::{Call, Gauges, Leg, ModelList, Received, Timeouts, Upstream};
 
 /// How often an HTTP/2 connection is asked whether the other side is still there.
 const PING_INTERVAL: Duration = Duration::from_secs(30);
@@ -195,6 +196,10 @@ impl Upstream for HttpUpstream {
 
     async fn is_up(&self) -> bool {
         self.ask_health().await
+    }
+
+    async fn reach(&self) -> Vec<Leg> {
+        self.take_legs().await
     }
 }
 

@@ -2,6 +2,9 @@
 
 use serde::Deserialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
+
+use crate::lines::parquet::{Cell, ColumnKind};
 
 /// One thing of a result.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +17,10 @@ pub(super) enum Field {
     Status,
     /// Why the line failed.
     Error,
+    /// The code of its error.
+    ErrorCode,
+    /// What the server answered, as it came.
+    Response,
     /// Why the model ended.
     FinishReason,
     /// The model that answered.
@@ -32,8 +39,10 @@ impl Field {
         }
         Some(match name {
             "content" => Self::Content,
-            "status" => Self::Status,
+            "status" | "status_code" => Self::Status,
             "error" => Self::Error,
+            "error_code" => Self::ErrorCode,
+            "response" => Self::Response,
             "finish_reason" => Self::FinishReason,
             "model" => Self::Model,
             "input_tokens" => Self::InputTokens,
@@ -41,11 +50,26 @@ impl Field {
             _ => return None,
         })
     }
+
+    /// What a column of it holds.
+    pub(super) const fn kind(&self) -> ColumnKind {
+        match self {
+            Self::Status | Self::InputTokens | Self::OutputTokens => ColumnKind::Number,
+            Self::Content
+            | Self::Within(_)
+            | Self::Error
+            | Self::ErrorCode
+            | Self::Response
+            | Self::FinishReason
+            | Self::Model => ColumnKind::Text,
+        }
+    }
 }
 
 #[derive(Deserialize)]
-struct Keys {
-    response: Option<Response>,
+struct Keys<'a> {
+    #[serde(borrow)]
+    response: Option<&'a RawValue>,
     error: Option<LineError>,
 }
 
@@ -64,26 +88,48 @@ struct LineError {
 /// A result line, read.
 pub(super) struct Answer {
     status: Option<u16>,
+    /// The whole of the response, as it came.
+    raw: String,
     body: Value,
     error: Option<String>,
+    code: Option<String>,
 }
 
 impl Answer {
     /// Reads a result line; `None` when it is none.
     pub(super) fn read(line: &[u8]) -> Option<Self> {
-        let keys: Keys = serde_json::from_slice(line).ok()?;
-        let (status, body) = keys.response.map_or((None, Value::Null), |response| {
+        let keys: Keys<'_> = serde_json::from_slice(line).ok()?;
+        let raw = keys.response.map_or("", RawValue::get);
+        let response: Option<Response> = match keys.response {
+            Some(response) => Some(serde_json::from_str(response.get()).ok()?),
+            None => None,
+        };
+        let (status, body) = response.map_or((None, Value::Null), |response| {
             (Some(response.status_code), response.body)
         });
+        let code = keys.error.as_ref().and_then(|error| error.code.clone());
+        let code = code.or_else(|| body.pointer("/error/code").map(text));
         let told = keys.error.and_then(|error| error.message.or(error.code));
         let is_ok = status.is_some_and(|status| (200..300).contains(&status));
         let refused = || text(body.pointer("/error/message").unwrap_or(&body));
         let error = told.or_else(|| (!is_ok).then(refused));
         Some(Self {
             status,
+            raw: raw.to_owned(),
             body,
             error,
+            code: code.filter(|code| !code.is_empty()),
         })
+    }
+
+    /// A field as a value of a table.
+    pub(super) fn cell(&self, field: &Field) -> Cell {
+        let text = self.field(field);
+        match field.kind() {
+            _ if text.is_empty() => Cell::None,
+            ColumnKind::Text => Cell::Text(text),
+            ColumnKind::Number => text.parse().map_or(Cell::None, Cell::Number),
+        }
     }
 
     /// The text of a field; empty when the result has none.
@@ -104,6 +150,8 @@ impl Answer {
                 .map(|status| status.to_string())
                 .unwrap_or_default(),
             Field::Error => self.error.clone().unwrap_or_default(),
+            Field::ErrorCode => self.code.clone().unwrap_or_default(),
+            Field::Response => self.raw.clone(),
             Field::FinishReason => at(&["/choices/0/finish_reason", "/status"]),
             Field::Model => at(&["/model"]),
             Field::InputTokens => at(&["/usage/prompt_tokens", "/usage/input_tokens"]),
@@ -190,8 +238,16 @@ mod tests {
             r#"{"response":{"status_code":400,"body":{"error":{"message":"no"}}},"error":null}"#;
         check(refused, "error", "no");
         check(refused, "content", "");
+        check(refused, "error_code", "");
+        check(
+            refused,
+            "response",
+            r#"{"status_code":400,"body":{"error":{"message":"no"}}}"#,
+        );
         let expired = r#"{"response":null,"error":{"code":"batch_expired","message":"late"}}"#;
         check(expired, "error", "late");
+        check(expired, "error_code", "batch_expired");
+        check(expired, "response", "");
         check(expired, "status", "");
         assert!(Answer::read(b"{").is_none());
     }

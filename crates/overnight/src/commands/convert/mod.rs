@@ -1,11 +1,11 @@
 //! `overnight convert`: tables and folders to requests, and results back to a table.
 //!
 //! ```text
-//! .csv, .tsv ──► rows ──┐
-//!                       ├──► template ──► request ──► IN.jsonl
-//! folder ──► texts, images ─┘
+//! .csv, .tsv, .parquet ──► table ──► rows ──┐
+//!                                           ├──► template ──► request ──► IN.jsonl
+//! folder ──► texts, images ─────────────────┘
 //!
-//! results ──► found ──► answer ──┬──► .csv
+//! results ──► found ──► answer ──┬──► back ──► sink ──► .csv, .tsv, .parquet
 //! --join table ──► rows ─────────┘
 //! ```
 
@@ -14,6 +14,8 @@ pub(crate) mod back;
 mod folder;
 mod request;
 mod rows;
+mod sink;
+pub(crate) mod table;
 mod template;
 
 use std::path::{Path, PathBuf};
@@ -23,6 +25,7 @@ use serde_json::json;
 
 use self::back::TableArgs;
 use self::request::RequestArgs;
+use self::table::Form;
 use super::Surroundings;
 use crate::failure::UsageError;
 use crate::lines::found::Found;
@@ -32,11 +35,11 @@ use crate::show::{VoiceArgs, print_json};
 /// The flags of `overnight convert`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ConvertArgs {
-    /// A table (`.csv`, `.tsv`, with a head) or a folder of texts and images, which becomes requests; or files
-    /// of results (`.jsonl`), which become a table.
+    /// A table (`.csv` or `.tsv` with a head, `.parquet`) or a folder of texts and images, which becomes requests;
+    /// or files of results (`.jsonl`), which become a table.
     #[arg(value_name = "IN", required = true)]
     inputs: Vec<PathBuf>,
-    /// Where it goes [default: stdout].
+    /// Where it goes [default: stdout]. A table is CSV, unless the name ends in `.tsv` or `.parquet`.
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// The column whose value names a line [default: the number of the row, as `row-1`].
@@ -73,7 +76,7 @@ fn kind(path: &Path) -> Option<Kind> {
     }
     let ending = path.extension()?.to_str()?.to_ascii_lowercase();
     match ending.as_str() {
-        "csv" | "tsv" => Some(Kind::Table),
+        _ if Form::of(path).is_some() => Some(Kind::Table),
         "jsonl" | "ndjson" => Some(Kind::Results),
         _ => None,
     }
@@ -90,7 +93,8 @@ pub(super) fn convert(args: &ConvertArgs, around: &Surroundings) -> anyhow::Resu
             (from_results(args)?, "row")
         }
         _ => {
-            let text = "name one table (.csv, .tsv), one folder, or files of results (.jsonl)";
+            let text =
+                "name one table (.csv, .tsv, .parquet), one folder, or files of results (.jsonl)";
             return Err(UsageError(text.to_owned()).into());
         }
     };
@@ -116,10 +120,7 @@ fn from_results(args: &ConvertArgs) -> anyhow::Result<Made> {
     for path in &args.inputs {
         found.read(path)?;
     }
-    back::write(
-        &found,
-        &args.table,
-        args.id.as_deref(),
-        args.output.as_deref(),
-    )
+    let output = args.output.as_deref();
+    let form = output.and_then(Form::of).unwrap_or(Form::Csv);
+    back::write(&found, &args.table, args.id.as_deref(), form, output)
 }

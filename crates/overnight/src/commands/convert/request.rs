@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::template::Template;
+use crate::commands::pairs::parse_set;
 use crate::config::settings::Settings;
 use crate::failure::UsageError;
 use crate::lines::ID_KEY;
@@ -45,14 +46,6 @@ pub(crate) struct RequestArgs {
     /// A further key of each body, such as `max_tokens=200`; the value is JSON, or else a text.
     #[arg(long, value_name = "KEY=VALUE", value_parser = parse_set)]
     set: Vec<(String, Value)>,
-}
-
-fn parse_set(text: &str) -> Result<(String, Value), String> {
-    let Some((key, value)) = text.split_once('=').filter(|(key, _)| !key.is_empty()) else {
-        return Err("must be like max_tokens=200".to_owned());
-    };
-    let value = serde_json::from_str(value).unwrap_or_else(|_| Value::from(value));
-    Ok((key.to_owned(), value))
 }
 
 /// One line of an input file.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use overnight_store::folder::{DataFolder, FolderError};
 
-use super::{Check, Finding};
+use crate::commands::report::{Check, Finding};
 use crate::config::settings::Settings;
 use crate::show::text::{count, size};
 use crate::wiring::descriptors::Descriptors;

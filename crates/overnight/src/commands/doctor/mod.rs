@@ -1,18 +1,17 @@
 //! `overnight doctor`: whether a server would run well here, and what to do where it would not.
 
 mod machine;
-mod upstream;
 
 use std::process::ExitCode;
 
 use figment::value::Value;
-use serde::Serialize;
 
 use super::Surroundings;
+use super::report::{Check, Finding, Report};
+use super::upstreams::{Depth, look};
 use crate::args::DataArgs;
 use crate::config::load::{Flag, Loaded, Sources, load};
-use crate::failure::FAILED;
-use crate::show::{Tone, Voice, VoiceArgs, print, print_json};
+use crate::show::VoiceArgs;
 
 /// The flags of `overnight doctor`.
 #[derive(Debug, clap::Args)]
@@ -27,60 +26,6 @@ pub(crate) struct DoctorArgs {
     no_request: bool,
 }
 
-/// How a thing is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-enum Finding {
-    /// As it should be.
-    Ok,
-    /// A server runs, but somebody may be surprised.
-    Note,
-    /// A server would not run, or would do nothing.
-    Error,
-}
-
-/// What was found about one thing.
-#[derive(Debug, Serialize)]
-struct Check {
-    /// What was looked at.
-    about: String,
-    finding: Finding,
-    /// How it is, and what to do about it.
-    text: String,
-}
-
-impl Check {
-    fn new(about: impl Into<String>, finding: Finding, text: impl Into<String>) -> Self {
-        Self {
-            about: about.into(),
-            finding,
-            text: text.into(),
-        }
-    }
-}
-
-/// Tells each thing as it is found; keeps the worst.
-struct Report {
-    voice: Voice,
-    errors: u64,
-}
-
-impl Report {
-    fn tell(&mut self, check: &Check) -> anyhow::Result<()> {
-        self.errors += u64::from(check.finding == Finding::Error);
-        if self.voice.is_json {
-            return print_json(check);
-        }
-        let (word, tone) = match check.finding {
-            Finding::Ok => ("ok   ", Tone::Good),
-            Finding::Note => ("note ", Tone::Open),
-            Finding::Error => ("error", Tone::Bad),
-        };
-        let word = self.voice.paint(tone, word);
-        print(&format!("{word} {}: {}", check.about, check.text))
-    }
-}
-
 /// Looks at everything; the exit code is 1 when something is wrong.
 pub(super) async fn doctor(args: DoctorArgs, around: Surroundings) -> anyhow::Result<ExitCode> {
     let flags = VoiceArgs {
@@ -88,10 +33,7 @@ pub(super) async fn doctor(args: DoctorArgs, around: Surroundings) -> anyhow::Re
         quiet: false,
         verbose: false,
     };
-    let mut report = Report {
-        voice: flags.voice(&around.environment),
-        errors: 0,
-    };
+    let mut report = Report::new(flags.voice(&around.environment));
     let loaded = settings(&args, &around)?;
     let settings = &loaded.settings;
     let number = settings.upstreams.0.len();
@@ -103,7 +45,7 @@ pub(super) async fn doctor(args: DoctorArgs, around: Surroundings) -> anyhow::Re
     report.tell(&Check::new(
         "settings",
         Finding::Ok,
-        format!("{file}; `overnight config check` shows them all"),
+        format!("{file}; `overnight config show` shows them all"),
     ))?;
     for check in machine::look(settings) {
         report.tell(&check)?;
@@ -113,18 +55,12 @@ pub(super) async fn doctor(args: DoctorArgs, around: Surroundings) -> anyhow::Re
                     --upstream sim for a simulated one";
         report.tell(&Check::new("upstreams", Finding::Error, text))?;
     }
-    upstream::look(settings, &around.environment, !args.no_request, &mut report).await?;
-    let verdict = match report.errors {
-        0 => "a server would run well".to_owned(),
-        1 => "1 thing is wrong".to_owned(),
-        errors => format!("{errors} things are wrong"),
+    let depth = Depth {
+        sends: !args.no_request,
+        tells_all: false,
     };
-    report.voice.say(&verdict);
-    Ok(if report.errors == 0 {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::from(FAILED)
-    })
+    look(settings, &around.environment, depth, &mut report).await?;
+    Ok(report.end("a server would run well"))
 }
 
 fn settings(args: &DoctorArgs, around: &Surroundings) -> anyhow::Result<Loaded> {

@@ -3,7 +3,7 @@
 mod kept;
 mod order;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use tokio::time::sleep;
@@ -13,6 +13,7 @@ use super::asking::{AskArgs, Asking};
 use crate::client::download::{Follower, Which};
 use crate::client::wire::Batch;
 use crate::commands::convert::back::{self, TableArgs};
+use crate::commands::convert::table::Form;
 use crate::lines::output::Output;
 use crate::show::live::byte_bar;
 use crate::show::text::{counted, size};
@@ -46,8 +47,8 @@ pub(crate) struct ResultsArgs {
     /// As what: result lines, or a table of answers and failures together.
     #[arg(long, value_name = "FORMAT", default_value = "jsonl", conflicts_with_all = ["follow", "order"])]
     format: Format,
-    /// With `--format csv` and `--join`: the column whose value names a line [default: the number of the row,
-    /// as `row-1`].
+    /// With `--format csv` (or `parquet`) and `--join`: the column whose value names a line [default: the number
+    /// of the row, as `row-1`].
     #[arg(long, value_name = "COLUMN")]
     id_column: Option<String>,
     #[command(flatten)]
@@ -72,6 +73,21 @@ pub(crate) enum Format {
     Jsonl,
     /// A table, divided by tabs when the file's name ends in `.tsv`.
     Csv,
+    /// A table whose columns have kinds.
+    Parquet,
+}
+
+impl Format {
+    /// The table that it is, if it is one.
+    fn form(self, output: Option<&Path>) -> Option<Form> {
+        let is_tsv = output.and_then(Form::of) == Some(Form::Tsv);
+        match self {
+            Self::Jsonl => None,
+            Self::Csv if is_tsv => Some(Form::Tsv),
+            Self::Csv => Some(Form::Csv),
+            Self::Parquet => Some(Form::Parquet),
+        }
+    }
 }
 
 /// Writes the results.
@@ -84,16 +100,16 @@ pub(super) async fn results(args: ResultsArgs, around: &Surroundings) -> anyhow:
     } else {
         Which::Output
     };
-    if args.format == Format::Csv {
+    let path = args.output.as_deref();
+    if let Some(form) = args.format.form(path) {
         let kept = kept::bring(&asking, &batch).await?;
         let id = args.id_column.as_deref();
-        let made = back::write(&kept.found, &args.table, id, args.output.as_deref())?;
+        let made = back::write(&kept.found, &args.table, id, form, path)?;
         asking
             .voice
             .say(&format!("wrote {}", counted(made.written, "row")));
         return Ok(ExitCode::SUCCESS);
     }
-    let path = args.output.as_deref();
     let mut output = if args.follow {
         Output::grow(path)?
     } else {

@@ -1,10 +1,10 @@
-//! `overnight upstreams`: the inference servers of a running server.
+//! `overnight upstreams list`: the inference servers of a running server.
 
 use std::process::ExitCode;
 
-use super::Surroundings;
-use super::asking::AskArgs;
 use crate::client::wire::{Page, Told, Upstream};
+use crate::commands::Surroundings;
+use crate::commands::asking::AskArgs;
 use crate::show::table::{Cell, Side, Table};
 use crate::show::text::{count, shortened};
 use crate::show::{Tone, print_json};
@@ -12,27 +12,8 @@ use crate::show::{Tone, print_json};
 /// The widest that names of models, and reasons, are shown.
 const TEXT_CHARS: usize = 48;
 
-/// The subcommands of `overnight upstreams`.
-#[derive(Debug, clap::Args)]
-pub(crate) struct UpstreamsArgs {
-    /// What to do with upstreams.
-    #[command(subcommand)]
-    command: UpstreamsCommand,
-}
-
-/// What to do with upstreams.
-#[derive(Debug, clap::Subcommand)]
-enum UpstreamsCommand {
-    /// Show how each is: health, requests in flight, limit, models. Needs a key with the role `admin`.
-    List(AskArgs),
-}
-
-/// Does what the command line asks for.
-pub(super) async fn upstreams(
-    args: UpstreamsArgs,
-    around: &Surroundings,
-) -> anyhow::Result<ExitCode> {
-    let UpstreamsCommand::List(ask) = args.command;
+/// Prints how each upstream is.
+pub(super) async fn list(ask: &AskArgs, around: &Surroundings) -> anyhow::Result<ExitCode> {
     let asking = ask.ready(around)?;
     let list: Page<Told<Upstream>> = asking.client.get("/admin/upstreams").await?;
     let mut table = Table::new(&[
