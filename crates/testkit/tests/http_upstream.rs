@@ -539,7 +539,7 @@ async fn the_way_is_told_leg_by_leg_up_to_the_one_that_fails() {
     let server = serve([]).await;
     let connected = (Stage::Connect, Ok("connected".to_owned()));
     let url = format!("http://{}", server.address());
-    assert_eq!(legs(&url).await, [connected.clone()]);
+    assert_eq!(legs(&url).await, vec![connected.clone()]);
 
     let url = format!("http://localhost:{}", server.address().port());
     let way = legs(&url).await;

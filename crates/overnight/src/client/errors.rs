@@ -125,7 +125,7 @@ impl fmt::Display for ClientError {
             Self::Unreachable { server, why } => write!(
                 f,
                 "{server} cannot be reached ({why}): is `overnight serve` running there? Name another \
-                 server with --server or OPENAI_BASE_URL"
+                 server with --server, --profile or OPENAI_BASE_URL"
             ),
             Self::Unauthenticated { server, message } => write!(
                 f,

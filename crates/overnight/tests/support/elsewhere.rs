@@ -1,4 +1,4 @@
-//! Servers that keep nothing in their folder: with `OVERNIGHT_TEST_PLACE=server` in the environment, each
+//! Servers that keep nothing in their folder: with `TEST_PLACE=server` in the environment, each
 //! server of a test has its rows in a schema of PostgreSQL and its blobs under a prefix of a bucket.
 
 use std::process::Command;
@@ -7,7 +7,7 @@ use overnight_testkit::postgres::{self, Version};
 use overnight_testkit::s3;
 
 /// The variable that says where servers of tests keep what they keep.
-const PLACE: &str = "OVERNIGHT_TEST_PLACE";
+const PLACE: &str = "TEST_PLACE";
 
 /// A place that one server has for itself, over its restarts.
 pub(crate) struct Elsewhere {
@@ -46,7 +46,7 @@ impl Elsewhere {
         let url = self.database.url();
         command.args(["--store", &url, "--blobs", &self.bucket]);
         command.env("OVERNIGHT_POSTGRES__SCHEMA", &self.schema);
-        command.env("OVERNIGHT_POSTGRES__LEASE", "1s");
+        command.env("OVERNIGHT_POSTGRES__LEASE", "2s");
         command.envs(s3::variables(self.store.address()));
     }
 }
