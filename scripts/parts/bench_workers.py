@@ -1,6 +1,7 @@
 """Processes on one PostgreSQL and one bucket, measured from outside."""
 
 import argparse
+import collections
 import glob
 import http.client
 import json
@@ -8,8 +9,10 @@ import os
 import pathlib
 import re
 import signal
+import socket
 import subprocess
 import tempfile
+import threading
 import time
 import urllib.parse
 import uuid
@@ -50,6 +53,38 @@ class Server:
     def end(self, how=signal.SIGTERM):
         self.child.send_signal(how)
         self.child.wait()
+
+
+class Counter:
+    """A proxy that counts the HTTP requests that go through it, by method."""
+
+    REQUEST = re.compile(rb"^(GET|PUT|POST|DELETE|HEAD) /[^\r\n]* HTTP/1\.1\r$", re.MULTILINE)
+
+    def __init__(self, server):
+        self.server, self.counts = server, collections.Counter()
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.address = "127.0.0.1:%d" % self.listener.getsockname()[1]
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            client, _ = self.listener.accept()
+            host, port = self.server.split(":")
+            server = socket.create_connection((host, int(port)))
+            for stream in (client, server):
+                stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            threading.Thread(target=self.carry, args=(client, server, True), daemon=True).start()
+            threading.Thread(target=self.carry, args=(server, client, False), daemon=True).start()
+
+    def carry(self, source, target, counts):
+        try:
+            while piece := source.recv(1 << 16):
+                if counts:
+                    self.counts.update(method.decode() for method in self.REQUEST.findall(piece))
+                target.sendall(piece)
+            target.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
 
 
 def ask(url, method, path, body=None, headers=None):
@@ -101,10 +136,14 @@ def create(url, file):
 class Site:
     """A PostgreSQL, a bucket, an upstream, one API process and some workers."""
 
-    def __init__(self, overnight, folder, workers):
-        self.overnight, self.folder = overnight, folder
+    def __init__(self, overnight, folder, workers, counts=False):
+        self.overnight, self.folder, self.counter = overnight, folder, None
         self.postgres = Server([ROOT / "scripts/serve-postgres", "18", folder / "pg"], folder / "pg.log")
         self.s3 = Server([ROOT / "scripts/serve-s3", folder / "s3"], folder / "s3.log")
+        self.bucket = (folder / "s3/address").read_text().strip()
+        if counts:
+            self.counter = Counter(self.bucket)
+            self.bucket = self.counter.address
         sim = [overnight, "sim", "--listen", "127.0.0.1:0", "--slots", PLACES, "--queue", 100_000]
         sim += ["--ttft-ms", LATENCY_MS, "--tpot-ms", 0, "--log", folder / "sim.jsonl"]
         self.sim = Server(sim, folder / "sim.err")
@@ -116,9 +155,8 @@ class Site:
         command = [self.overnight, "serve", role, "--listen", "127.0.0.1:0"]
         command += ["--store", f"postgres://postgres@{socket}/postgres", "--blobs", "s3://overnight/bench"]
         command += ["--upstream", self.sim.url]
-        address = (self.folder / "s3/address").read_text().strip()
         keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "testtest", "AWS_REGION": "us-east-1"}
-        environment = os.environ | keys | {"AWS_ENDPOINT_URL": f"http://{address}"}
+        environment = os.environ | keys | {"AWS_ENDPOINT_URL": f"http://{self.bucket}"}
         return Server(command, self.folder / f"{name}.log", env=environment, cwd=self.folder)
 
     def sql(self, text):
@@ -197,6 +235,50 @@ def take_over(overnight, batches, lines):
     print(f"| {taken:.1f} | {again} | {batches * lines} |", flush=True)
 
 
+def costs(overnight):
+    """What idle processes and small batches ask of the database and the bucket."""
+    print("\n| processes that do nothing | transactions a second |\n| --- | --- |")
+    for workers in (1, 4):
+        with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+            folder = pathlib.Path(folder)
+            folder.chmod(0o755)
+            site = Site(overnight, folder, workers)
+            time.sleep(3)
+            before, began = site.transactions(), time.monotonic()
+            time.sleep(10)
+            rate = (site.transactions() - before) / (time.monotonic() - began)
+            print(f"| 1 API and {workers} workers | {rate:.1f} |", flush=True)
+            site.end()
+    print(
+        "\n| batches | lines of each | seconds | transactions a batch | bucket: PUT | GET | DELETE and POST |"
+        "\n| --- | --- | --- | --- | --- | --- | --- |"
+    )
+    for batches, lines in ((300, 1), (300, 100)):
+        with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+            folder = pathlib.Path(folder)
+            folder.chmod(0o755)
+            site = Site(overnight, folder, 2, counts=True)
+            files = [upload(site.api.url, lines, f"b{n}") for n in range(batches)]
+            time.sleep(2)
+            site.counter.counts.clear()
+            before, began = site.transactions(), time.monotonic()
+            for file in files:
+                create(site.api.url, file)
+            count = "SELECT count(*) FROM overnight.batches WHERE status = 'completed'"
+            while int(site.sql(count)) < batches:
+                time.sleep(0.1)
+            took = time.monotonic() - began
+            commits = (site.transactions() - before) / batches
+            asked = {method: count / batches for method, count in site.counter.counts.items()}
+            ended = asked.get("DELETE", 0) + asked.get("POST", 0)
+            print(
+                f"| {batches} | {lines} | {took:.1f} | {commits:.1f} | {asked.get('PUT', 0):.1f} "
+                f"| {asked.get('GET', 0):.1f} | {ended:.1f} |",
+                flush=True,
+            )
+            site.end()
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--overnight", required=True, type=lambda path: str(pathlib.Path(path).resolve()))
@@ -210,6 +292,7 @@ def main():
     print("\n| taken over after (s) | lines sent again | of |\n| --- | --- | --- |")
     for _ in range(3):
         take_over(flags.overnight, flags.batches, flags.lines)
+    costs(flags.overnight)
 
 
 if __name__ == "__main__":

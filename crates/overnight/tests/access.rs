@@ -293,12 +293,12 @@ fn every_key_is_another_and_its_table_is_a_configuration() {
         [one.table.as_str(), &two.table].join("\n"),
     )
     .unwrap();
-    let checked = overnight(folder.path())
-        .args(["config", "check"])
+    let shown = overnight(folder.path())
+        .args(["config", "show"])
         .output()
         .unwrap();
-    check_code(&checked, 0);
-    let shown = String::from_utf8(checked.stdout).unwrap();
+    check_code(&shown, 0);
+    let shown = String::from_utf8(shown.stdout).unwrap();
     assert_eq!(shown.matches("[[keys]]").count(), 2, "{shown}");
     assert!(shown.contains("role = \"admin\"") && shown.contains("overnight.toml:5"));
     for key in [&one, &two] {

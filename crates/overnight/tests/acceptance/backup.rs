@@ -142,38 +142,3 @@ fn a_backup_that_is_killed_leaves_the_one_before_and_the_server_at_work() {
     check_code(&run(&folder, &backup), 0);
     check_code(&run(&folder, &["verify", "--data", "backup"]), 0);
 }
-
-/// The commands of a document, without their program.
-fn commands(document: &str) -> Vec<String> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../docs")
-        .join(document);
-    let text = fs::read_to_string(path).unwrap();
-    let lines = text
-        .lines()
-        .filter_map(|line| line.strip_prefix("overnight "));
-    lines.map(str::to_owned).collect()
-}
-
-#[test]
-fn the_commands_of_the_document_on_operating_do_what_it_says() {
-    let mut server = TestServer::with_sim();
-    let folder = server.folder.path().to_owned();
-    let lines = Lines::new("l", 5);
-    let client = Client::new(&server.base_url);
-    client.until_status(&client.submit(&lines.bytes()), "completed");
-    let (elsewhere, commands): (Vec<_>, Vec<_>) = commands("operating.md")
-        .into_iter()
-        .partition(|command| command.contains("postgres://"));
-    // Those need other machines: `several`, `bucket` and `migrate` run them with what is there.
-    assert_eq!(elsewhere.len(), 6, "{elsewhere:?}");
-    assert_eq!(commands.len(), 4, "{commands:?}");
-    for command in commands {
-        let words: Vec<&str> = command.split(' ').collect();
-        check_code(&run(&folder, &words), 0);
-    }
-    assert!(server.sigterm().success());
-    for file in ["overnight.db", "blobs/files"] {
-        assert!(folder.join("restored").join(file).exists(), "{file}");
-    }
-}

@@ -87,8 +87,10 @@ impl Traced {
         command.args(FLAGS).arg("--output").arg(trace);
         command.arg(binary.get_program()).current_dir(folder);
         for (name, value) in binary.get_envs() {
-            assert!(value.is_none(), "the binary is given nothing");
-            command.env_remove(name);
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
         }
         command.args(["serve", "--listen", "127.0.0.1:0", "--upstream", upstream]);
         command.arg("--data").arg(data);

@@ -71,6 +71,7 @@ async fn work(store: &dyn Store) {
     let answered = store.insert_once(NewObject::Batch(&object), &answer);
     answered.await.unwrap();
     store.abandon(&upload(3), at(6)).await.unwrap();
+    store.announce(&upload(6), at(7)).await.unwrap();
 }
 
 fn query(path: &Path, sql: &str) -> String {
