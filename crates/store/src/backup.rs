@@ -35,6 +35,7 @@ pub use self::server::{Moved, Target, migrate, restore_to_server};
 pub use self::take::{Source, Taken, take};
 use crate::blobs::BlobError;
 use crate::folder::FolderError;
+use crate::hold::Hold;
 use crate::store::StoreError;
 
 /// Why a backup was not taken or not brought back. Named by what a person does next.
@@ -75,6 +76,15 @@ type Result<T> = std::result::Result<T, BackupError>;
 
 /// A blob that is not what was written, and what is wrong with it.
 pub type Damaged = (BlobKey, String);
+
+/// The hold has lasted so far: nothing that is missing was only deleted.
+fn still_held(hold: &Hold) -> Result<()> {
+    match hold.has_lasted() {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(BackupError::Lapsed),
+        Err(error) => Err(BackupError::Database(error)),
+    }
+}
 
 fn wrong(folder: &Path, why: &'static str) -> BackupError {
     BackupError::Folder {

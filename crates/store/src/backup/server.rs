@@ -16,7 +16,7 @@ use overnight_core::time::Clock;
 
 use super::copy::{Copied, Copier};
 use super::label::{Label, content, hold_still};
-use super::{BackupError, Damaged, Restored, Result, of, wrong};
+use super::{BackupError, Damaged, Restored, Result, of, still_held, wrong};
 use crate::Postgres;
 use crate::blobs::Blobs;
 use crate::folder::DataFolder;
@@ -129,11 +129,7 @@ async fn bring(
     let holder = hex32(clock.now(), random);
     let hold = ServerHold::begin(target.store, &holder, clock).await;
     let hold = Hold::Server(hold.map_err(BackupError::Database)?);
-    let check = || match hold.has_lasted() {
-        Ok(true) => Ok(()),
-        Ok(false) => Err(BackupError::Lapsed),
-        Err(error) => Err(BackupError::Database(error)),
-    };
+    let check = || still_held(&hold);
     let named = Inspector::open(rows).and_then(|rows| rows.named());
     let copier = Copier {
         from,

@@ -12,7 +12,7 @@ use rustix::fs::{FlockOperation, flock};
 
 use super::copy::Copier;
 use super::label::{LOCK, Label, content, hash, is_backup, keep_entries};
-use super::{BackupError, Damaged, Result, of, wrong};
+use super::{BackupError, Damaged, Result, of, still_held, wrong};
 use crate::Postgres;
 use crate::blobs::{BlobError, Blobs};
 use crate::hold::{BesideHold, Hold, LOOK_INTERVAL, ServerHold};
@@ -96,11 +96,7 @@ pub async fn take(source: &Source, to: &Path, (clock, random): (&Clock, u128)) -
     let holder = hex32(at, random);
     let hold = source.hold(&holder, clock).await;
     let hold = hold.map_err(BackupError::Database)?;
-    let check = || match hold.has_lasted() {
-        Ok(true) => Ok(()),
-        Ok(false) => Err(BackupError::Lapsed),
-        Err(error) => Err(BackupError::Database(error)),
-    };
+    let check = || still_held(&hold);
 
     let mut label = Label::new(at.seconds(), format!("overnight-{holder}.db"));
     let snapshot = label.snapshot(to);
