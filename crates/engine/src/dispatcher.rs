@@ -19,6 +19,7 @@ use crate::run::{Order, Run, live};
 use crate::send;
 use crate::shared::Shared;
 use crate::sweep::sweep;
+use crate::trace::RunTrace;
 use crate::watch::{watch, watch_gauges};
 
 /// So many batches are claimed at once.
@@ -182,7 +183,9 @@ async fn claim(shared: &Arc<Shared>, keys: &mut u64) {
         for Claim { batch, lease } in claims {
             tracing::info!(batch.id = %batch.id, lease.epoch, "batch claimed");
             let key = progress::next_key(keys);
-            let run = Arc::new(Run::new(key, &batch, lease, shared.leases.leave(asked)));
+            let trace = RunTrace::of(shared, &lease);
+            let right = (lease, shared.leases.leave(asked));
+            let run = Arc::new(Run::new(key, &batch, right, trace));
             shared.add_run(Arc::clone(&run));
             shared.spawn(live(Arc::clone(shared), run, batch));
         }

@@ -13,6 +13,7 @@ use crate::dispatcher;
 use crate::metrics::EngineMetrics;
 use crate::settings::{EngineSettings, UpstreamLimits};
 use crate::shared::Shared;
+use crate::trace::Tracing;
 use crate::upstream::Upstream;
 
 /// What an engine is made of.
@@ -35,6 +36,8 @@ pub struct EngineParts {
     pub target: ResultTarget,
     /// Where it counts.
     pub metrics: EngineMetrics,
+    /// Who is told of the course of batches, if anybody.
+    pub tracing: Option<Tracing>,
 }
 
 /// One inference server.

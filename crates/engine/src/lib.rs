@@ -33,6 +33,7 @@ mod send;
 pub mod settings;
 mod shared;
 mod sweep;
+pub mod trace;
 pub mod upstream;
 mod validate;
 mod watch;

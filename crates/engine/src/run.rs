@@ -24,6 +24,7 @@ use crate::input::InputReader;
 use crate::lease::Leave;
 use crate::record::Recorder;
 use crate::shared::lock;
+use crate::trace::RunTrace;
 
 pub(crate) use self::life::{Stop, live};
 
@@ -68,10 +69,17 @@ pub(crate) struct Run {
     /// Ends every flight at once.
     pub(crate) abort: CancellationToken,
     pub(crate) recorder: Recorder,
+    /// What is told of its course, if anything.
+    pub(crate) trace: Option<RunTrace>,
 }
 
 impl Run {
-    pub(crate) fn new(key: RunKey, batch: &Batch, lease: Lease, leave: Leave) -> Self {
+    pub(crate) fn new(
+        key: RunKey,
+        batch: &Batch,
+        (lease, leave): (Lease, Leave),
+        trace: Option<RunTrace>,
+    ) -> Self {
         Self {
             key,
             lease,
@@ -89,6 +97,7 @@ impl Run {
             broken: Mutex::default(),
             abort: CancellationToken::new(),
             recorder: Recorder::new(),
+            trace,
         }
     }
 

@@ -37,7 +37,8 @@ const SEGMENT_BYTES: u64 = 2 << 20;
 /// # Errors
 ///
 /// [`Stop`] when it cannot be ended here.
-pub(crate) async fn seal(shared: &Shared, run: &Run, batch: &Batch) -> Result<Status, Stop> {
+pub(crate) async fn seal(shared: &Shared, run: &Run, batch: &Batch) -> Result<Batch, Stop> {
+    let began = shared.clock.now();
     if batch.plan.is_some() && !run.recorder.is_complete() {
         let why = match batch.state.status() {
             Status::Cancelling => LineError::Cancelled,
@@ -63,7 +64,10 @@ pub(crate) async fn seal(shared: &Shared, run: &Run, batch: &Batch) -> Result<St
     let sealed = shared
         .persist(run, || shared.store.seal(run.lease(), &sealing, at))
         .await?;
-    Ok(sealed.state.status())
+    if let Some(trace) = &run.trace {
+        trace.stage("seal", began, None);
+    }
+    Ok(sealed)
 }
 
 fn result_file(shared: &Shared, batch: &Batch, file: ResultFile) -> File {

@@ -22,6 +22,7 @@ use crate::load::{Loaded, NO_ID, UNREADABLE_PAUSE, custom_id, load};
 use crate::record::{LineResult, Outcome};
 use crate::run::{Run, Stop};
 use crate::shared::Shared;
+use crate::trace::AttemptTrace;
 use crate::upstream::{AnswerBody, Call, Received};
 
 /// Starts flights.
@@ -91,11 +92,14 @@ async fn exchange(
     flight: &Flight,
 ) -> Result<(Bytes, Received, Duration), BlobError> {
     let Loaded { custom_id, body } = load(&flight.run, &flight.line).await?;
+    let trace = flight.run.trace.as_ref();
+    let traced = trace.and_then(|trace| trace.attempt(&flight.line));
     let call = Call {
         path: Arc::clone(flight.run.path()),
         model: Arc::clone(&flight.model),
         body,
         leave: flight.run.leave().clone(),
+        span: traced.as_ref().map(AttemptTrace::context),
     };
     // The last that is done here. What must still be connected asks again.
     call.leave.given().await;
@@ -111,6 +115,14 @@ async fn exchange(
                 metrics.failed.inc()
             }
         };
+    }
+    if let (Some(trace), Some(traced)) = (trace, traced) {
+        let upstream = shared.lanes.name(flight.place);
+        trace.attempted(
+            traced,
+            (&flight.line, &upstream, &flight.model),
+            (&received, took),
+        );
     }
     Ok((custom_id, received, took))
 }
@@ -145,6 +157,9 @@ async fn land(
         Landed::Final(line) => line,
         Landed::Kept { lane } => return Some(lane),
     };
+    if let Some(trace) = &run.trace {
+        trace.line_ended(&line, &reply, detail.as_deref());
+    }
     let result = LineResult {
         line: line.entry.line,
         custom_id,

@@ -23,6 +23,7 @@ use crate::lease::LeaseClock;
 use crate::metrics::{EngineMetrics, LineMetrics, UpstreamMetrics};
 use crate::run::Run;
 use crate::settings::EngineSettings;
+use crate::trace::Tracing;
 
 /// A full disk is looked at again so often.
 const SPACE_RECHECK: Duration = Duration::from_secs(1);
@@ -77,6 +78,8 @@ pub(crate) struct Shared {
     /// The counters of each upstream, in the order of the lanes' places.
     pub(crate) upstream_metrics: Vec<UpstreamMetrics>,
     pub(crate) line_metrics: LineMetrics,
+    /// Who is told of the course of batches, if anybody.
+    pub(crate) tracing: Option<Tracing>,
 }
 
 impl Shared {
@@ -89,6 +92,7 @@ impl Shared {
         Self {
             upstream_metrics,
             line_metrics: parts.metrics.lines(),
+            tracing: parts.tracing,
             worker: WorkerId::new(now, parts.entropy.draw()),
             lanes: Lanes::new(parts.upstreams, parts.settings.attempts),
             guard: ClockGuard::new(parts.clock.clone()),

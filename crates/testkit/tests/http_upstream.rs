@@ -45,6 +45,7 @@ fn call(body: &'static str) -> Call {
         model: Arc::from("m"),
         body: CallBody::Held(Bytes::from_static(body.as_bytes())),
         leave: Leave::default(),
+        span: None,
     }
 }
 

@@ -66,6 +66,7 @@ fn call() -> Call {
         model: Arc::from("m"),
         body: CallBody::Held(Bytes::from_static(b"{}")),
         leave: Leave::default(),
+        span: None,
     }
 }
 

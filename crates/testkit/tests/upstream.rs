@@ -39,6 +39,7 @@ fn call() -> Call {
         model: Arc::from("m"),
         body: CallBody::Held(Bytes::from_static(br#"{"model":"m"}"#)),
         leave: Leave::default(),
+        span: None,
     }
 }
 

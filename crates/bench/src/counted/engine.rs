@@ -128,6 +128,7 @@ async fn run(count: u64, upstream: Arc<dyn Upstream>) -> anyhow::Result<()> {
         },
         target: ResultTarget::Blobs,
         metrics: EngineMetrics::register(&mut Registry::default()),
+        tracing: None,
     });
     let stop = CancellationToken::new();
     let running = tokio::spawn({

@@ -46,6 +46,13 @@ impl Lanes {
         (limit, waits)
     }
 
+    /// What people call the upstream of a place.
+    pub(crate) fn name(&self, place: usize) -> String {
+        let state = lock(&self.state);
+        let place = state.places.get(place);
+        place.map_or_else(String::new, |place| place.name.clone())
+    }
+
     /// How many lines of a batch wait for another attempt.
     pub(crate) fn retrying(&self, key: RunKey) -> u64 {
         let state = lock(&self.state);

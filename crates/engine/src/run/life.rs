@@ -60,8 +60,10 @@ pub(crate) async fn live(shared: Arc<Shared>, run: Arc<Run>, batch: Batch) {
     run.abort.cancel();
     run.recorder.close();
     let was_fenced = matches!(stop, Err(Stop::Fenced));
+    tell_end(&run, &stop);
     match stop {
-        Ok(status) => {
+        Ok(batch) => {
+            let status = batch.state.status();
             tracing::info!(batch.id = %run.batch_id(), batch.status = %status, "batch ended");
         }
         Err(Stop::Released) => give_back(&shared, &run).await,
@@ -156,7 +158,32 @@ async fn stranded(shared: &Arc<Shared>, run: &Arc<Run>, why: &str) {
     }
 }
 
-async fn drive(shared: &Arc<Shared>, run: &Arc<Run>, mut batch: Batch) -> Result<Status, Stop> {
+/// Tells whoever draws traces of the end of the run, and of the batch if that has ended.
+fn tell_end(run: &Run, ended: &Result<Batch, Stop>) {
+    let Some(trace) = &run.trace else {
+        return;
+    };
+    let (why, fault) = match ended {
+        Ok(batch) => {
+            trace.batch_ended(batch);
+            ("ended", None)
+        }
+        Err(Stop::Released) => ("released", None),
+        Err(Stop::Fenced) => (
+            "fenced",
+            Some("another worker may have the batch".to_owned()),
+        ),
+        Err(Stop::Broken) => (
+            "broken",
+            Some("a fault of the server; see its log".to_owned()),
+        ),
+        Err(Stop::Damaged(error)) => ("damaged", Some(error.to_string())),
+        Err(Stop::Lost(error)) => ("lost", Some(error.to_string())),
+    };
+    trace.run_ended(why, fault);
+}
+
+async fn drive(shared: &Arc<Shared>, run: &Arc<Run>, mut batch: Batch) -> Result<Batch, Stop> {
     if batch.state.status() == Status::Validating {
         batch = check(shared, run, batch).await?;
     }
@@ -169,16 +196,17 @@ async fn drive(shared: &Arc<Shared>, run: &Arc<Run>, mut batch: Batch) -> Result
         Status::InProgress | Status::Finalizing | Status::Cancelling => {
             seal::seal(shared, run, &batch).await
         }
-        status @ (Status::Validating
+        Status::Validating
         | Status::Completed
         | Status::Failed
         | Status::Expired
-        | Status::Cancelled) => Ok(status),
+        | Status::Cancelled => Ok(batch),
     }
 }
 
 /// Validates the input, or learns that it does not matter any more.
 async fn check(shared: &Arc<Shared>, run: &Arc<Run>, batch: Batch) -> Result<Batch, Stop> {
+    let began = shared.clock.now();
     let event = tokio::select! {
         biased;
         order = run.told(|order| *order != Order::Go) => match order {
@@ -192,6 +220,17 @@ async fn check(shared: &Arc<Shared>, run: &Arc<Run>, batch: Batch) -> Result<Bat
             Checked::Refused(errors) => Event::Rejected(errors),
         },
     };
+    if let Some(trace) = &run.trace {
+        let first = match &event {
+            Event::Rejected(errors) => errors.first(),
+            Event::Validated(_)
+            | Event::CancelRequested
+            | Event::DeadlinePassed
+            | Event::Drained
+            | Event::Sealed(_) => None,
+        };
+        trace.stage("validate", began, first.map(|error| error.message.clone()));
+    }
     advance(shared, run, event).await
 }
 

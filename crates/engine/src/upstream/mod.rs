@@ -24,6 +24,7 @@ use overnight_store::status::ServedModel;
 
 pub use self::answer::AnswerBody;
 use crate::lease::Leave;
+use crate::trace::SpanContext;
 
 /// One request to an upstream.
 pub struct Call {
@@ -36,6 +37,8 @@ pub struct Call {
     /// Leave to send it: waited for before the first byte, since it may have ended while a connection
     /// was made.
     pub leave: Leave,
+    /// The span of this attempt, when it is traced: an upstream that traces as well continues there.
+    pub span: Option<SpanContext>,
 }
 
 /// The body of a request.

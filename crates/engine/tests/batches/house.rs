@@ -9,6 +9,7 @@ use overnight_core::batch::{Batch, Status};
 use overnight_core::id::{BatchId, Entropy, FileId, ProjectId};
 use overnight_core::segment::BlobKey;
 use overnight_core::time::{Clock, Timestamp};
+use overnight_engine::trace::Tracing;
 use overnight_engine::upstream::Upstream;
 use overnight_engine::upstream::answer::{AnswerBudget, AnswerLimits};
 use overnight_engine::upstream::scripted::{Script, ScriptedUpstream};
@@ -33,6 +34,8 @@ pub(crate) struct House {
     draws: Arc<AtomicU64>,
     /// The time of day at which the next life begins.
     now: Arc<AtomicU64>,
+    /// Who is told of the course of batches.
+    tracing: Option<Tracing>,
 }
 
 /// One life: a runtime's worth of time on the house's store.
@@ -54,6 +57,15 @@ impl House {
             blobs: Blobs::memory(),
             draws: Arc::default(),
             now: Arc::new(AtomicU64::new(1_800_000_000_000_000)),
+            tracing: None,
+        }
+    }
+
+    /// One whose engines tell of the course of batches.
+    pub(crate) fn traced(tracing: Tracing) -> Self {
+        Self {
+            tracing: Some(tracing),
+            ..Self::new()
         }
     }
 
@@ -121,6 +133,7 @@ impl House {
             },
             target: ResultTarget::Blobs,
             metrics: EngineMetrics::register(&mut Registry::default()),
+            tracing: self.tracing.clone(),
         });
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         let (runner, token) = (engine.clone(), stop.clone());

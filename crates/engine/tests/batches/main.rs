@@ -11,3 +11,4 @@ mod house;
 mod past;
 mod pauses;
 mod storms;
+mod traces;

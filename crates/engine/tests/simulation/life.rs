@@ -180,6 +180,7 @@ fn engine(world: &Arc<World>, store: &Sqlite, blobs: &Blobs, wake: &Wake) -> Eng
             ResultTarget::Blobs
         },
         metrics: EngineMetrics::register(&mut Registry::default()),
+        tracing: None,
     })
 }
 

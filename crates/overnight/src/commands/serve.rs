@@ -10,6 +10,7 @@ use anyhow::{Context as _, bail};
 use overnight_api::{Api, metrics_router, router};
 use overnight_core::id::Entropy;
 use overnight_core::time::Clock;
+use overnight_engine::trace::Tracing;
 use overnight_engine::{
     Engine, EngineError, EngineMetrics, EngineParts, EngineSettings, ResultTarget, Space,
     UpstreamPart,
@@ -31,7 +32,7 @@ use crate::wiring::listen::Serving;
 use crate::wiring::metadata::{self, Metadata};
 use crate::wiring::signals::Stop;
 use crate::wiring::upstreams::{self, UpstreamMaker};
-use crate::wiring::{api, engine, listen, system};
+use crate::wiring::{api, engine, listen, system, traces};
 
 /// What requests leave to tidy up has so much time at the end of the process: a little more than
 /// the rest of a body that is refused.
@@ -164,12 +165,14 @@ impl Server {
             entropy: system::entropy()?,
             wake: Wake::new(),
         };
-        let engine = if role.runs_batches() {
+        let (mut engine, mut last_traces) = (None, None);
+        if role.runs_batches() {
             let upstreams = self.upstreams(environment, after_all).await?;
-            Some(self.engine(&common, upstreams, &mut registry))
-        } else {
-            None
-        };
+            let traced = traces::tracing(&self.settings.traces, environment)?;
+            let (tracing, last) = traced.unzip();
+            engine = Some(self.engine(&common, (upstreams, tracing), &mut registry));
+            last_traces = last;
+        }
         let hinted = common.wake.clone();
         let api = self.api(common, engine.clone(), registry)?;
         let (damaged, requests) = (api.damaged.clone(), api.tasks.clone());
@@ -205,13 +208,16 @@ impl Server {
         };
         let ((), ended, damage, _) = tokio::join!(http, engine, self.damage(&damaged), hints);
         tidied(&requests).await;
+        if let Some(last) = last_traces {
+            last.send().await;
+        }
         conclude(ended, damage)
     }
 
     fn engine(
         &self,
         common: &Common,
-        upstreams: Vec<UpstreamPart>,
+        (upstreams, tracing): (Vec<UpstreamPart>, Option<Tracing>),
         registry: &mut Registry,
     ) -> Engine {
         let space = api::space(self.data.clone(), self.settings.disk.reserve.0);
@@ -228,6 +234,7 @@ impl Server {
             },
             target: ResultTarget::Blobs,
             metrics: EngineMetrics::register(registry),
+            tracing,
         })
     }
 

@@ -72,6 +72,12 @@ pub(crate) fn check(
         }
     }
     check_store(settings, &mut found);
+    if let Err(error) = settings.traces.collector() {
+        found.add(
+            "traces.url",
+            format!("must be the URL of a collector: {error}"),
+        );
+    }
     if let Err(SimError::Setting { key, message }) = settings.sim.0.check() {
         found.add(format!("sim.{key}"), message);
     }

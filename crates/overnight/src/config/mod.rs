@@ -21,5 +21,6 @@ pub(crate) mod setting;
 pub(crate) mod settings;
 pub(crate) mod show;
 pub(crate) mod sim;
+pub(crate) mod traces;
 pub(crate) mod units;
 pub(crate) mod upstreams;

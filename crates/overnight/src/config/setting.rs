@@ -5,7 +5,7 @@
 
 use std::path::PathBuf;
 
-use super::units::{Size, Span};
+use super::units::{Share, Size, Span};
 
 /// One line of the reference or of the effective settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,6 +93,7 @@ value!(PathBuf, "path", |value: &PathBuf| quote(
     &value.display().to_string()
 ));
 value!(Span, "time", |value: &Span| quote(&value.to_string()));
+value!(Share, "share", |value: &Share| value.0.to_string());
 value!(Size, "size", |value: &Size| quote(&value.to_string()));
 
 /// Declares a section: `name: Kind = default;` with a doc comment that is the setting's meaning.

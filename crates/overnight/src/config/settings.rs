@@ -12,6 +12,7 @@ use super::postgres::{PostgresSection, StoreUrl};
 use super::role::ProcessRole;
 use super::setting::{quote, section, value};
 use super::sim::SimSection;
+use super::traces::TracesSection;
 use super::units::{Size, Span};
 use super::upstreams::Upstreams;
 
@@ -65,6 +66,8 @@ section! {
         disk: DiskSection = DiskSection::default();
         /// When results are written.
         flush: FlushSection = FlushSection::default();
+        /// Where traces are sent.
+        traces: TracesSection = TracesSection::default();
         /// How the PostgreSQL database that `store` names is used.
         postgres: PostgresSection = PostgresSection::default();
         /// The inference servers that lines are sent to.

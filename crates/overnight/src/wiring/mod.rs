@@ -8,4 +8,5 @@ pub(crate) mod logs;
 pub(crate) mod metadata;
 pub(crate) mod signals;
 pub(crate) mod system;
+pub(crate) mod traces;
 pub(crate) mod upstreams;

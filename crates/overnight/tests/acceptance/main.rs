@@ -35,6 +35,7 @@ mod restart;
 mod resume;
 mod several;
 mod stop;
+mod traces;
 mod turns;
 mod uploads;
 mod upstreams;

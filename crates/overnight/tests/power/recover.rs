@@ -135,6 +135,7 @@ impl Recovered {
             },
             target: ResultTarget::Blobs,
             metrics: EngineMetrics::register(&mut Registry::default()),
+            tracing: None,
         })
     }
 }

@@ -139,7 +139,7 @@ const KEPT: [(&str, &[&str], &str); 21] = [
 ];
 
 /// Paths in code that may stand only in some files of the product, and why.
-const PLACES: [(&str, &[&str], &str); 17] = [
+const PLACES: [(&str, &[&str], &str); 18] = [
     (
         "axum::",
         &["crates/api/", "crates/overnight/src/wiring/listen"],
@@ -171,8 +171,14 @@ const PLACES: [(&str, &[&str], &str); 17] = [
             "crates/engine/src/upstream/http/",
             CLIENT,
             "crates/store/src/blobs/bucket/",
+            TRACES,
         ],
-        "one room sends requests to upstreams, one to servers, one to buckets",
+        "one room sends requests to upstreams, one to servers, one to buckets, one to collectors",
+    ),
+    (
+        "opentelemetry",
+        &[TRACES],
+        "rooms tell of spans, the binary says where to",
     ),
     (
         "hyper::client",
@@ -220,6 +226,9 @@ const PLACES: [(&str, &[&str], &str); 17] = [
 ];
 
 const WIRING: &str = "crates/overnight/src/wiring/";
+
+/// What takes spans to a collector.
+const TRACES: &str = "crates/overnight/src/wiring/traces.rs";
 
 /// The client of the commands: the other end of the surface's wire.
 const CLIENT: &str = "crates/overnight/src/client/";

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::Poll;
 
 use bytes::Bytes;
-use http::{Method, Request, Response};
+use http::{HeaderName, HeaderValue, Method, Request, Response};
 use http_body::{Body as _, Frame};
 use http_body_util::BodyExt;
 use overnight_core::attempt::NoAnswer;
@@ -20,6 +20,9 @@ use crate::upstream::answer::{GatherError, Gathering};
 use crate::upstream::receive::{Receiving, no_answer};
 use crate::upstream::{Call, CallBody, Received};
 
+/// Names the span that a request is a part of (<https://www.w3.org/TR/trace-context/>).
+const TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
+
 impl HttpUpstream {
     /// One attempt, as [`crate::upstream::Upstream::send`] promises. The error is a reply too: one
     /// that ended the attempt early.
@@ -29,6 +32,11 @@ impl HttpUpstream {
         *request.method_mut() = Method::POST;
         *request.uri_mut() = self.target.uri(&call.path);
         *request.headers_mut() = self.headers.clone();
+        if let Some(span) = call.span
+            && let Ok(parent) = HeaderValue::try_from(span.to_string())
+        {
+            request.headers_mut().insert(TRACE_PARENT, parent);
+        }
         if call.leave.ends() {
             request.extensions_mut().insert(call.leave);
         }

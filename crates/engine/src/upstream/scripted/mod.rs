@@ -141,10 +141,13 @@ impl Upstream for ScriptedUpstream {
             Err(error) => return no_answer(NoAnswer::Ours, Some(error.to_string())),
         };
         let path = call.path.to_string();
+        let span = call
+            .span
+            .map(|span| ("traceparent".to_owned(), span.to_string()));
         let seen = Seen {
             path,
             model: Some(call.model.to_string()),
-            headers: Vec::new(),
+            headers: span.into_iter().collect(),
             body,
         };
         lock(&self.seen).push(seen.clone());

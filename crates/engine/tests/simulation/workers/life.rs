@@ -383,6 +383,7 @@ fn engine(world: &Arc<World>, number: usize) -> (Engine, Wake) {
         },
         target: ResultTarget::Blobs,
         metrics: EngineMetrics::register(&mut Registry::default()),
+        tracing: None,
     });
     // Nothing is sent before the engine runs.
     let _ = upstream.worker.set(engine.worker().clone());

@@ -45,7 +45,7 @@ use crate::failure;
 use crate::wiring::descriptors::Descriptors;
 use crate::wiring::signals::Stop;
 use crate::wiring::upstreams::{self, UpstreamMaker};
-use crate::wiring::{api, engine, logs, system};
+use crate::wiring::{api, engine, logs, system, traces};
 
 /// How often the end of the batch is looked for, and the bar is drawn.
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
@@ -161,6 +161,8 @@ impl Job<'_> {
             stop: after_all,
             tasks: &tasks,
         };
+        let traced = traces::tracing(&self.settings.traces, self.environment)?;
+        let (tracing, last_traces) = traced.unzip();
         let engine = Engine::new(EngineParts {
             store: Arc::new(self.state.store.clone()),
             blobs: self.state.blobs.clone(),
@@ -177,6 +179,7 @@ impl Job<'_> {
                 error: state::error_key(),
             },
             metrics: EngineMetrics::register(&mut Registry::default()),
+            tracing,
         });
         let stop = self.stop.asked().child_token();
         let (runner, token) = (engine.clone(), stop.clone());
@@ -188,9 +191,14 @@ impl Job<'_> {
                 None
             }
         };
-        if let Some(batch) = watched {
+        if watched.is_some() {
             stop.cancel();
             checked(running.await)?;
+        }
+        if let Some(last) = last_traces {
+            last.send().await;
+        }
+        if let Some(batch) = watched {
             return Ok(End::Ended(Box::new(batch)));
         }
         let batch = self.state.batch().await?;

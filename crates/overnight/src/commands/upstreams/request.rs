@@ -69,6 +69,7 @@ pub(super) async fn ask(part: &UpstreamPart, about: &str, model: &Arc<str>) -> C
             model: Arc::clone(model),
             body: CallBody::Held(body.into()),
             leave: Leave::default(),
+            span: None,
         };
         let began = Instant::now();
         let Ok(received) = timeout(ANSWER_PATIENCE, part.upstream.send(call)).await else {
