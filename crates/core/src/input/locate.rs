@@ -174,7 +174,10 @@ mod tests {
             let place = place_of(line, &error);
             (place.start, place.reason.unwrap())
         };
-        assert_eq!(found(b"{\"a\":\"\xff\"}"), (6, "this is not UTF-8".to_owned()));
+        assert_eq!(
+            found(b"{\"a\":\"\xff\"}"),
+            (6, "this is not UTF-8".to_owned())
+        );
         assert_eq!(found(b"{\"a\" 1}"), (5, "expected `:`".to_owned()));
         assert_eq!(found(b"  [1]"), (2, "expected an object".to_owned()));
     }
