@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use futures_util::StreamExt as _;
 use overnight_core::segment::BlobKey;
@@ -13,6 +14,7 @@ use overnight_store::blocking::Blocking;
 use overnight_store::{Blobs, Sqlite, Store as _};
 use tempfile::TempDir;
 
+use crate::samples::descriptors;
 use crate::support::{Process, http, overnight};
 
 /// How the simulators misbehave in turn, for some seconds each; `kill` ends and restarts the process.
@@ -81,6 +83,12 @@ fn run(folder: &Path, arguments: &[String]) -> Process {
     process
 }
 
+/// A server that has nothing to do holds fewer descriptors.
+const IDLE_DESCRIPTORS_MAX: u64 = 64;
+
+/// Connections without a request are closed after one and a half minutes.
+const IDLE_PATIENCE: Duration = Duration::from_mins(4);
+
 /// The server, its simulators and its folder.
 pub(crate) struct House {
     server: Seat,
@@ -141,6 +149,24 @@ impl House {
         match FAULTS[turn % FAULTS.len()] {
             "kill" => sim.kill(self.folder.path()),
             mode => sim.behave(mode),
+        }
+    }
+
+    /// Waits until the server holds hardly more descriptors than one that has done nothing: what it opened for the
+    /// load is closed again when that is over.
+    pub(crate) fn until_few_descriptors(&self) {
+        let began = Instant::now();
+        loop {
+            let held = descriptors(self.server_pid()).unwrap();
+            if held <= IDLE_DESCRIPTORS_MAX {
+                return;
+            }
+            let waited = began.elapsed();
+            assert!(
+                waited < IDLE_PATIENCE,
+                "{held} descriptors {waited:?} after the load"
+            );
+            thread::sleep(Duration::from_secs(1));
         }
     }
 

@@ -7,8 +7,11 @@ use std::time::Duration;
 /// How much more memory the last quarter may hold than the second.
 const GROWTH_KIB_MAX: u64 = 24 << 10;
 
-/// How many more descriptors the last quarter may hold than the second.
-const GROWTH_DESCRIPTORS_MAX: u64 = 24;
+/// How many descriptors a process holds; `None` when there is no such process.
+pub(crate) fn descriptors(pid: u32) -> Option<u64> {
+    let held = std::fs::read_dir(format!("/proc/{pid}/fd")).ok()?;
+    Some(held.count() as u64)
+}
 
 /// One look.
 #[derive(Clone, Copy, Debug)]
@@ -34,14 +37,13 @@ impl Samples {
             .lines()
             .find_map(|line| line.strip_prefix("RssAnon:"));
         let memory = memory.and_then(|text| text.trim().split(' ').next()?.parse().ok());
-        let descriptors = std::fs::read_dir(format!("/proc/{pid}/fd")).map(Iterator::count);
         // Between its death and its next start there is nothing to look at.
-        let (Some(memory_kib), Ok(descriptors)) = (memory, descriptors) else {
+        let (Some(memory_kib), Some(descriptors)) = (memory, descriptors(pid)) else {
             return;
         };
         self.taken.push(Sample {
             memory_kib,
-            descriptors: descriptors as u64,
+            descriptors,
             blobs: blobs.len() as u64,
         });
         self.time = at;
@@ -52,21 +54,15 @@ impl Samples {
         self.restarts += 1;
     }
 
-    /// Checks that the last quarter holds no more than the second.
+    /// Checks that the last quarter holds no more memory than the second. How many descriptors there are under load
+    /// is a matter of the upstreams' limits, which move.
     pub(crate) fn check(&self) {
         let memory = |quarter| self.median(quarter, |sample| sample.memory_kib);
-        let descriptors = |quarter| self.median(quarter, |sample| sample.descriptors);
         assert!(
             memory(3) <= memory(1) + GROWTH_KIB_MAX,
             "memory grew from {} to {} KiB",
             memory(1),
             memory(3)
-        );
-        assert!(
-            descriptors(3) <= descriptors(1) + GROWTH_DESCRIPTORS_MAX,
-            "descriptors grew from {} to {}",
-            descriptors(1),
-            descriptors(3)
         );
     }
 
