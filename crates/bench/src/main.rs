@@ -5,6 +5,7 @@
 //! overnight-bench run [NAME...]      measures, prints a table, and notes it in a history
 //! overnight-bench document           puts the newest figures into the document
 //! overnight-bench instructions       counts those of the hot path (feature `counted`)
+//! overnight-bench crowd              lets many workers work on one database (feature `crowd`)
 //! overnight-bench upstream           an inference server that costs next to nothing
 //! overnight-bench bare               the yardstick of a whole batch
 //! overnight-bench sendfile           the yardstick of a download
@@ -25,6 +26,8 @@ mod bench;
 mod client;
 #[cfg(feature = "counted")]
 mod counted;
+#[cfg(feature = "crowd")]
+mod crowd;
 mod figure;
 mod history;
 mod input;
@@ -86,6 +89,9 @@ enum Command {
         /// How many lines.
         lines: u64,
     },
+    /// Lets many workers work on one PostgreSQL, and tells what became of the batches.
+    #[cfg(feature = "crowd")]
+    Crowd(crowd::CrowdArgs),
     /// Serves the same answer again and again.
     Upstream {
         /// The time before each answer.
@@ -158,6 +164,8 @@ fn main() -> anyhow::Result<()> {
         }
         #[cfg(feature = "counted")]
         Command::Counted { name, lines } => counted::run(&name, lines),
+        #[cfg(feature = "crowd")]
+        Command::Crowd(arguments) => crowd::run(&arguments),
         Command::Upstream {
             latency_ms,
             places,

@@ -132,6 +132,16 @@ mod tests {
     }
 
     #[test]
+    fn errors_are_counted_also_when_they_are_not_listed() {
+        let mut errors = Errors::with_cap(3, usize::MAX);
+        assert_eq!(errors.total(), 0);
+        for line in 1..=5 {
+            errors.push(error(line));
+            assert_eq!(errors.total(), line);
+        }
+    }
+
+    #[test]
     fn entries_are_counted_with_the_comma_behind_them() {
         let json = serde_json::to_string(&error(1)).unwrap();
         assert_eq!(json_bytes(&error(1)), json.len() + 1);

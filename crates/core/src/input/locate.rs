@@ -170,9 +170,15 @@ mod tests {
             param: None,
             line: Some(1),
         };
-        let place = place_of(b"{\"a\":\"\xff\"}", &error);
-        assert_eq!((place.start, place.length), (6, 1));
-        let reason = place_of(b"{\"a\" 1}", &error).reason.unwrap();
-        assert_eq!(reason, "expected `:`");
+        let found = |line: &[u8]| {
+            let place = place_of(line, &error);
+            (place.start, place.reason.unwrap())
+        };
+        assert_eq!(
+            found(b"{\"a\":\"\xff\"}"),
+            (6, "this is not UTF-8".to_owned())
+        );
+        assert_eq!(found(b"{\"a\" 1}"), (5, "expected `:`".to_owned()));
+        assert_eq!(found(b"  [1]"), (2, "expected an object".to_owned()));
     }
 }

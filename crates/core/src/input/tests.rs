@@ -132,6 +132,15 @@ fn more_lines_than_allowed_are_counted_and_refused() {
 }
 
 #[test]
+fn errors_of_the_file_and_of_its_lines_are_counted_together() {
+    let mut rules = rules();
+    rules.limits.lines_max = 2;
+    let rejection = rejected(rules, "{\n[]\n{}\n{}");
+    assert_eq!((rejection.errors.len(), rejection.errors_total), (3, 3));
+    assert_eq!(rejected(self::rules(), "{\n[]\n1").errors_total, 3);
+}
+
+#[test]
 fn a_line_has_to_be_a_json_object() {
     for line in [
         "{",

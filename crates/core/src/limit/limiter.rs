@@ -428,4 +428,6 @@ impl Limiter {
 #[cfg(test)]
 mod shared;
 #[cfg(test)]
+mod steps;
+#[cfg(test)]
 mod tests;
