@@ -158,7 +158,7 @@ async fn land(
         Landed::Kept { lane } => return Some(lane),
     };
     if let Some(trace) = &run.trace {
-        trace.line_ended(&line, &reply, detail.as_deref());
+        trace.line_answered(&line, &reply, detail.as_deref());
     }
     let result = LineResult {
         line: line.entry.line,
@@ -268,6 +268,9 @@ async fn end_without_reply(shared: &Shared, run: &Run, line: &Line, reply: Subst
         return;
     };
     let outcome = substitute(reply);
+    if let Some(trace) = &run.trace {
+        trace.line_given_up(line, "it was given up without an answer");
+    }
     run.recorder
         .push(&result(shared, line, &custom_id), outcome, run.in_flight());
 }
@@ -283,6 +286,9 @@ fn record_without_reply(
         status,
         body: substitute.body(),
     };
+    if let Some(trace) = &run.trace {
+        trace.line_given_up(line, "its input is damaged");
+    }
     run.recorder
         .push(&result(shared, line, NO_ID), outcome, run.in_flight());
 }

@@ -237,25 +237,44 @@ impl RunTrace {
     }
 
     /// Tells of a line whose outcome is that reply, if it is sampled.
-    pub(crate) fn line_ended(&self, line: &Line, reply: &Reply, detail: Option<&str>) {
-        let number = line.entry.line;
+    pub(crate) fn line_answered(&self, line: &Line, reply: &Reply, detail: Option<&str>) {
+        let attempts = u64::from(line.attempts()) + 1;
+        self.line_ended(line.entry.line, Some(attempts), || fault(reply, detail));
+    }
+
+    /// Tells of a line that ended for another reason than a reply, if it is sampled and was sent.
+    pub(crate) fn line_given_up(&self, line: &Line, why: &str) {
+        let attempts = u64::from(line.attempts());
+        self.line_ended(line.entry.line, Some(attempts), || Some(why.to_owned()));
+    }
+
+    fn line_ended(
+        &self,
+        number: u32,
+        attempts: Option<u64>,
+        fault: impl FnOnce() -> Option<String>,
+    ) {
         if !self.is_sampled(number) {
             return;
         }
         let Some(began) = lock(&self.first_sent).remove(&number) else {
             return;
         };
-        let id = self.line_span(number);
-        let mut span = self.span("line", id, Some(self.run), began);
+        let mut span = self.span("line", self.line_span(number), Some(self.run), began);
         span.facts.push(("line.no", u64::from(number).into()));
-        span.facts
-            .push(("attempts", (u64::from(line.attempts()) + 1).into()));
-        span.fault = fault(reply, detail);
+        let attempts = attempts.map(|attempts| ("attempts", attempts.into()));
+        span.facts.extend(attempts);
+        span.fault = fault();
         self.tracing.tracer.record(span);
     }
 
-    /// Tells of the run, which ends now.
+    /// Tells of the run, which ends now, and of the lines that were sent in it and have not ended.
     pub(crate) fn run_ended(&self, why: &'static str, fault: Option<String>) {
+        let open: Vec<u32> = lock(&self.first_sent).keys().copied().collect();
+        for line in open {
+            let why = || Some("it was not answered before the run ended".to_owned());
+            self.line_ended(line, None, why);
+        }
         let mut span = self.span("run", self.run, Some(self.batch.span), self.began);
         span.facts
             .push(("worker.id", self.lease.worker.as_str().into()));

@@ -110,6 +110,8 @@ fn escapes_are_those_of_json() {
         r#""\x""#,
         r#""\u12""#,
         r#""\u12g4""#,
+        // Its second letter ends in the byte 128.
+        "\"\\u0\u{100}0\"",
         r#""\u123"#,
         r#""\"#,
         r#"""""#,

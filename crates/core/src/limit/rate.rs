@@ -99,4 +99,13 @@ mod tests {
         budget.correct(1000.0, 10.0);
         assert_eq!(budget.wait(Duration::ZERO), Duration::ZERO);
     }
+
+    #[test]
+    fn a_figure_beyond_a_minutes_worth_counts_as_a_minutes_worth() {
+        let mut budget = RateBudget::new(6000);
+        budget.correct(0.0, 1e12);
+        assert_eq!(budget.wait(Duration::ZERO), Duration::from_secs(59));
+        budget.correct(5000.0, 1000.0);
+        assert_eq!(budget.wait(Duration::ZERO), Duration::from_secs(19));
+    }
 }

@@ -246,6 +246,8 @@ fn only_one_json_value_in_utf8_is_an_answer() {
         "<html>",
         "[1 2]",
         "{\"a\":1 \"b\":2}",
+        "[1 2",
+        "{\"a\":1 2",
         "NaN",
         "'a'",
         "\u{feff}{}",
@@ -280,6 +282,18 @@ fn an_answer_may_be_nested_up_to_the_limit() {
     );
     let objects = "{\"a\":".repeat(DEPTH_MAX) + "1" + &"}".repeat(DEPTH_MAX);
     assert!(read_answer(objects.as_bytes()).is_ok());
+    // What lies around counts as well, also where tokens are looked for.
+    for (before, after) in [
+        ("{\"a\":", "}"),
+        ("{\"usage\":{\"a\":", "}}"),
+        ("{\"usage\":{\"a\":{\"b\":", "}}}"),
+    ] {
+        let inside = DEPTH_MAX - after.len();
+        let deep = |inside: usize| [before, &nested(inside), after].concat();
+        assert!(read_answer(deep(inside).as_bytes()).is_ok(), "{before}");
+        let deeper = read_answer(deep(inside + 1).as_bytes());
+        assert_eq!(deeper, Err(NotJson::TooDeep), "{before}");
+    }
 }
 
 #[test]
@@ -298,6 +312,22 @@ fn a_reader_that_fails_is_no_verdict_on_the_answer() {
         }
     }
     assert!(matches!(read_answer_from(Broken), Err(ReadError::Io(_))));
+}
+
+#[test]
+fn a_reader_that_is_interrupted_is_asked_again() {
+    struct Interrupted<'a>(bool, &'a [u8]);
+    impl std::io::Read for Interrupted<'_> {
+        fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+            self.0 = !self.0;
+            if self.0 {
+                Err(std::io::ErrorKind::Interrupted.into())
+            } else {
+                self.1.read(into)
+            }
+        }
+    }
+    assert!(read_answer_from(Interrupted(false, b"{}")).is_ok());
 }
 
 /// The same cases at every run.

@@ -217,6 +217,31 @@ fn a_batch_that_two_processes_ran_is_one_trace_with_two_runs() {
 }
 
 #[test]
+fn a_line_that_is_cut_off_by_a_cancel_is_told_as_one() {
+    let (house, notebook) = traced(1.0);
+    let failing = always(Step::Answer(Answer::new(500, "{}")));
+    House::live(async || {
+        let life = house.start(&upstream(failing));
+        let id = life.create(&lines(3), None).await;
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        life.cancel(&id).await;
+        let batch = life.end(&id, PATIENCE).await;
+        assert_eq!(ended(batch.as_ref()), Some(Status::Cancelled));
+        life.stop().await;
+    });
+    let told: Vec<u64> = notebook
+        .named("line")
+        .iter()
+        .map(|span| span.context.span)
+        .collect();
+    let attempts = notebook.named("attempt");
+    assert!(!attempts.is_empty());
+    for attempt in attempts {
+        assert!(told.contains(&attempt.parent.unwrap()), "{attempt:?}");
+    }
+}
+
+#[test]
 fn a_batch_that_is_refused_says_why() {
     let (house, notebook) = traced(1.0);
     let scripted = upstream(always(Step::Answer(chat_answer("ok"))));

@@ -173,6 +173,28 @@ fn a_round_that_brought_no_more_is_forgiven_by_one_that_does() {
 }
 
 #[test]
+fn a_step_of_less_than_a_half_is_taken_on_trust() {
+    let after_flat_rounds = |max: u32| {
+        let mut limiter = limiter(8, max);
+        for _ in 0..3 {
+            round_at(&mut limiter, 80);
+        }
+        limiter.limit()
+    };
+    assert_eq!((after_flat_rounds(11), after_flat_rounds(12)), (11, 8));
+}
+
+#[test]
+fn a_hold_is_over_with_its_last_answer() {
+    let mut limiter = limiter(8, 512);
+    assert_eq!(clean_rounds(&mut limiter), [16]);
+    assert_eq!(refusal(&mut limiter), 8);
+    // Eight rounds of eight answers are sixty-four.
+    let limits = clean_rounds(&mut limiter);
+    assert_eq!(limits, [12, 14, 15, 15, 15, 15, 15, 16]);
+}
+
+#[test]
 fn an_engine_that_has_refused_is_not_judged_by_its_throughput() {
     let mut limiter = limiter(8, 512);
     assert_eq!(clean_rounds(&mut limiter), [16, 32]);
@@ -247,6 +269,10 @@ fn a_queue_lowers_the_limit_to_what_is_worked_on_and_a_tenth() {
     assert_eq!(after(2, 12), 11);
     assert_eq!(after(1, 12), 100);
     assert_eq!(after(100, 100), 2, "one is worked on at least");
+    // What would be the limit anyway proves nothing good.
+    let mut same = limiter(11, 512);
+    same.gauges(10, 2, 12);
+    assert_eq!((same.limit(), same.good), (11, 1));
 }
 
 #[test]
