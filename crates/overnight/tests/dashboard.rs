@@ -72,6 +72,13 @@ fn people_do_what_they_came_for() {
 }
 
 #[test]
+fn many_batches_are_acted_on_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = server(folder.path(), "");
+    check("bulk.test.mjs", &[("TEST_BULK_URL", &server.base_url)]);
+}
+
+#[test]
 fn a_million_lines_and_large_files_are_handled_in_pieces() {
     let folder = tempfile::tempdir().unwrap();
     let server = server(folder.path(), "");

@@ -20,6 +20,7 @@ export async function populate(url) {
   return {
     overview: '',
     batches: 'batches',
+    bulk: 'batches',
     running: `batches/${running.id}`,
     batch: `batches/${done.id}`,
     refused: `batches/${refused.id}`,
@@ -38,8 +39,19 @@ export async function populate(url) {
 export async function settled(page, name) {
   await page.locator('main h1').waitFor();
   await page.locator('[aria-busy=true]').waitFor({ state: 'detached' });
+  if (name === 'bulk' || name === 'question') await select(page, 3);
+  if (name === 'question') {
+    await page.getByRole('button', { name: 'Delete', exact: true }).click();
+    await page.getByRole('dialog').getByRole('button', { name: /^Delete \d/ }).waitFor();
+  }
   if (name === 'errors') await page.locator('main table tbody a').first().waitFor();
   if (name === 'line') await page.getByRole('dialog').getByText('"custom_id"').first().waitFor();
   if (name === 'summary') await page.getByText('uploaded', { exact: true }).waitFor();
   if (['overview', 'running', 'upstreams'].includes(name)) await page.locator('.chart .stroke').first().waitFor({ state: 'attached' });
+}
+
+/** Selects the first rows of a list. */
+export async function select(page, rows) {
+  const boxes = page.locator('tbody').getByRole('checkbox');
+  for (let row = 0; row < rows; row += 1) await boxes.nth(row).check();
 }

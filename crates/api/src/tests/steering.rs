@@ -267,6 +267,9 @@ async fn progress_tells_how_fast_a_batch_is() {
         (&2.0.into(), &1.into())
     );
     assert_eq!(all["upstreams"]["healthy"], 0);
+    // Nothing is summed up to 0.0, and not to -0.0.
+    let nothing = Server::new().get("/v1/overview").await.json();
+    assert_eq!(nothing["lines_per_second"].to_string(), "0.0");
 }
 
 #[tokio::test]

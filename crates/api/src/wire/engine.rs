@@ -156,7 +156,11 @@ impl OverviewObject {
                 .filter(|upstream| upstream.health == health);
             like.count() as u64
         };
-        let sum = |of: fn(&BatchProgress) -> f64| -> f64 { seen.progress.iter().map(of).sum() };
+        // `sum` of nothing is -0.0, which nobody wants to read.
+        let sum = |of: fn(&BatchProgress) -> f64| {
+            let each = seen.progress.iter().map(of);
+            each.fold(0.0, |all, one| all + one)
+        };
         Self {
             object: "overview",
             batches: Counts(

@@ -56,6 +56,9 @@ export function patch(parent, ...children) {
 }
 
 function patchChildren(parent, wanted) {
+  // What is gone goes first: what stays is then not moved, which would cost it the focus.
+  const keys = new Set(Array.from(wanted.children, (child) => child.dataset?.key));
+  for (const child of [...parent.children]) if (child.dataset?.key && !keys.has(child.dataset.key)) child.remove();
   const keyed = new Map();
   for (const child of parent.children) if (child.dataset?.key) keyed.set(child.dataset.key, child);
   let at = parent.firstChild;
@@ -110,7 +113,10 @@ function patchAttributes(old, next) {
     const value = next.style.getPropertyValue(property);
     if (old.style.getPropertyValue(property) !== value) old.style.setProperty(property, value);
   }
-  if (old.nodeName === 'SELECT' || old.nodeName === 'INPUT') {
+  if (old.type === 'checkbox') {
+    old.checked = next.checked;
+    old.indeterminate = next.indeterminate;
+  } else if (old.nodeName === 'SELECT' || old.nodeName === 'INPUT') {
     if (document.activeElement !== old && next.value && old.value !== next.value) old.value = next.value;
   }
 }

@@ -9,6 +9,12 @@ export const SHORTCUTS = [
   ['/', 'Search'],
   ['j  k', 'Next, previous row'],
   ['Enter', 'Open the row'],
+  ['x', 'Select the row'],
+  ['X', 'Select from the last one to the row'],
+  ['a', 'Select the page'],
+  ['A', 'Select all that match'],
+  ['b', 'To what can be done with the selected'],
+  ['Esc', 'Select nothing'],
   ['n', 'New batch'],
   ['r', 'Bring up to date'],
   ['g o', 'Overview'],
@@ -29,6 +35,9 @@ export function keyboard({ refresh }) {
     j: () => move(1),
     k: () => move(-1),
     Enter: open,
+    x: () => tick(false),
+    X: () => tick(true),
+    b: () => document.querySelector('main [data-acts] button:enabled')?.focus(),
     n: () => go(['new']),
     r: refresh,
     '?': help,
@@ -39,14 +48,30 @@ export function keyboard({ refresh }) {
     const place = isGoing ? PLACES[event.key] : null;
     isGoing = event.key === 'g' && !isGoing;
     if (place) go([place]);
-    else if (event.key === 'Enter' && event.target !== document.body && event.target.tagName !== 'H1') return;
+    else if (event.key === 'Enter' && isPressed(event.target)) return;
     else if (simple[event.key]) simple[event.key]();
-    else return;
+    else if (!press(event.key)) return;
     event.preventDefault();
   });
 }
 
-const isTyping = (target) => /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName) || target.isContentEditable;
+const isTick = (target) => target.type === 'checkbox';
+const isTyping = (target) => (/^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName) && !isTick(target)) || target.isContentEditable;
+
+// Whether Enter means what has the focus, and not the row.
+const isPressed = (target) => target !== document.body && target.tagName !== 'H1' && !isTick(target);
+
+// What a screen says is to be pressed by a key.
+function press(key) {
+  const target = document.querySelector(`main [data-shortcut="${CSS.escape(key)}"]`);
+  target?.click();
+  return Boolean(target);
+}
+
+function tick(isReaching) {
+  const box = picked()?.querySelector('input[type="checkbox"]');
+  box?.dispatchEvent(new MouseEvent('click', { bubbles: true, cancelable: true, shiftKey: isReaching }));
+}
 
 function focusSearch() {
   document.querySelector('main input[type="search"]')?.focus();

@@ -49,13 +49,16 @@ const batch = (id) => `/v1/batches/${encodeURIComponent(id)}`;
 const file = (id) => `/v1/files/${encodeURIComponent(id)}`;
 
 export const listBatches = (query, signal) => ask('GET', '/v1/batches', { query, signal });
-export const getBatch = (id) => ask('GET', batch(id));
-export const getProgress = (id) => ask('GET', `${batch(id)}/progress`);
+export const getBatch = (id, signal) => ask('GET', batch(id), { signal });
+export const getProgress = (id, signal) => ask('GET', `${batch(id)}/progress`, { signal });
 export const createBatch = (json) => ask('POST', '/v1/batches', { json });
 export const cancelBatch = (id) => ask('POST', `${batch(id)}/cancel`);
 export const pauseBatch = (id) => ask('POST', `${batch(id)}/pause`);
 export const resumeBatch = (id) => ask('POST', `${batch(id)}/resume`);
-export const retryBatch = (id, json) => ask('POST', `${batch(id)}/retry`, { json });
+
+/** Runs failed lines again in a new batch; asked for twice under one key `once`, it is done once. */
+export const retryBatch = (id, json, once) => ask('POST', `${batch(id)}/retry`, { json, more: once ? { 'idempotency-key': once } : {} });
+
 export const deleteBatch = (id) => ask('DELETE', batch(id));
 export const verifyBatch = (id) => ask('GET', `${batch(id)}/verify`);
 export const listFailures = (id) => ask('GET', `${batch(id)}/failures`);

@@ -1,16 +1,19 @@
-// All batches, a page at a time; the filters stand in the address.
+// All batches, a page at a time; the filters stand in the address. One or many can be acted on.
 
 import { h } from '../dom.js';
-import { nameOf } from '../api/names.js';
 import { listBatches, takes } from '../api/routes.js';
 import { address } from '../api/client.js';
-import { compact, duration, rate } from '../format.js';
-import { empty, heading, pager, when } from '../parts/bits.js';
+import { compact } from '../format.js';
+import { empty, heading, pager } from '../parts/bits.js';
 import { callsButton } from '../parts/calls.js';
 import { icon } from '../parts/icons.js';
-import { barCell } from '../parts/progress.js';
-import { isOpen, statusChip } from '../parts/status.js';
 import { go, refine, to } from '../router.js';
+import { ask } from './batches/ask.js';
+import { bar } from './batches/bar.js';
+import { gather } from './batches/gather.js';
+import * as job from './batches/job.js';
+import { Selection } from './batches/selection.js';
+import { table } from './batches/table.js';
 import { progressOf } from './summary.js';
 
 const PAGE = 25;
@@ -24,39 +27,65 @@ const FILTERS = [
 ];
 
 export function batches({ query }, draw) {
+  const selection = new Selection();
   let filters = query;
   let page = { data: [], has_more: false };
   let progress = new Map();
   let typing = 0;
-  const asked = () => ({
-    limit: PAGE,
-    after: filters.get('after'),
-    status: FILTERS.find(([name]) => name === (filters.get('status') ?? ''))?.[2],
-    search: filters.get('search'),
-  });
+  const asked = () => ({ limit: PAGE, after: filters.get('after'), ...wanted(filters) });
   const search = (event) => {
     clearTimeout(typing);
     const { value } = event.target;
     typing = setTimeout(() => refine({ search: value, after: '' }), TYPING_MS);
   };
+  const act = async (verb) => {
+    const items = await ask(verb, (tell, signal) => gather(verb, selection, wanted(filters), tell, signal));
+    if (!items) return;
+    selection.drop();
+    await job.begin(verb, items);
+  };
   const calls = () => [{ path: address('/v1/batches', asked()), python: `for batch in client.batches.list(limit=${PAGE}):\n    print(batch.id, batch.status)`, cli: 'overnight list' }];
+  job.onJob(draw);
   return {
     title: 'Batches',
     refined: (next) => {
+      if (matchOf(next) !== matchOf(filters)) selection.drop();
       filters = next;
     },
     async refresh() {
-      page = await listBatches(asked());
+      page = await listBatches(asked()).catch((error) => {
+        if (error.status !== 404 || !filters.get('after')) throw error;
+        // The batch behind which the page begins is gone.
+        refine({ after: '' });
+        return listBatches(asked());
+      });
       progress = await progressOf(page.data);
     },
     draw: () => [
       heading({ title: 'Batches', actions: [callsButton(calls)] }),
       toolbar(filters, search),
-      h('div', { class: 'card', 'data-key': 'list' }, page.data.length ? table(page, progress, draw) : nothing(filters), foot(page, filters)),
+      h('div', { class: 'card', 'data-key': 'list' }, page.data.length ? table({ page, progress, selection, draw }) : nothing(filters), foot(page, filters)),
+      bar({
+        selection,
+        hidden: selection.ids.filter((id) => !page.data.some((batch) => batch.id === id)).length,
+        more: page.has_more || Boolean(filters.get('after')),
+        isFiltered: matchOf(filters) !== '',
+        job: job.current(),
+        act,
+        draw,
+      }),
     ],
     leave: () => clearTimeout(typing),
   };
 }
+
+// What a batch has to be to match the filters, as the API asks for it.
+const wanted = (filters) => ({
+  status: FILTERS.find(([name]) => name === (filters.get('status') ?? ''))?.[2],
+  search: filters.get('search'),
+});
+
+const matchOf = (filters) => Object.values(wanted(filters)).filter(Boolean).join('\n');
 
 function toolbar(filters, search) {
   const status = filters.get('status') ?? '';
@@ -71,43 +100,6 @@ function toolbar(filters, search) {
       ? h('div', { class: 'search' }, icon('search', 16), h('input', { class: 'input', type: 'search', placeholder: 'Name, id or metadata', 'aria-label': 'Search batches', value: filters.get('search') ?? '', on: { input: search } }), h('kbd', { 'aria-hidden': 'true' }, '/'))
       : null,
   );
-}
-
-function table(page, progress, draw) {
-  return h(
-    'table',
-    { class: 'table cards' },
-    h('thead', {}, h('tr', {}, h('th', {}, 'Batch'), h('th', { class: 'col-status' }, 'Status'), h('th', { class: 'col-progress' }, 'Progress'), h('th', { class: 'col-rate' }, 'Speed'), h('th', { class: 'col-when num' }, 'Created'))),
-    h('tbody', {}, page.data.map((batch) => row(batch, progress.get(batch.id), draw))),
-  );
-}
-
-function row(batch, progress, draw) {
-  const href = to(['batches', batch.id]);
-  const click = (event) => {
-    if (!event.target.closest('a, button')) location.hash = href;
-  };
-  return h(
-    'tr',
-    { 'data-href': href, 'data-key': batch.id, on: { click } },
-    h('td', {}, h('div', { class: 'name' }, h('a', { href }, nameOf(batch, draw)), h('small', {}, `${batch.model ?? 'several models'} · ${batch.id}`))),
-    h('td', { class: 'end' }, statusChip(batch, progress)),
-    h('td', { class: 'wide' }, barCell(batch, progress)),
-    h('td', { class: 'small' }, speed(batch, progress)),
-    h('td', { class: 'num end small muted' }, when(batch.created_at)),
-  );
-}
-
-function speed(batch, progress) {
-  if (isOpen(batch)) {
-    if (!progress || progress.lines_per_second === 0) return h('span', { class: 'muted' }, '–');
-    const eta = progress.eta_seconds;
-    return [h('div', {}, `${rate(progress.lines_per_second)} lines/s`), eta ? h('div', { class: 'muted' }, `${duration(eta)} left`) : null];
-  }
-  const end = batch.completed_at ?? batch.cancelled_at ?? batch.expired_at;
-  const begin = batch.in_progress_at;
-  if (!end || !begin) return h('span', { class: 'muted' }, '–');
-  return h('span', { class: 'muted' }, `in ${duration(Math.max(1, end - begin))}`);
 }
 
 function nothing(filters) {
