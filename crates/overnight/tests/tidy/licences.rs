@@ -27,7 +27,7 @@ const ALLOWED: [&str; 11] = [
 ];
 
 /// Crates that come in two versions, and why that cannot be helped today.
-const TWICE: [(&str, &str); 10] = [
+const TWICE: [(&str, &str); 12] = [
     ("base64", "the simulator is a version behind hyper-util"),
     ("crypto-common", "of digest"),
     (
@@ -39,6 +39,8 @@ const TWICE: [(&str, &str); 10] = [
         "the drivers of SQLite and of PostgreSQL read with one each",
     ),
     ("getrandom", "ring needs the old one"),
+    ("rand", "OpenTelemetry's draws with the old one"),
+    ("rand_core", "of rand"),
     ("serde_spanned", "of figment's TOML"),
     ("syn", "macros move to the new one at their own pace"),
     (
