@@ -106,5 +106,8 @@ mod tests {
             assert!((199..=CHARS_MAX).contains(&shown.chars().count()));
             assert!(preview(text.as_bytes()).chars().count() <= CHARS_MAX);
         }
+        // What is no JSON is shown as it is, whatever its letters take.
+        let letters = "\u{1f600}".repeat(999);
+        assert!((199..=CHARS_MAX).contains(&preview(letters.as_bytes()).chars().count()));
     }
 }

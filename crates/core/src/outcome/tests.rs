@@ -218,6 +218,8 @@ fn only_one_json_value_in_utf8_is_an_answer() {
         "-0.0E+1",
     ] {
         assert!(read_answer(answer.as_bytes()).is_ok(), "{answer}");
+        let in_pieces = read_answer_from(OneByOne(answer.as_bytes()));
+        assert!(in_pieces.is_ok(), "{answer}");
     }
     for answer in [
         "",
@@ -260,6 +262,8 @@ fn only_one_json_value_in_utf8_is_an_answer() {
             Err(NotJson::Malformed),
             "{answer}"
         );
+        let in_pieces = read_answer_from(OneByOne(answer.as_bytes()));
+        assert!(in_pieces.is_err(), "{answer}");
     }
     assert_eq!(read_answer(b"\"\xff\""), Err(NotJson::NotUtf8));
     assert!(matches!(

@@ -190,3 +190,63 @@ fn read_footer(mut footer: &[u8]) -> Option<PlanFooter> {
 fn width(count: usize) -> [u8; 4] {
     u32::try_from(count).unwrap_or(u32::MAX).to_le_bytes()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ENTRY: u64 = PlanEntry::SIZE as u64;
+
+    fn footer() -> PlanFooter {
+        let run = |model, offset, entries| Run {
+            model,
+            offset,
+            entries,
+        };
+        PlanFooter {
+            models: vec!["a".into(), "b".into()],
+            runs: vec![run(0, 0, 3), run(1, 3 * ENTRY, 2)],
+            total: 5,
+        }
+    }
+
+    /// What is said of a footer that this change was made to.
+    fn check(change: impl FnOnce(&mut PlanFooter), expected: Result<(), PlanCorrupt>) {
+        let mut footer = footer();
+        change(&mut footer);
+        let mut tail = Vec::new();
+        footer.encode(&mut tail);
+        assert_eq!(
+            PlanFooter::decode(&tail).map(|_| ()),
+            expected,
+            "{footer:?}"
+        );
+    }
+
+    #[test]
+    fn a_footer_whose_numbers_do_not_fit_each_other_is_none() {
+        check(|_| (), Ok(()));
+        let unknown = Err(PlanCorrupt("a run names an unknown model"));
+        check(|footer| footer.runs[1].model = 2, unknown);
+        let gap = Err(PlanCorrupt("its runs have a gap"));
+        check(|footer| footer.runs[0].offset = ENTRY, gap);
+        check(|footer| footer.runs[1].offset += ENTRY, gap);
+        check(|footer| footer.runs[1].offset -= ENTRY, gap);
+        let sum = Err(PlanCorrupt("its runs do not sum to its lines"));
+        check(|footer| footer.total = 4, sum);
+        check(|footer| footer.runs[1].entries = 3, sum);
+    }
+
+    #[test]
+    fn a_tail_lies_at_the_end_of_its_blob() {
+        let mut tail = Vec::new();
+        footer().encode(&mut tail);
+        let length = tail.len() as u64;
+        let trailer = &tail[tail.len() - TRAILER_SIZE..];
+        assert_eq!(tail_range(trailer, length + 200), Ok(200..length + 200));
+        assert_eq!(tail_range(trailer, length), Ok(0..length));
+        assert!(tail_range(trailer, length - 1).is_err());
+        assert!(tail_range(&tail[tail.len() - TRAILER_SIZE + 1..], length).is_err());
+        assert!(PlanFooter::decode(&tail[1..]).is_err());
+    }
+}
