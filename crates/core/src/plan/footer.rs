@@ -247,6 +247,7 @@ mod tests {
         assert_eq!(tail_range(trailer, length), Ok(0..length));
         assert!(tail_range(trailer, length - 1).is_err());
         assert!(tail_range(&tail[tail.len() - TRAILER_SIZE + 1..], length).is_err());
+        assert!(tail_range(&[trailer, &[0]].concat(), length).is_err());
         assert!(PlanFooter::decode(&tail[1..]).is_err());
     }
 }

@@ -184,6 +184,39 @@ mod tests {
         );
     }
 
+    /// After which entries something was written, and how many bytes.
+    fn writes(models: u32, lines: u32) -> Vec<(u32, usize)> {
+        let (mut writer, mut writes) = (PlanWriter::new(), Vec::new());
+        for line in 1..=lines {
+            let mut blob = Vec::new();
+            writer.push(&entry(line, line % models), &mut blob);
+            if !blob.is_empty() {
+                writes.push((line, blob.len()));
+            }
+        }
+        writes
+    }
+
+    #[test]
+    fn a_run_is_written_when_it_is_worth_a_request() {
+        assert_eq!(
+            writes(2, 6_500),
+            [
+                (3_199, 64_000),
+                (3_200, 64_000),
+                (6_399, 64_000),
+                (6_400, 64_000)
+            ]
+        );
+    }
+
+    #[test]
+    fn of_many_models_all_is_written_when_a_mebibyte_waits() {
+        // 26,214 entries of 40 bytes are as many as may wait.
+        let whole = 26_215 * PlanEntry::SIZE;
+        assert_eq!(writes(30_000, 60_000), [(26_215, whole), (52_430, whole)]);
+    }
+
     #[test]
     fn an_empty_plan_is_read_back() {
         let mut blob = Vec::new();
