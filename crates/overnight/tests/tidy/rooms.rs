@@ -27,7 +27,7 @@ const ROOMS: [(&str, &[&str]); 8] = [
         "testkit",
         &["overnight-core", "overnight-engine", "overnight-store"],
     ),
-    // It measures the binary from outside; only what counts instructions looks in.
+    // It measures the binary from outside; only what counts instructions, and the crowd of engines, look in.
     (
         "bench",
         &["overnight-core", "overnight-engine", "overnight-store"],
