@@ -151,11 +151,13 @@ fn a_run_without_a_server_is_traced_with_the_headers_of_the_environment() {
         .env("OVERNIGHT_TRACES__LINES", "0")
         .env("OTEL_EXPORTER_OTLP_HEADERS", "x-team=nights")
         .env("OTEL_SERVICE_NAME", "nightly")
+        .env("OTEL_RESOURCE_ATTRIBUTES", "team=embeddings")
         .output()
         .unwrap();
     check_code(&output, 0);
     let (spans, about) = collector.spans();
     assert_eq!(text(&about, "service.name"), Some("nightly"));
+    assert_eq!(text(&about, "team"), Some("embeddings"));
     assert_eq!(named(&spans, "batch").len(), 1);
     assert_eq!(named(&spans, "line").len(), 0);
     let seen = collector.server.seen();
