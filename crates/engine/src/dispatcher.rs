@@ -25,6 +25,13 @@ use crate::watch::{watch, watch_gauges};
 /// So many batches are claimed at once.
 const CLAIM_STEP: usize = 64;
 
+/// Where there are many workers, one of them looks for batches about so often.
+const LOOKS_APART: Duration = Duration::from_millis(30);
+
+/// However many workers there are, each looks so many times within a lease: whoever held a batch and is
+/// gone must be found in time.
+const LOOKS_PER_LEASE: u32 = 3;
+
 /// After the grace, tasks that were told to end get this long to do so.
 const END_PATIENCE: Duration = Duration::from_secs(5);
 
@@ -90,9 +97,22 @@ async fn claim_until_stopped(
             () = told_to_stop(shared, stop) => return Instant::now(),
             // A client created a batch or cancelled one: both are looked for at once.
             () = shared.wake.woken() => nudged.notify_one(),
-            () = tokio::time::sleep(shared.settings.claim_interval) => {}
+            () = tokio::time::sleep(claim_pause(shared)) => {}
         }
     }
+}
+
+/// How long it is until the next look for batches. The more workers there are, the less often each looks:
+/// together they look no less often than one would alone, and each shows itself well before its
+/// lease is over.
+fn claim_pause(shared: &Shared) -> Duration {
+    let interval = shared.settings.claim_interval;
+    let Some(lease) = shared.store.lease_time() else {
+        return interval;
+    };
+    let workers = u32::try_from(shared.others().saturating_add(1)).unwrap_or(u32::MAX);
+    let longest = interval.max(lease / LOOKS_PER_LEASE);
+    LOOKS_APART.saturating_mul(workers).clamp(interval, longest)
 }
 
 async fn told_to_stop(shared: &Shared, stop: &CancellationToken) {
@@ -157,9 +177,10 @@ async fn tick(shared: Arc<Shared>) {
 
 /// Takes batches that nobody holds and starts their runs, up to this worker's share.
 async fn claim(shared: &Arc<Shared>, keys: &mut u64) {
-    if let Err(error) = look_for_share(shared).await {
-        report(shared, error);
-        return;
+    match look_out(shared).await {
+        Ok(true) => {}
+        Ok(false) => return,
+        Err(error) => return report(shared, error),
     }
     loop {
         let most = shared.settings.open_batches_max.min(shared.share());
@@ -195,13 +216,16 @@ async fn claim(shared: &Arc<Shared>, keys: &mut u64) {
     }
 }
 
-/// Asks how many batches this worker should hold, where there may be others.
-async fn look_for_share(shared: &Shared) -> Result<(), StoreError> {
-    if shared.leases.runs() {
-        let share = shared.leases.in_time(shared.store.share(&shared.worker));
-        shared.set_share(share.await?);
+/// Asks how many batches this worker should hold, where there may be others, and whether a claim is
+/// worth its while.
+async fn look_out(shared: &Shared) -> Result<bool, StoreError> {
+    if !shared.leases.runs() {
+        return Ok(true);
     }
-    Ok(())
+    let outlook = shared.store.outlook(&shared.worker);
+    let outlook = shared.leases.in_time(outlook).await?;
+    shared.set_outlook(&outlook);
+    Ok(outlook.is_worth_a_claim)
 }
 
 /// Stops every run, within the grace, which began at that instant.

@@ -10,6 +10,7 @@
 //!
 //! The engine never meets the HTTP surface: both work on the store, and a wake-up is a hint.
 
+mod counts;
 mod damage;
 mod dispatcher;
 pub mod engine;

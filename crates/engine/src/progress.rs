@@ -9,15 +9,16 @@ use std::time::Duration;
 
 use overnight_core::id::BatchId;
 use overnight_core::usage::Usage;
+use overnight_store::StoreError;
 use overnight_store::status::{
     BatchProgress, Latency, LimitedBy, PACE_SAMPLES_MAX, Pace, PaceSample, UpstreamStatus,
 };
 use tokio::time::Instant;
 
 use self::pace::{Rates, latency, tokens_since};
+use crate::counts::Counts;
 use crate::run::{Run, RunKey};
 use crate::shared::Shared;
-use crate::sweep::count_batches;
 
 /// How often it is looked.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -51,6 +52,7 @@ struct Seen {
 pub(crate) async fn report(shared: Arc<Shared>) {
     let mut seen: HashMap<BatchId, Seen> = HashMap::new();
     let mut upstreams: Vec<UpstreamStatus> = Vec::new();
+    let mut counts = Counts::new();
     loop {
         let runs = shared.runs();
         seen.retain(|batch, _| runs.iter().any(|run| run.batch_id() == batch));
@@ -70,12 +72,21 @@ pub(crate) async fn report(shared: Arc<Shared>) {
             }
         }
         shared.lanes.set_urgent(&urgent);
-        save(&shared, &changed, &mut upstreams).await;
+        if let Err(error) = save(&shared, &changed, &mut upstreams).await {
+            tracing::warn!(%error, "the progress of batches was not saved");
+        }
+        if let Err(error) = counts.look(&shared).await {
+            tracing::warn!(%error, "batches were not counted");
+        }
         tokio::time::sleep(INTERVAL).await;
     }
 }
 
-async fn save(shared: &Shared, changed: &[BatchProgress], known: &mut Vec<UpstreamStatus>) {
+async fn save(
+    shared: &Shared,
+    changed: &[BatchProgress],
+    known: &mut Vec<UpstreamStatus>,
+) -> Result<(), StoreError> {
     let now = shared.clock.now();
     let statuses = shared.lanes.statuses(&shared.worker, now);
     for status in &statuses {
@@ -86,22 +97,17 @@ async fn save(shared: &Shared, changed: &[BatchProgress], known: &mut Vec<Upstre
         ..status.clone()
     };
     let upstreams_changed = !statuses.iter().cloned().eq(known.iter().map(without_time));
-    let saved = async {
-        if !changed.is_empty() {
-            shared.store.save_progress(changed).await?;
-        }
-        if upstreams_changed {
-            shared
-                .store
-                .save_upstreams(&shared.worker, &statuses)
-                .await?;
-            *known = statuses;
-        }
-        count_batches(shared).await
-    };
-    if let Err(error) = saved.await {
-        tracing::warn!(%error, "the progress of batches was not saved");
+    if !changed.is_empty() {
+        shared.store.save_progress(changed).await?;
     }
+    if upstreams_changed {
+        shared
+            .store
+            .save_upstreams(&shared.worker, &statuses)
+            .await?;
+        *known = statuses;
+    }
+    Ok(())
 }
 
 fn look(

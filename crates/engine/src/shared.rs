@@ -1,7 +1,7 @@
 //! What every room of the engine works with.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use overnight_core::id::{BatchId, Entropy, WorkerId};
 use overnight_core::segment::BlobKey;
 use overnight_core::time::{Clock, Timestamp};
 use overnight_store::status::{DISK_NEARLY_FULL, PAUSED};
+use overnight_store::store::Outlook;
 use overnight_store::{Blobs, Store, Wake};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
@@ -52,6 +53,8 @@ pub(crate) struct Shared {
     pub(crate) leases: LeaseClock,
     /// How many batches this worker should hold.
     share: AtomicUsize,
+    /// How many other workers there are.
+    others: AtomicU64,
     pub(crate) halt: Halt,
     pub(crate) lanes: Lanes,
     pub(crate) guard: ClockGuard,
@@ -98,6 +101,7 @@ impl Shared {
             guard: ClockGuard::new(parts.clock.clone()),
             leases: LeaseClock::new(parts.store.lease_time()),
             share: AtomicUsize::new(usize::MAX),
+            others: AtomicU64::new(0),
             halt: Halt::default(),
             checks: Semaphore::new(CHECKS_MAX),
             store: parts.store,
@@ -133,9 +137,15 @@ impl Shared {
         self.share.load(Ordering::Relaxed)
     }
 
-    /// Without others there is no bound.
-    pub(crate) fn set_share(&self, share: Option<u64>) {
-        let share = share.map_or(usize::MAX, |share| {
+    /// How many other workers there were when it was last looked.
+    pub(crate) fn others(&self) -> u64 {
+        self.others.load(Ordering::Relaxed)
+    }
+
+    /// Without others there is no bound to the share.
+    pub(crate) fn set_outlook(&self, outlook: &Outlook) {
+        self.others.store(outlook.others, Ordering::Relaxed);
+        let share = outlook.share.map_or(usize::MAX, |share| {
             usize::try_from(share).unwrap_or(usize::MAX)
         });
         self.share.store(share, Ordering::Relaxed);

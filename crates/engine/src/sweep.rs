@@ -9,14 +9,15 @@ use overnight_core::segment::BlobKey;
 use overnight_store::StoreError;
 use overnight_store::blobs::BlobError;
 
-use crate::damage::{QUARANTINED_MAX, look_again};
+use crate::damage::look_again;
 use crate::engine::EngineError;
 use crate::shared::Shared;
 
 /// So many rows or blobs are looked at in one step.
 const STEP: usize = 256;
 
-/// Listed blobs are compared with the rows once in so many passes: leftovers are rare.
+/// Listed blobs are compared with the rows once in so many passes of all workers together: leftovers are
+/// rare, and a bucket of millions of blobs has its price a listing.
 const PASSES_PER_LISTING: u64 = 120;
 
 /// The folders whose blobs are compared with the rows. What clients send is announced, and needs
@@ -27,7 +28,7 @@ const LISTED: [&str; 2] = ["segments", "plans"];
 pub(crate) async fn sweep(shared: Arc<Shared>) {
     let mut passes = 0;
     loop {
-        if let Err(error) = pass(&shared, passes % PASSES_PER_LISTING == 0).await {
+        if let Err(error) = pass(&shared, passes).await {
             {
                 let error: &dyn std::error::Error = &*error;
                 tracing::warn!(error, "a sweep did not get through; it is tried again");
@@ -45,7 +46,7 @@ pub(crate) async fn sweep(shared: Arc<Shared>) {
 
 type Failed = Box<dyn std::error::Error + Send + Sync>;
 
-async fn pass(shared: &Shared, lists: bool) -> Result<(), Failed> {
+async fn pass(shared: &Shared, passes: u64) -> Result<(), Failed> {
     let (store, now) = (&shared.store, || shared.clock.now());
     if shared.guard.is_steady() {
         while store.expire_files(STEP, now()).await? == STEP as u64 {}
@@ -54,7 +55,7 @@ async fn pass(shared: &Shared, lists: bool) -> Result<(), Failed> {
         let retention = shared.settings.batch_retention;
         while store.forget_batches(retention, STEP, now()).await? == STEP as u64 {}
     }
-    if lists {
+    if is_to_list(shared, passes).await? {
         for folder in LISTED {
             sweep_unnamed(shared, folder).await?;
         }
@@ -76,6 +77,21 @@ async fn pass(shared: &Shared, lists: bool) -> Result<(), Failed> {
     }
 }
 
+/// Whether this pass is one that lists: at the start and then regularly where nobody else is there; and
+/// where others are, each by chance as often as makes it one of all.
+async fn is_to_list(shared: &Shared, passes: u64) -> Result<bool, StoreError> {
+    let others = if shared.leases.runs() {
+        shared.store.outlook(&shared.worker).await?.others
+    } else {
+        0
+    };
+    if others == 0 {
+        return Ok(passes.is_multiple_of(PASSES_PER_LISTING));
+    }
+    let one_in = u128::from(PASSES_PER_LISTING * (others + 1));
+    Ok(shared.entropy.draw().is_multiple_of(one_in))
+}
+
 /// Deletes what a former run wrote but never recorded.
 async fn sweep_unnamed(shared: &Shared, folder: &str) -> Result<(), Failed> {
     let mut listed = shared.blobs.list(folder).chunks(STEP);
@@ -94,15 +110,5 @@ async fn delete(shared: &Shared, blobs: &[BlobKey]) -> Result<(), BlobError> {
     for blob in blobs {
         shared.blobs.delete(blob).await?;
     }
-    Ok(())
-}
-
-/// Notes the number of batches in each status, and that of blobs in quarantine.
-pub(crate) async fn count_batches(shared: &Shared) -> Result<(), StoreError> {
-    for (status, count) in shared.store.batches_by_status().await? {
-        shared.metrics.observe_batches(status.as_str(), count);
-    }
-    let quarantined = shared.store.quarantined(QUARANTINED_MAX).await?;
-    shared.metrics.observe_quarantined(quarantined.len() as u64);
     Ok(())
 }

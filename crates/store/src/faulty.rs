@@ -25,7 +25,7 @@ pub use self::leases::Leases;
 use crate::status::{BatchProgress, UpstreamStatus};
 use crate::store::{
     BatchQuery, Claim, Completion, Content, FileQuery, FirstAnswer, Held, Input, NewObject,
-    Overview, Page, Quarantined, Result, Sealing, Store, StoreError,
+    Outlook, Overview, Page, Quarantined, Result, Sealing, Store, StoreError,
 };
 
 /// Passes every verb on to a store, unless a plan says that it goes wrong.
@@ -270,8 +270,8 @@ impl<S: Store> Store for Faulty<S> {
         self.call("release", self.leased().release(lease)).await
     }
 
-    async fn share(&self, worker: &WorkerId) -> Result<Option<u64>> {
-        self.call("share", self.leased().share(worker)).await
+    async fn outlook(&self, worker: &WorkerId) -> Result<Outlook> {
+        self.call("outlook", self.leased().outlook(worker)).await
     }
 
     async fn leave(&self, worker: &WorkerId) -> Result<()> {
@@ -373,8 +373,8 @@ impl<S: Store> Store for Faulty<S> {
         self.call("upstreams", self.store.upstreams()).await
     }
 
-    async fn batches_by_status(&self) -> Result<Vec<(Status, u64)>> {
-        self.call("batches_by_status", self.store.batches_by_status())
+    async fn count_batches(&self, statuses: &[Status]) -> Result<Vec<(Status, u64)>> {
+        self.call("count_batches", self.store.count_batches(statuses))
             .await
     }
 

@@ -200,15 +200,15 @@ pub(crate) fn conserved(batch: &Batch, recorded: u64, distinct: u64) -> Result<(
     )))
 }
 
-/// Every status with its number of batches, of which those without any were not counted.
-pub(crate) fn each_status(counted: &[(Status, u64)]) -> Vec<(Status, u64)> {
+/// Each of those statuses with its number of batches, of which those without any were not counted.
+pub(crate) fn counts_of(statuses: &[Status], counted: &[(Status, u64)]) -> Vec<(Status, u64)> {
     let count = |status| {
         let found = counted.iter().find(|(counted, _)| *counted == status);
         found.map_or(0, |(_, batches)| *batches)
     };
-    Status::ALL
-        .into_iter()
-        .map(|status| (status, count(status)))
+    statuses
+        .iter()
+        .map(|status| (*status, count(*status)))
         .collect()
 }
 

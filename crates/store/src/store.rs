@@ -93,6 +93,29 @@ pub struct Held {
     pub is_paused: bool,
 }
 
+/// What a worker sees before it claims.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outlook {
+    /// How many other workers are there and stay.
+    pub others: u64,
+    /// How many batches the worker holds when all workers that are there hold about as many: the open
+    /// batches by the workers, this one counted, rounded up, and at least one. `None` when no other
+    /// worker is there.
+    pub share: Option<u64>,
+    /// Whether a claim may change something: there is a batch to be had, or the worker must show itself
+    /// so that it is counted, and gets its share of what comes.
+    pub is_worth_a_claim: bool,
+}
+
+impl Outlook {
+    /// Nobody else is there.
+    pub const ALONE: Self = Self {
+        others: 0,
+        share: None,
+        is_worth_a_claim: true,
+    };
+}
+
 /// The input of a batch.
 #[derive(Clone, Debug)]
 pub struct Input {
@@ -327,10 +350,9 @@ pub trait Store: Send + Sync + 'static {
     /// call, or one for an ended batch, changes nothing.
     async fn release(&self, lease: &Lease) -> Result<()>;
 
-    /// How many batches the worker holds when all workers that are there hold about as many: the open
-    /// batches by the workers, this one counted, rounded up, and at least one. `None` when no other
-    /// worker is there.
-    async fn share(&self, worker: &WorkerId) -> Result<Option<u64>>;
+    /// Looks whether the worker should claim, and how much. A worker without work asks twice a second,
+    /// so it is cheaper than a claim.
+    async fn outlook(&self, worker: &WorkerId) -> Result<Outlook>;
 
     /// The worker is about to end: it claims nothing any more, and the others need leave nothing to
     /// it. What it holds stays its own. A second call changes nothing.
@@ -434,8 +456,8 @@ pub trait Store: Send + Sync + 'static {
     /// What every worker says of its upstreams.
     async fn upstreams(&self) -> Result<Vec<UpstreamStatus>>;
 
-    /// How many batches there are in each status.
-    async fn batches_by_status(&self) -> Result<Vec<(Status, u64)>>;
+    /// How many batches there are in each of those statuses.
+    async fn count_batches(&self, statuses: &[Status]) -> Result<Vec<(Status, u64)>>;
 
     // === The end of things ===
 

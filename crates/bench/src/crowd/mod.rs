@@ -114,9 +114,10 @@ async fn work(args: &CrowdArgs) -> anyhow::Result<()> {
     for number in 0..args.workers {
         let (store, wake) = (ground.store(WORKER_CONNECTIONS).await?, Wake::new());
         let (listening, hinted) = (store.clone(), wake.clone());
-        let hints = async move { listening.pass_on_hints(hinted).await };
-        tasks.spawn(stop.clone().run_until_cancelled_owned(hints));
         let engine = worker::engine(&ground, (store, wake), number, latency);
+        let worker = engine.worker().clone();
+        let hints = async move { listening.pass_on_hints(&worker, hinted).await };
+        tasks.spawn(stop.clone().run_until_cancelled_owned(hints));
         let stop = stop.clone();
         tasks.spawn(async move { engine.run(stop).await });
     }

@@ -173,6 +173,8 @@ impl Server {
             engine = Some(self.engine(&common, (upstreams, tracing), &mut registry));
             last_traces = last;
         }
+        // Who runs nothing is hinted at nothing.
+        let worker = engine.as_ref().map(|engine| engine.worker().clone());
         let hinted = common.wake.clone();
         let api = self.api(common, engine.clone(), registry)?;
         let (damaged, requests) = (api.damaged.clone(), api.tasks.clone());
@@ -198,7 +200,11 @@ impl Server {
             (None, bucket) => format!("{bucket:?}"),
         };
         tracing::info!(url, %data, role = role.as_str(), "ready");
-        let hints = self.metadata.pass_on_hints(hinted);
+        let hints = async {
+            if let Some(worker) = worker {
+                self.metadata.pass_on_hints(&worker, hinted).await;
+            }
+        };
         let hints = self.stop.asked().run_until_cancelled_owned(hints);
         let engine = async {
             let ended = running.await;

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
+use overnight_core::id::WorkerId;
 use overnight_store::backup::is_backup;
 use overnight_store::blobs::BucketSettings;
 use overnight_store::blocking::Blocking;
@@ -191,11 +192,11 @@ impl Metadata {
         }
     }
 
-    /// Passes on what other processes hint at, until the caller stops waiting.
-    pub(crate) async fn pass_on_hints(&self, wake: Wake) {
+    /// Passes on what other processes hint at to that worker, until the caller stops waiting.
+    pub(crate) async fn pass_on_hints(&self, worker: &WorkerId, wake: Wake) {
         match self {
             Self::Sqlite(_) => std::future::pending().await,
-            Self::Postgres(store) => store.pass_on_hints(wake).await,
+            Self::Postgres(store) => store.pass_on_hints(worker, wake).await,
         }
     }
 }

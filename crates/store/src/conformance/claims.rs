@@ -162,7 +162,8 @@ pub async fn an_ended_batch_is_neither_held_nor_claimed(subject: Subject) {
 pub async fn a_worker_alone_has_no_share_and_keeps_what_it_holds_when_it_leaves(subject: Subject) {
     let store = &*subject.store;
     let lease = claimed(store, 1).await;
-    assert_eq!(store.share(&worker("w1")).await.unwrap(), None);
+    let outlook = store.outlook(&worker("w1")).await.unwrap();
+    assert_eq!((outlook.others, outlook.share), (0, None));
     for _ in 0..2 {
         store.leave(&worker("w1")).await.unwrap();
     }

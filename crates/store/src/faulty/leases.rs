@@ -9,12 +9,12 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use overnight_core::batch::Lease;
+use overnight_core::batch::{Lease, Status};
 use overnight_core::id::{BatchId, WorkerId};
 use overnight_core::time::Timestamp;
 use tokio::time::Instant;
 
-use crate::store::{Claim, Held, Result, Store};
+use crate::store::{Claim, Held, Outlook, Result, Store};
 
 /// A store with the leases that it is to have; without any, its own.
 pub(super) struct Leased<'a, S> {
@@ -73,18 +73,24 @@ impl<S: Store> Leased<'_, S> {
         Ok(())
     }
 
-    pub(super) async fn share(self, worker: &WorkerId) -> Result<Option<u64>> {
+    pub(super) async fn outlook(self, worker: &WorkerId) -> Result<Outlook> {
         let Some(leases) = self.leases else {
-            return self.store.share(worker).await;
+            return self.store.outlook(worker).await;
         };
         let others = leases.others(worker);
         if others == 0 {
-            return Ok(None);
+            return Ok(Outlook::ALONE);
         }
-        let counts = self.store.batches_by_status().await?;
-        let open = counts.iter().filter(|(status, _)| !status.is_terminal());
-        let open: u64 = open.map(|(_, count)| count).sum();
-        Ok(Some(open.div_ceil(others + 1).max(1)))
+        let open = Status::ALL
+            .into_iter()
+            .filter(|status| !status.is_terminal());
+        let counts = self.store.count_batches(&open.collect::<Vec<_>>()).await?;
+        let open: u64 = counts.iter().map(|(_, count)| count).sum();
+        Ok(Outlook {
+            others,
+            share: Some(open.div_ceil(others + 1).max(1)),
+            is_worth_a_claim: true,
+        })
     }
 
     pub(super) async fn leave(self, worker: &WorkerId) -> Result<()> {

@@ -10,7 +10,7 @@ use super::row::{self, number, word};
 use super::{files, garbage};
 use crate::rows::BatchRow;
 use crate::rules::{
-    self, Advance, begins, ending_word, int, is_seen_by, micros, rows, same_lines, to_json,
+    self, Advance, begins, ending_word, int, is_seen_by, micros, rows, same_lines, to_json, words,
 };
 use crate::store::{Input, Page, Result, StoreError};
 
@@ -210,13 +210,14 @@ async fn let_go(db: &Db, batch: &Batch, at: Timestamp) -> Result<()> {
     Ok(())
 }
 
-pub(super) async fn by_status(db: &Db) -> Result<Vec<(Status, u64)>> {
-    let sql = "SELECT status, count(*) AS batches FROM batches GROUP BY status";
+pub(super) async fn count(db: &Db, statuses: &[Status]) -> Result<Vec<(Status, u64)>> {
+    let sql = "SELECT status, count(*) AS batches FROM batches \
+         WHERE status = ANY ($1) GROUP BY status";
     let counted = db
-        .all(sql, &[], |row| {
+        .all(sql, &[&words(statuses)], |row| {
             let status = word(row, "status", Status::parse)?;
             Ok((status, number(row, "batches")?))
         })
         .await?;
-    Ok(rules::each_status(&counted))
+    Ok(rules::counts_of(statuses, &counted))
 }

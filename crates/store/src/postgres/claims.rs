@@ -24,42 +24,39 @@ use super::row::{self, get, number, text, word};
 use super::{batches, hints};
 use crate::rows::BatchRow;
 use crate::rules::{int, rows};
-use crate::store::{Claim, Held, Result, StoreError};
-
-/// Whether a claim would change anything. Asked twice a second by each idle worker, and a read is
-/// cheaper than a transaction that changes nothing. An idle worker shows itself before its lease is
-/// over, so that it is counted, and gets its share of what comes.
-pub(super) async fn is_worthwhile(db: &Db, worker: &WorkerId, lease: Duration) -> Result<bool> {
-    let sql = "SELECT 1 WHERE \
-         EXISTS (SELECT 1 FROM batches WHERE ended_at IS NULL AND worker IS NULL) \
-         OR EXISTS (SELECT 1 FROM workers WHERE until <= now() AND worker <> $1 AND EXISTS (\
-             SELECT 1 FROM batches WHERE batches.worker = workers.worker)) \
-         OR NOT EXISTS (SELECT 1 FROM workers WHERE worker = $1 \
-             AND until > now() + make_interval(secs => $2))";
-    let values: Values<'_> = &[&worker.as_str(), &(lease / 2).as_secs_f64()];
-    Ok(db.one(sql, values).await?.is_some())
-}
+use crate::store::{Claim, Held, Outlook, Result, StoreError};
 
 /// Only workers that will take batches count: one that ends, or whose lease is over, would leave its
-/// share lying. The batches are counted only when there is somebody to share them with.
-pub(super) async fn share(db: &Db, worker: &WorkerId) -> Result<Option<u64>> {
+/// share lying. The batches are counted only when there is somebody to share them with. An idle worker
+/// shows itself before half of its lease is over.
+pub(super) async fn outlook(db: &Db, worker: &WorkerId, lease: Duration) -> Result<Outlook> {
     let sql = "SELECT others, CASE WHEN others = 0 THEN 0 ELSE \
              (SELECT count(*) FROM batches WHERE worker IS NOT NULL) \
-             + (SELECT count(*) FROM batches WHERE ended_at IS NULL AND worker IS NULL) END AS open \
+             + (SELECT count(*) FROM batches WHERE ended_at IS NULL AND worker IS NULL) END AS open, \
+             EXISTS (SELECT 1 FROM batches WHERE ended_at IS NULL AND worker IS NULL) \
+             OR EXISTS (SELECT 1 FROM workers WHERE until <= now() AND worker <> $1 AND EXISTS (\
+                 SELECT 1 FROM batches WHERE batches.worker = workers.worker)) \
+             OR NOT EXISTS (SELECT 1 FROM workers WHERE worker = $1 \
+                 AND until > now() + make_interval(secs => $2)) AS is_worth_a_claim \
          FROM (SELECT count(*) AS others FROM workers \
              WHERE until > now() AND NOT leaving AND worker <> $1) there";
-    let Some(row) = db.one(sql, &[&worker.as_str()]).await? else {
-        return Ok(None);
+    let values: Values<'_> = &[&worker.as_str(), &(lease / 2).as_secs_f64()];
+    let Some(row) = db.one(sql, values).await? else {
+        return Ok(Outlook::ALONE);
     };
     let (others, open) = (number(&row, "others")?, number(&row, "open")?);
-    Ok((others > 0).then(|| open.div_ceil(others + 1).max(1)))
+    Ok(Outlook {
+        others,
+        share: (others > 0).then(|| open.div_ceil(others + 1).max(1)),
+        is_worth_a_claim: get(&row, "is_worth_a_claim")?,
+    })
 }
 
 /// Hinted at, so that the others take what it gives back without being asked again.
 pub(super) async fn leave(db: &Db, worker: &WorkerId, channel: &str) -> Result<()> {
     let sql = "UPDATE workers SET leaving = TRUE WHERE worker = $1 AND NOT leaving";
     if db.change(sql, &[&worker.as_str()]).await? > 0 {
-        hints::notify(db, channel).await?;
+        hints::notify_some(db, channel).await?;
     }
     Ok(())
 }
@@ -159,7 +156,7 @@ pub(super) async fn release(db: &Db, lease: &Lease, channel: &str) -> Result<()>
     if row.worker.as_ref() == Some(&lease.worker) {
         let sql = "UPDATE batches SET worker = NULL WHERE id = $1";
         db.change(sql, &[&lease.batch.as_str()]).await?;
-        hints::notify(db, channel).await?;
+        hints::notify_some(db, channel).await?;
     }
     Ok(())
 }

@@ -110,7 +110,7 @@ pub(super) async fn overview(db: &Db, project: &ProjectId) -> Result<Overview> {
         .all(sql, &[&project.as_str()], |row| json(row, "progress"))
         .await?;
     Ok(Overview {
-        batches: rules::each_status(&counted),
+        batches: rules::counts_of(&Status::ALL, &counted),
         progress,
     })
 }

@@ -2,6 +2,7 @@
 
 mod carried;
 mod faults;
+mod hints;
 mod leases;
 mod others;
 mod schema;

@@ -19,7 +19,7 @@ use super::{
 use crate::status::{BatchProgress, UpstreamStatus};
 use crate::store::{
     BatchQuery, Claim, Completion, Content, FileQuery, FirstAnswer, Held, Input, NewObject,
-    Overview, Page, Quarantined, Result, Sealing, Store,
+    Outlook, Overview, Page, Quarantined, Result, Sealing, Store,
 };
 
 #[async_trait]
@@ -119,7 +119,7 @@ impl Store for Postgres {
         let channel = &self.settings.channel();
         self.change(|db| async move {
             if let NewObject::Batch(_) = object {
-                hints::notify(&db, channel).await?;
+                hints::notify_some(&db, channel).await?;
             }
             once::insert(&db, object, answer).await
         })
@@ -139,7 +139,7 @@ impl Store for Postgres {
     async fn insert_batch(&self, batch: &Batch) -> Result<()> {
         let channel = &self.settings.channel();
         self.change(|db| async move {
-            hints::notify(&db, channel).await?;
+            hints::notify_some(&db, channel).await?;
             batches::insert(&db, batch).await
         })
         .await
@@ -174,8 +174,9 @@ impl Store for Postgres {
     ) -> Result<Batch> {
         let channel = &self.settings.channel();
         self.change(|db| async move {
-            hints::notify(&db, channel).await?;
-            steering::set_paused(&db, project, id, (paused, at)).await
+            let batch = steering::set_paused(&db, project, id, (paused, at)).await?;
+            hints::notify_holder(&db, channel, id).await?;
+            Ok(batch)
         })
         .await
     }
@@ -188,8 +189,9 @@ impl Store for Postgres {
     async fn cancel(&self, project: &ProjectId, id: &BatchId, at: Timestamp) -> Result<Batch> {
         let channel = &self.settings.channel();
         self.change(|db| async move {
-            hints::notify(&db, channel).await?;
-            batches::cancel(&db, project, id, at).await
+            let batch = batches::cancel(&db, project, id, at).await?;
+            hints::notify_holder(&db, channel, id).await?;
+            Ok(batch)
         })
         .await
     }
@@ -200,11 +202,6 @@ impl Store for Postgres {
 
     async fn claim(&self, worker: &WorkerId, limit: usize, _at: Timestamp) -> Result<Vec<Claim>> {
         let lease = self.settings.lease;
-        let looked =
-            self.glance(|db| async move { claims::is_worthwhile(&db, worker, lease).await });
-        if !looked.await? {
-            return Ok(Vec::new());
-        }
         self.change(|db| async move { claims::claim(&db, worker, limit, lease).await })
             .await
     }
@@ -221,8 +218,9 @@ impl Store for Postgres {
             .await
     }
 
-    async fn share(&self, worker: &WorkerId) -> Result<Option<u64>> {
-        self.glance(|db| async move { claims::share(&db, worker).await })
+    async fn outlook(&self, worker: &WorkerId) -> Result<Outlook> {
+        let lease = self.settings.lease;
+        self.glance(|db| async move { claims::outlook(&db, worker, lease).await })
             .await
     }
 
@@ -324,8 +322,8 @@ impl Store for Postgres {
             .await
     }
 
-    async fn batches_by_status(&self) -> Result<Vec<(Status, u64)>> {
-        self.glance(|db| async move { batches::by_status(&db).await })
+    async fn count_batches(&self, statuses: &[Status]) -> Result<Vec<(Status, u64)>> {
+        self.glance(|db| async move { batches::count(&db, statuses).await })
             .await
     }
 

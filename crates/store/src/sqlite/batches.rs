@@ -10,7 +10,7 @@ use super::garbage;
 use super::row::{self, all, change, one, text, word};
 use crate::rows::BatchRow;
 use crate::rules::{
-    self, Advance, begins, ending_word, int, is_seen_by, micros, rows, same_lines, to_json,
+    self, Advance, begins, ending_word, int, is_seen_by, micros, rows, same_lines, to_json, words,
 };
 use crate::store::{Claim, Held, Input, Page, Result, StoreError};
 
@@ -275,13 +275,14 @@ fn let_go(db: &Connection, batch: &Batch, at: Timestamp) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn by_status(db: &Connection) -> Result<Vec<(Status, u64)>> {
-    let sql = "SELECT status, count(*) AS batches FROM batches GROUP BY status";
-    let counted = all(db, sql, [], |row| {
+pub(super) fn count(db: &Connection, statuses: &[Status]) -> Result<Vec<(Status, u64)>> {
+    let sql = "SELECT status, count(*) AS batches FROM batches \
+         WHERE status IN (SELECT value FROM json_each(?1)) GROUP BY status";
+    let counted = all(db, sql, [to_json(&words(statuses))?], |row| {
         Ok((
             word(row, "status", Status::parse)?,
             row.get::<_, u64>("batches")?,
         ))
     })?;
-    Ok(rules::each_status(&counted))
+    Ok(rules::counts_of(statuses, &counted))
 }

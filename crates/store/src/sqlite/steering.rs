@@ -87,7 +87,7 @@ pub(super) fn overview(db: &Connection, project: &ProjectId) -> Result<Overview>
     let progress: Vec<BatchProgress> =
         all(db, sql, [project.as_str()], |row| json(row, "progress"))?;
     Ok(Overview {
-        batches: rules::each_status(&counted),
+        batches: rules::counts_of(&Status::ALL, &counted),
         progress,
     })
 }

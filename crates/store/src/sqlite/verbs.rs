@@ -16,7 +16,7 @@ use super::{
 use crate::status::{BatchProgress, UpstreamStatus};
 use crate::store::{
     BatchQuery, Claim, Completion, Content, FileQuery, FirstAnswer, Held, Input, NewObject,
-    Overview, Page, Quarantined, Result, Sealing, Store,
+    Outlook, Overview, Page, Quarantined, Result, Sealing, Store,
 };
 
 #[async_trait]
@@ -237,8 +237,8 @@ impl Store for Sqlite {
     }
 
     /// One process at a time opens the database, so there is no other worker.
-    async fn share(&self, _worker: &WorkerId) -> Result<Option<u64>> {
-        Ok(None)
+    async fn outlook(&self, _worker: &WorkerId) -> Result<Outlook> {
+        Ok(Outlook::ALONE)
     }
 
     async fn leave(&self, _worker: &WorkerId) -> Result<()> {
@@ -352,8 +352,9 @@ impl Store for Sqlite {
         self.read(running::upstreams).await
     }
 
-    async fn batches_by_status(&self) -> Result<Vec<(Status, u64)>> {
-        self.read(batches::by_status).await
+    async fn count_batches(&self, statuses: &[Status]) -> Result<Vec<(Status, u64)>> {
+        let statuses = statuses.to_vec();
+        self.read(move |db| batches::count(db, &statuses)).await
     }
 
     async fn expire_files(&self, limit: usize, at: Timestamp) -> Result<u64> {

@@ -192,7 +192,7 @@ impl Plan for Seam {
         } else {
             Fault::None
         };
-        if !matches!(call.verb, "share" | "batches_by_status" | "quarantined") {
+        if !matches!(call.verb, "outlook" | "count_batches" | "quarantined") {
             let worker = self.worker;
             state.note(&format!("worker {worker}: {} {fault:?}", call.verb));
         }

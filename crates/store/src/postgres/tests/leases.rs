@@ -2,8 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use futures_util::poll;
-
 use super::{Place, ask, block_on, run, until_waiting};
 use crate::conformance::fixture::{
     answered, at, batch, batch_id, claim, claimed, is_fenced, running, worker,
@@ -196,42 +194,6 @@ fn one_that_cannot_be_read_keeps_no_other_from_being_claimed() {
 }
 
 #[test]
-fn a_hint_of_another_process_wakes() {
-    let place = Place::new();
-    block_on(async {
-        let (one, two) = (place.open().await, place.open().await);
-        let wake = crate::Wake::new();
-        let mut heard = std::pin::pin!(one.pass_on_hints(wake.clone()));
-        let mut asleep = std::pin::pin!(wake.woken());
-        // The first one says that it listens.
-        tokio::select! {
-            () = &mut heard => {}
-            () = &mut asleep => {}
-        }
-        for change in 0..3 {
-            let mut asleep = std::pin::pin!(wake.woken());
-            assert!(poll!(&mut asleep).is_pending());
-            let telling = async {
-                match change {
-                    0 => two.insert_batch(&batch(1)).await.unwrap(),
-                    1 => two.release(&claim(&two, "w1", 1).await).await.unwrap(),
-                    _ => drop(
-                        two.cancel(&batch(1).project, &batch_id(1), at(5))
-                            .await
-                            .unwrap(),
-                    ),
-                }
-                asleep.await;
-            };
-            tokio::select! {
-                () = &mut heard => {}
-                () = telling => {}
-            }
-        }
-    });
-}
-
-#[test]
 fn the_batches_are_shared_out_among_the_workers_that_are_there_and_stay() {
     let place = Place::new();
     block_on(async {
@@ -239,7 +201,7 @@ fn the_batches_are_shared_out_among_the_workers_that_are_there_and_stay() {
         for n in 1..=7 {
             store.insert_batch(&batch(n)).await.unwrap();
         }
-        let share = async |name: &str| store.share(&worker(name)).await.unwrap();
+        let share = async |name: &str| store.outlook(&worker(name)).await.unwrap().share;
         assert_eq!(store.claim(&worker("w1"), 5, at(9)).await.unwrap().len(), 5);
         assert_eq!(share("w1").await, None, "nobody else is there");
         assert_eq!(share("w2").await, Some(4), "it counts itself");

@@ -1,0 +1,141 @@
+//! Hints between processes, and whom they name.
+
+use std::collections::BTreeSet;
+use std::future::poll_fn;
+
+use futures_util::poll;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio_postgres::{AsyncMessage, NoTls};
+
+use super::{Place, block_on, run};
+use crate::Wake;
+use crate::conformance::fixture::{at, batch, batch_id, claim, project, worker};
+use crate::postgres::hints::is_for;
+use crate::postgres::settings::quoted;
+use crate::store::Store as _;
+
+/// Every hint that is given from now on, as it is on its way.
+async fn hints(place: &Place) -> UnboundedReceiver<String> {
+    let settings = place.settings();
+    let (client, mut connection) = settings.config.connect(NoTls).await.unwrap();
+    let (send, receive) = unbounded_channel();
+    tokio::spawn(async move {
+        while let Some(message) = poll_fn(|context| connection.poll_message(context)).await {
+            if let Ok(AsyncMessage::Notification(hint)) = message {
+                let _ = send.send(hint.payload().to_owned());
+            }
+        }
+    });
+    let listen = format!("LISTEN {}", quoted(&settings.channel()));
+    client.batch_execute(&listen).await.unwrap();
+    // The connection lives as long as somebody reads.
+    tokio::spawn(async move {
+        let _client = client;
+        std::future::pending::<()>().await;
+    });
+    receive
+}
+
+#[test]
+fn a_hint_of_another_process_wakes() {
+    let place = Place::new();
+    block_on(async {
+        let (one, two) = (place.open().await, place.open().await);
+        let (me, wake) = (worker("w1"), Wake::new());
+        let mut heard = std::pin::pin!(one.pass_on_hints(&me, wake.clone()));
+        let mut asleep = std::pin::pin!(wake.woken());
+        // The first one says that it listens.
+        tokio::select! {
+            () = &mut heard => {}
+            () = &mut asleep => {}
+        }
+        for change in 0..3 {
+            let mut asleep = std::pin::pin!(wake.woken());
+            assert!(poll!(&mut asleep).is_pending());
+            let telling = async {
+                match change {
+                    0 => two.insert_batch(&batch(1)).await.unwrap(),
+                    1 => two.release(&claim(&two, "w1", 1).await).await.unwrap(),
+                    _ => drop(
+                        two.cancel(&batch(1).project, &batch_id(1), at(5))
+                            .await
+                            .unwrap(),
+                    ),
+                }
+                asleep.await;
+            };
+            tokio::select! {
+                () = &mut heard => {}
+                () = telling => {}
+            }
+        }
+    });
+}
+
+#[test]
+fn a_hint_names_a_few_workers_that_take_batches() {
+    let place = Place::new();
+    block_on(async {
+        let store = place.open().await;
+        let mut hints = hints(&place).await;
+        store.insert_batch(&batch(1)).await.unwrap();
+        assert_eq!(hints.recv().await.unwrap(), "", "nobody is known");
+        claim(&store, "w1", 1).await;
+        store.insert_batch(&batch(2)).await.unwrap();
+        assert_eq!(hints.recv().await.unwrap(), "w1");
+        let names = ["w1", "w2", "w3", "w4", "w5"];
+        for name in &names[1..] {
+            store.claim(&worker(name), 0, at(2)).await.unwrap();
+        }
+        run(
+            &store,
+            "UPDATE workers SET until = now() WHERE worker = 'w4'",
+        )
+        .await;
+        store.leave(&worker("w5")).await.unwrap();
+        let _ = hints.recv().await.unwrap();
+        let mut named = BTreeSet::new();
+        for n in 3..40 {
+            store.insert_batch(&batch(n)).await.unwrap();
+            let hint = hints.recv().await.unwrap();
+            let pair: BTreeSet<_> = hint.split(' ').map(str::to_owned).collect();
+            assert_eq!(pair.len(), 2, "{hint}");
+            named.extend(pair);
+        }
+        assert!(named.iter().eq(&names[..3]), "{named:?}");
+    });
+}
+
+#[test]
+fn what_becomes_of_a_batch_is_told_to_who_holds_it() {
+    let place = Place::new();
+    block_on(async {
+        let store = place.open().await;
+        for n in 1..=2 {
+            store.insert_batch(&batch(n)).await.unwrap();
+            claim(&store, &format!("w{n}"), n).await;
+        }
+        let mut hints = hints(&place).await;
+        store.cancel(&project(), &batch_id(2), at(5)).await.unwrap();
+        assert_eq!(hints.recv().await.unwrap(), "w2");
+        let (project, held) = (project(), batch_id(1));
+        store
+            .set_paused(&project, &held, true, at(5))
+            .await
+            .unwrap();
+        assert_eq!(hints.recv().await.unwrap(), "w1");
+        // What nobody holds is for anybody.
+        store.insert_batch(&batch(3)).await.unwrap();
+        let _ = hints.recv().await.unwrap();
+        store.cancel(&project, &batch_id(3), at(5)).await.unwrap();
+        assert_eq!(hints.recv().await.unwrap().split(' ').count(), 2);
+    });
+}
+
+#[test]
+fn a_hint_to_others_is_passed_by() {
+    let me = worker("w1");
+    for (hint, is_mine) in [("", true), ("w1", true), ("w2 w1", true), ("w2 w11", false)] {
+        assert_eq!(is_for(hint, &me), is_mine, "{hint:?}");
+    }
+}
