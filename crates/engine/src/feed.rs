@@ -49,7 +49,7 @@ async fn feed_lines(shared: &Arc<Shared>, run: &Arc<Run>, lines: &Feed) -> Resul
     for entries in lines.runs.iter().map(plan::Run::range) {
         let mut at = entries.start;
         while at < entries.end {
-            let piece_bytes = piece_bytes(shared);
+            let piece_bytes = piece_bytes(shared.lanes.open_queues());
             let step = (piece_bytes / PlanEntry::SIZE * PlanEntry::SIZE) as u64;
             let range = at..entries.end.min(at + step);
             at = range.end;
@@ -83,9 +83,8 @@ async fn feed_lines(shared: &Arc<Shared>, run: &Arc<Run>, lines: &Feed) -> Resul
 }
 
 /// How much is read at once: less when many batches or models are open.
-fn piece_bytes(shared: &Shared) -> usize {
-    let open = shared.lanes.open_queues().max(1);
-    (AHEAD_BYTES / open).clamp(PIECE_BYTES.start, PIECE_BYTES.end)
+fn piece_bytes(open_queues: usize) -> usize {
+    (AHEAD_BYTES / open_queues.max(1)).clamp(PIECE_BYTES.start, PIECE_BYTES.end)
 }
 
 /// How many of the entries are read in one piece: neighbours in the file, or one long line.
@@ -130,4 +129,20 @@ async fn read_piece(shared: &Shared, run: &Run, piece: &[PlanEntry]) -> Result<V
         .iter()
         .map(|entry| Line::fresh(*entry, line(entry)))
         .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn less_is_read_at_once_the_more_is_open() {
+        assert_eq!(piece_bytes(0), piece_bytes(1));
+        assert_eq!(piece_bytes(1), PIECE_BYTES.end.min(AHEAD_BYTES));
+        assert_eq!(
+            piece_bytes(AHEAD_BYTES / PIECE_BYTES.end * 2),
+            PIECE_BYTES.end / 2
+        );
+        assert_eq!(piece_bytes(usize::MAX), PIECE_BYTES.start);
+    }
 }

@@ -61,7 +61,8 @@ pub(crate) async fn report(shared: Arc<Shared>) {
         let mut urgent = Vec::new();
         for run in &runs {
             let progress = look(&shared, run, &mut seen, samples_max);
-            if is_at_risk(&shared, run, &progress) {
+            let left = run.expires_at().since(shared.clock.now());
+            if !run.is_paused() && is_at_risk(&progress, left.as_secs()) {
                 urgent.push((run.expires_at().micros(), run.key()));
             }
             if let Some(seen) = seen.get_mut(run.batch_id())
@@ -206,13 +207,12 @@ fn limited_by(
 
 /// Whether the batch will miss its deadline at its present rate. One that nothing keeps from moving and
 /// that still does not move is at risk in its last hour.
-fn is_at_risk(shared: &Shared, run: &Run, progress: &BatchProgress) -> bool {
-    if run.is_paused() {
-        return false;
+const fn is_at_risk(progress: &BatchProgress, left_seconds: u64) -> bool {
+    match (progress.eta_seconds, &progress.reason) {
+        (Some(eta), _) => eta > left_seconds,
+        (None, None) => left_seconds < LAST_SECONDS,
+        (None, Some(_)) => false,
     }
-    let left = run.expires_at().since(shared.clock.now()).as_secs();
-    let stands_still = progress.eta_seconds.is_none() && progress.reason.is_none();
-    progress.eta_seconds.is_some_and(|eta| eta > left) || (stands_still && left < LAST_SECONDS)
 }
 
 fn differs(saved: Option<&BatchProgress>, now: &BatchProgress) -> bool {
@@ -228,4 +228,31 @@ fn differs(saved: Option<&BatchProgress>, now: &BatchProgress) -> bool {
 pub(crate) fn next_key(last: &mut u64) -> RunKey {
     *last += 1;
     RunKey(*last)
+}
+
+#[cfg(test)]
+mod tests {
+    use overnight_core::time::Timestamp;
+
+    use super::*;
+
+    #[test]
+    fn a_batch_is_at_risk_when_it_will_be_late_or_stands_still_near_its_end() {
+        let progress = |eta_seconds, reason: Option<&str>| BatchProgress {
+            batch: BatchId::new(Timestamp::from_seconds(1), 1),
+            in_flight: 0,
+            retrying: 0,
+            lines_per_second: 0.0,
+            eta_seconds,
+            pace: Pace::default(),
+            reason: reason.map(str::to_owned),
+            updated_at: Timestamp::from_seconds(1),
+        };
+        assert!(is_at_risk(&progress(Some(101), None), 100));
+        assert!(is_at_risk(&progress(Some(101), Some("it waits")), 100));
+        assert!(!is_at_risk(&progress(Some(100), None), 100));
+        assert!(is_at_risk(&progress(None, None), LAST_SECONDS - 1));
+        assert!(!is_at_risk(&progress(None, None), LAST_SECONDS));
+        assert!(!is_at_risk(&progress(None, Some("it waits")), 1));
+    }
 }

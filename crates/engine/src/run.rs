@@ -46,6 +46,17 @@ pub(crate) enum Order {
     Drop,
 }
 
+impl Order {
+    /// What holds when another order comes. A cancel does not keep a run from stopping: it is in the
+    /// batch's row, for whoever runs it next.
+    const fn followed_by(self, next: Self) -> Self {
+        match (self, next) {
+            (Self::Drop, _) | (Self::Stop, Self::Cancel) => self,
+            _ => next,
+        }
+    }
+}
+
 /// What the rooms of one batch share.
 pub(crate) struct Run {
     key: RunKey,
@@ -168,20 +179,11 @@ impl Run {
         self.is_paused.swap(paused, Ordering::Relaxed) != paused
     }
 
-    /// Gives an order, unless the run was told to drop everything before. A cancel does not keep a run
-    /// from stopping: it is in the batch's row, for whoever runs it next.
+    /// Gives an order, unless the run was told to drop everything before.
     pub(crate) fn order(&self, order: Order) {
         self.order.send_if_modified(|present| {
-            let is_past = match *present {
-                Order::Drop => true,
-                Order::Stop => order == Order::Cancel,
-                Order::Go | Order::Cancel => false,
-            };
-            let changes = *present != order && !is_past;
-            if changes {
-                *present = order;
-            }
-            changes
+            let next = present.followed_by(order);
+            std::mem::replace(present, next) != next
         });
     }
 
@@ -249,5 +251,25 @@ impl Run {
             in_flight: self.in_flight(),
             ..LiveBatch::default()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Order::{Cancel, Drop, Go, Stop};
+
+    #[test]
+    fn a_later_order_replaces_an_earlier_one_but_what_was_dropped_stays_dropped() {
+        for next in [Go, Cancel, Stop, Drop] {
+            assert_eq!(Go.followed_by(next), next);
+            assert_eq!(Cancel.followed_by(next), next);
+            assert_eq!(Drop.followed_by(next), Drop);
+        }
+        assert_eq!(
+            Stop.followed_by(Cancel),
+            Stop,
+            "who runs it next cancels it"
+        );
+        assert_eq!(Stop.followed_by(Drop), Drop);
     }
 }

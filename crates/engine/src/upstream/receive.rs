@@ -157,6 +157,21 @@ mod tests {
     use super::super::answer::AnswerLimits;
     use super::*;
 
+    #[test]
+    fn a_request_id_is_kept_unless_it_is_empty_or_too_long() {
+        let id_of = |id: String| {
+            let id = id.parse().unwrap();
+            request_id(&HeaderMap::from_iter([(
+                "x-request-id".parse().unwrap(),
+                id,
+            )]))
+        };
+        let longest = "x".repeat(REQUEST_ID_BYTES_MAX);
+        assert_eq!(id_of(longest.clone()), Some(longest.clone()));
+        assert_eq!(id_of(longest + "x"), None);
+        assert_eq!(id_of(String::new()), None);
+    }
+
     #[tokio::test]
     async fn a_large_answer_is_read_whole_wherever_it_is_kept_and_however_it_comes() {
         let folder = tempfile::tempdir().unwrap();

@@ -48,6 +48,7 @@ pub(crate) struct Life {
     entropy: Entropy,
     wake: Wake,
     tasks: TaskTracker,
+    metrics: Registry,
 }
 
 impl House {
@@ -84,6 +85,12 @@ impl House {
         self.folder.path().join("db")
     }
 
+    /// The time of day at which the next life begins is that much earlier.
+    pub(crate) fn turn_back(&self, by: Duration) {
+        let micros = u64::try_from(by.as_micros()).unwrap();
+        self.now.fetch_sub(micros, Ordering::Relaxed);
+    }
+
     /// Opens the store as a new process would.
     pub(crate) fn open(&self) -> Sqlite {
         Sqlite::open(&self.database(), Blocking::Inline).unwrap()
@@ -114,7 +121,7 @@ impl House {
             let draw = u128::from(draws.fetch_add(1, Ordering::Relaxed) + 1);
             draw.wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835)
         });
-        let wake = Wake::new();
+        let (wake, mut metrics) = (Wake::new(), Registry::default());
         let engine = Engine::new(EngineParts {
             store: engine_store,
             blobs: self.blobs.clone(),
@@ -132,7 +139,7 @@ impl House {
                 ..EngineSettings::default()
             },
             target: ResultTarget::Blobs,
-            metrics: EngineMetrics::register(&mut Registry::default()),
+            metrics: EngineMetrics::register(&mut metrics),
             tracing: self.tracing.clone(),
         });
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
@@ -149,6 +156,7 @@ impl House {
             entropy,
             wake,
             tasks,
+            metrics,
         }
     }
 }
@@ -222,6 +230,15 @@ impl Life {
             }
         };
         tokio::time::timeout(patience, ended).await.ok()
+    }
+
+    /// The value of a metric, named with its labels; `None` when it is not there.
+    pub(crate) fn metric(&self, name: &str) -> Option<f64> {
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &self.metrics).unwrap();
+        let mut values = text.lines().filter_map(|line| line.rsplit_once(' '));
+        let (_, value) = values.find(|(named, _)| *named == name)?;
+        value.parse().ok()
     }
 
     /// Stops as a signal would, and waits for the end.

@@ -11,4 +11,5 @@ mod house;
 mod past;
 mod pauses;
 mod storms;
+mod told;
 mod traces;

@@ -244,3 +244,25 @@ fn own_names(settings: &UpstreamSettings) -> Result<HashMap<String, Bytes>, Prob
     };
     settings.served_as.iter().map(own_name).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_proxy_is_reached_in_the_clear_and_leads_to_no_socket() {
+        let refusal = |url: &str, proxy: &str| {
+            let settings = UpstreamSettings {
+                proxy: Some(proxy.to_owned()),
+                ..UpstreamSettings::new(url)
+            };
+            let ready = Ready::from(&settings);
+            ready.err().map(|error| error.to_string())
+        };
+        assert_eq!(refusal("http://gpu:8000", "http://proxy:3128"), None);
+        let text = refusal("http://gpu:8000", "https://proxy:3128").unwrap();
+        assert!(text.contains("plain HTTP"), "{text}");
+        let text = refusal("unix:/run/gpu.sock", "http://proxy:3128").unwrap();
+        assert!(text.contains("no socket"), "{text}");
+    }
+}
