@@ -36,6 +36,7 @@ pub(crate) struct House {
     now: Arc<AtomicU64>,
     /// Who is told of the course of batches.
     tracing: Option<Tracing>,
+    target: ResultTarget,
 }
 
 /// One life: a runtime's worth of time on the house's store.
@@ -59,7 +60,20 @@ impl House {
             draws: Arc::default(),
             now: Arc::new(AtomicU64::new(1_800_000_000_000_000)),
             tracing: None,
+            target: ResultTarget::Blobs,
         }
+    }
+
+    /// One whose engines append to two files, as for a single batch.
+    pub(crate) fn appending() -> Self {
+        let mut house = Self::new();
+        let [output, error] = ["results/output", "results/error"].map(BlobKey::from);
+        for key in [&output, &error] {
+            let path = house.folder.path().join(key.as_str().replace('/', "-"));
+            house.blobs = house.blobs.with_appended(key.clone(), &path).unwrap();
+        }
+        house.target = ResultTarget::Append { output, error };
+        house
     }
 
     /// One whose engines tell of the course of batches.
@@ -138,7 +152,7 @@ impl House {
                 blocking: Blocking::Inline,
                 ..EngineSettings::default()
             },
-            target: ResultTarget::Blobs,
+            target: self.target.clone(),
             metrics: EngineMetrics::register(&mut metrics),
             tracing: self.tracing.clone(),
         });

@@ -8,6 +8,7 @@ mod damage;
 mod endings;
 mod ground;
 mod house;
+mod merging;
 mod past;
 mod pauses;
 mod storms;
