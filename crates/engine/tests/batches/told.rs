@@ -132,6 +132,28 @@ fn lines_that_wait_for_another_attempt_are_counted() {
 }
 
 #[test]
+fn a_running_batch_tells_how_many_lines_ended_how() {
+    let house = House::new();
+    House::live(async || {
+        let some = numbered(|number| match number {
+            0..3 => Step::Answer(chat_answer("ok")),
+            3..5 => Step::Answer(Answer::new(400, r#"{"error":{"message":"no"}}"#)),
+            _ => Step::Silent,
+        });
+        let life = house.start(&upstream(some));
+        let id = life.create(&lines(8), None).await;
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        let live = life.engine.live(&id).unwrap();
+        assert_eq!((live.total, live.completed, live.failed), (8, 3, 2));
+        assert_eq!((live.in_flight, live.retrying), (3, 0));
+        life.cancel(&id).await;
+        life.end(&id, SOON).await;
+        assert!(life.engine.live(&id).is_none());
+        life.stop().await;
+    });
+}
+
+#[test]
 fn results_wait_for_others_until_the_oldest_is_old_enough() {
     let house = House::new();
     House::live(async || {
@@ -161,6 +183,7 @@ fn nothing_expires_while_the_clock_is_behind_what_is_stored() {
         let life = house.start(&upstream(late(Duration::ZERO)));
         let id = life.create(&lines(1), None).await;
         life.end(&id, SOON).await;
+        assert_eq!(life.engine.concern(), None);
         life.stop().await;
     });
     house.turn_back(Duration::from_hours(24));
@@ -169,6 +192,7 @@ fn nothing_expires_while_the_clock_is_behind_what_is_stored() {
         let life = house.start(&upstream);
         let id = life.create(&lines(1), Some(Duration::from_mins(1))).await;
         tokio::time::sleep(Duration::from_mins(8)).await;
+        assert!(life.engine.concern().unwrap().contains("clock"));
         assert_eq!(life.batch(&id).await.state.status(), Status::InProgress);
         let batch = life.end(&id, Duration::from_mins(5)).await;
         assert_eq!(ended(batch.as_ref()), Some(Status::Expired));

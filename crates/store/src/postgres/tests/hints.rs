@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::future::poll_fn;
+use std::pin::pin;
 
+use futures_util::future::{Either, select};
 use futures_util::poll;
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
-use tokio_postgres::{AsyncMessage, NoTls};
+use tokio_postgres::tls::NoTlsStream;
+use tokio_postgres::{AsyncMessage, Client, Connection, NoTls, Socket};
 
 use super::{Place, block_on, run};
 use crate::Wake;
@@ -14,26 +16,45 @@ use crate::postgres::hints::is_for;
 use crate::postgres::settings::quoted;
 use crate::store::Store as _;
 
-/// Every hint that is given from now on, as it is on its way.
-async fn hints(place: &Place) -> UnboundedReceiver<String> {
-    let settings = place.settings();
-    let (client, mut connection) = settings.config.connect(NoTls).await.unwrap();
-    let (send, receive) = unbounded_channel();
-    tokio::spawn(async move {
-        while let Some(message) = poll_fn(|context| connection.poll_message(context)).await {
-            if let Ok(AsyncMessage::Notification(hint)) = message {
-                let _ = send.send(hint.payload().to_owned());
-            }
+/// Hears hints as they are on their way.
+struct Listener {
+    connection: Connection<Socket, NoTlsStream>,
+    /// The connection is there as long as it.
+    _client: Client,
+}
+
+impl Listener {
+    /// Hears every hint that is given from now on.
+    async fn new(place: &Place) -> Self {
+        let settings = place.settings();
+        let (client, mut connection) = settings.config.connect(NoTls).await.unwrap();
+        let listen = format!("LISTEN {}", quoted(&settings.channel()));
+        {
+            let listening = pin!(client.batch_execute(&listen));
+            let driving = pin!(hint_of(&mut connection));
+            let Either::Left((listens, _)) = select(listening, driving).await else {
+                panic!("nobody gives a hint yet");
+            };
+            listens.unwrap();
         }
-    });
-    let listen = format!("LISTEN {}", quoted(&settings.channel()));
-    client.batch_execute(&listen).await.unwrap();
-    // The connection lives as long as somebody reads.
-    tokio::spawn(async move {
-        let _client = client;
-        std::future::pending::<()>().await;
-    });
-    receive
+        Self {
+            connection,
+            _client: client,
+        }
+    }
+
+    async fn hint(&mut self) -> String {
+        hint_of(&mut self.connection).await
+    }
+}
+
+async fn hint_of(connection: &mut Connection<Socket, NoTlsStream>) -> String {
+    loop {
+        let message = poll_fn(|context| connection.poll_message(context)).await;
+        if let AsyncMessage::Notification(hint) = message.unwrap().unwrap() {
+            return hint.payload().to_owned();
+        }
+    }
 }
 
 #[test]
@@ -42,15 +63,15 @@ fn a_hint_of_another_process_wakes() {
     block_on(async {
         let (one, two) = (place.open().await, place.open().await);
         let (me, wake) = (worker("w1"), Wake::new());
-        let mut heard = std::pin::pin!(one.pass_on_hints(&me, wake.clone()));
-        let mut asleep = std::pin::pin!(wake.woken());
+        let mut heard = pin!(one.pass_on_hints(&me, wake.clone()));
+        let mut asleep = pin!(wake.woken());
         // The first one says that it listens.
         tokio::select! {
             () = &mut heard => {}
             () = &mut asleep => {}
         }
         for change in 0..3 {
-            let mut asleep = std::pin::pin!(wake.woken());
+            let mut asleep = pin!(wake.woken());
             assert!(poll!(&mut asleep).is_pending());
             let telling = async {
                 match change {
@@ -77,12 +98,12 @@ fn a_hint_names_a_few_workers_that_take_batches() {
     let place = Place::new();
     block_on(async {
         let store = place.open().await;
-        let mut hints = hints(&place).await;
+        let mut hints = Listener::new(&place).await;
         store.insert_batch(&batch(1)).await.unwrap();
-        assert_eq!(hints.recv().await.unwrap(), "", "nobody is known");
+        assert_eq!(hints.hint().await, "", "nobody is known");
         claim(&store, "w1", 1).await;
         store.insert_batch(&batch(2)).await.unwrap();
-        assert_eq!(hints.recv().await.unwrap(), "w1");
+        assert_eq!(hints.hint().await, "w1");
         let names = ["w1", "w2", "w3", "w4", "w5"];
         for name in &names[1..] {
             store.claim(&worker(name), 0, at(2)).await.unwrap();
@@ -93,11 +114,11 @@ fn a_hint_names_a_few_workers_that_take_batches() {
         )
         .await;
         store.leave(&worker("w5")).await.unwrap();
-        let _ = hints.recv().await.unwrap();
+        let _ = hints.hint().await;
         let mut named = BTreeSet::new();
         for n in 3..40 {
             store.insert_batch(&batch(n)).await.unwrap();
-            let hint = hints.recv().await.unwrap();
+            let hint = hints.hint().await;
             let pair: BTreeSet<_> = hint.split(' ').map(str::to_owned).collect();
             assert_eq!(pair.len(), 2, "{hint}");
             named.extend(pair);
@@ -115,20 +136,20 @@ fn what_becomes_of_a_batch_is_told_to_who_holds_it() {
             store.insert_batch(&batch(n)).await.unwrap();
             claim(&store, &format!("w{n}"), n).await;
         }
-        let mut hints = hints(&place).await;
+        let mut hints = Listener::new(&place).await;
         store.cancel(&project(), &batch_id(2), at(5)).await.unwrap();
-        assert_eq!(hints.recv().await.unwrap(), "w2");
+        assert_eq!(hints.hint().await, "w2");
         let (project, held) = (project(), batch_id(1));
         store
             .set_paused(&project, &held, true, at(5))
             .await
             .unwrap();
-        assert_eq!(hints.recv().await.unwrap(), "w1");
+        assert_eq!(hints.hint().await, "w1");
         // What nobody holds is for anybody.
         store.insert_batch(&batch(3)).await.unwrap();
-        let _ = hints.recv().await.unwrap();
+        let _ = hints.hint().await;
         store.cancel(&project, &batch_id(3), at(5)).await.unwrap();
-        assert_eq!(hints.recv().await.unwrap().split(' ').count(), 2);
+        assert_eq!(hints.hint().await.split(' ').count(), 2);
     });
 }
 
