@@ -4,6 +4,7 @@
 //! of many workers, would be most of what a database has to do; so they are counted again only after so
 //! long that the counting stays a small share of the time.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use overnight_core::batch::Status;
@@ -19,53 +20,53 @@ const INTERVAL: Duration = Duration::from_secs(1);
 /// The same where several workers share a database.
 const SHARED_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Of ended batches, the share of the time in which they are counted is at most one in so many.
+/// A worker counts ended batches in at most one part in so many of its time.
 const ENDED_SHARE: u32 = 1000;
 
-/// When it is counted again.
-pub(crate) struct Counts {
-    open_at: Instant,
-    ended_at: Instant,
-}
-
-impl Counts {
-    /// Everything is to be counted.
-    pub(crate) fn new() -> Self {
-        let now = Instant::now();
-        Self {
-            open_at: now,
-            ended_at: now,
-        }
-    }
-
-    /// Counts what it is time for.
-    pub(crate) async fn look(&mut self, shared: &Shared) -> Result<(), StoreError> {
-        let interval = if shared.leases.runs() {
-            SHARED_INTERVAL
-        } else {
-            INTERVAL
-        };
+/// Counts for ever.
+pub(crate) async fn count(shared: Arc<Shared>) {
+    let interval = if shared.leases.runs() {
+        SHARED_INTERVAL
+    } else {
+        INTERVAL
+    };
+    let mut ended_at = Instant::now();
+    loop {
         let began = Instant::now();
-        if began >= self.open_at {
-            count(shared, |status| !status.is_terminal()).await?;
-            let quarantined = shared.store.quarantined(QUARANTINED_MAX).await?;
-            shared.metrics.observe_quarantined(quarantined.len() as u64);
-            self.open_at = began + interval;
+        report(count_open(&shared).await);
+        if began >= ended_at {
+            let began = Instant::now();
+            report(count_batches(&shared, Status::is_terminal).await);
+            // Also when it failed: a database that takes too long for it must not be asked all the time.
+            ended_at = began + ended_pause(began.elapsed());
         }
-        let began = Instant::now();
-        if began >= self.ended_at {
-            count(shared, Status::is_terminal).await?;
-            self.ended_at = began + interval.max(began.elapsed() * ENDED_SHARE);
-        }
-        Ok(())
+        tokio::time::sleep_until(began + interval).await;
     }
 }
 
-async fn count(shared: &Shared, is_asked_for: fn(Status) -> bool) -> Result<(), StoreError> {
+/// How long it is from the beginning of a count of the ended batches, which took so long, to the next.
+fn ended_pause(took: Duration) -> Duration {
+    took * ENDED_SHARE
+}
+
+async fn count_open(shared: &Shared) -> Result<(), StoreError> {
+    count_batches(shared, |status| !status.is_terminal()).await?;
+    let quarantined = shared.store.quarantined(QUARANTINED_MAX).await?;
+    shared.metrics.observe_quarantined(quarantined.len() as u64);
+    Ok(())
+}
+
+async fn count_batches(shared: &Shared, asked_for: fn(Status) -> bool) -> Result<(), StoreError> {
     let mut statuses = Status::ALL.to_vec();
-    statuses.retain(|status| is_asked_for(*status));
+    statuses.retain(|status| asked_for(*status));
     for (status, count) in shared.store.count_batches(&statuses).await? {
         shared.metrics.observe_batches(status.as_str(), count);
     }
     Ok(())
+}
+
+fn report(counted: Result<(), StoreError>) {
+    if let Err(error) = counted {
+        tracing::warn!(%error, "batches were not counted");
+    }
 }

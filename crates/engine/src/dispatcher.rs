@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::counts::count;
 use crate::engine::EngineError;
 use crate::progress;
 use crate::renewals::renew_until;
@@ -28,9 +29,9 @@ const CLAIM_STEP: usize = 64;
 /// Where there are many workers, one of them looks for batches about so often.
 const LOOKS_APART: Duration = Duration::from_millis(30);
 
-/// However many workers there are, each looks so many times within a lease: whoever held a batch and is
-/// gone must be found in time.
-const LOOKS_PER_LEASE: u32 = 3;
+/// However many workers there are, each looks about so many times within a lease: whoever held a batch
+/// and is gone must be found in time.
+const LOOKS_PER_LEASE: u32 = 4;
 
 /// After the grace, tasks that were told to end get this long to do so.
 const END_PATIENCE: Duration = Duration::from_secs(5);
@@ -102,15 +103,25 @@ async fn claim_until_stopped(
     }
 }
 
-/// How long it is until the next look for batches. The more workers there are, the less often each looks:
-/// together they look no less often than one would alone, and each shows itself well before its
-/// lease is over.
+/// How long it is until the next look for batches.
 fn claim_pause(shared: &Shared) -> Duration {
     let interval = shared.settings.claim_interval;
     let Some(lease) = shared.store.lease_time() else {
         return interval;
     };
-    let workers = u32::try_from(shared.others().saturating_add(1)).unwrap_or(u32::MAX);
+    let pause = shared_pause(interval, lease, shared.others());
+    if pause == interval {
+        return pause;
+    }
+    // Workers that were woken together must not look together from then on.
+    let chance = u32::try_from(shared.entropy.draw() % 500).unwrap_or_default();
+    pause * (750 + chance) / 1000
+}
+
+/// The more workers there are, the less often each looks: together they look no less often than one
+/// would alone, and each shows itself well before its lease is over.
+fn shared_pause(interval: Duration, lease: Duration, others: u64) -> Duration {
+    let workers = u32::try_from(others.saturating_add(1)).unwrap_or(u32::MAX);
     let longest = interval.max(lease / LOOKS_PER_LEASE);
     LOOKS_APART.saturating_mul(workers).clamp(interval, longest)
 }
@@ -156,6 +167,7 @@ fn start_helpers(shared: &Arc<Shared>) -> CancellationToken {
     start(Box::pin(tick(Arc::clone(shared))));
     start(Box::pin(sweep(Arc::clone(shared))));
     start(Box::pin(progress::report(Arc::clone(shared))));
+    start(Box::pin(count(Arc::clone(shared))));
     token
 }
 
@@ -286,5 +298,23 @@ pub(crate) fn report(shared: &Shared, error: StoreError) {
             error = &error as &dyn std::error::Error,
             "the database did not answer"
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_more_workers_there_are_the_less_often_each_looks() {
+        let (interval, lease) = (Duration::from_millis(500), Duration::from_secs(5));
+        let pause = |others| shared_pause(interval, lease, others);
+        assert_eq!(pause(0), interval);
+        assert_eq!(pause(15), interval);
+        assert_eq!(pause(29), Duration::from_millis(900));
+        assert_eq!(pause(99), lease / LOOKS_PER_LEASE);
+        assert_eq!(pause(u64::MAX), lease / LOOKS_PER_LEASE);
+        let short = shared_pause(interval, Duration::from_secs(1), 99);
+        assert_eq!(short, interval, "never more often than alone");
     }
 }

@@ -16,7 +16,6 @@ use overnight_store::status::{
 use tokio::time::Instant;
 
 use self::pace::{Rates, latency, tokens_since};
-use crate::counts::Counts;
 use crate::run::{Run, RunKey};
 use crate::shared::Shared;
 
@@ -52,7 +51,6 @@ struct Seen {
 pub(crate) async fn report(shared: Arc<Shared>) {
     let mut seen: HashMap<BatchId, Seen> = HashMap::new();
     let mut upstreams: Vec<UpstreamStatus> = Vec::new();
-    let mut counts = Counts::new();
     loop {
         let runs = shared.runs();
         seen.retain(|batch, _| runs.iter().any(|run| run.batch_id() == batch));
@@ -75,9 +73,6 @@ pub(crate) async fn report(shared: Arc<Shared>) {
         shared.lanes.set_urgent(&urgent);
         if let Err(error) = save(&shared, &changed, &mut upstreams).await {
             tracing::warn!(%error, "the progress of batches was not saved");
-        }
-        if let Err(error) = counts.look(&shared).await {
-            tracing::warn!(%error, "batches were not counted");
         }
         tokio::time::sleep(INTERVAL).await;
     }

@@ -28,18 +28,20 @@ const SURPLUS_LOOKS: u32 = 2;
 /// Renews at every interval, counted from before the renewal was asked for, and when it is nudged;
 /// until the token is cancelled, and then not in the middle of a renewal.
 pub(crate) async fn renew_until(shared: &Arc<Shared>, nudged: &Notify, ended: &CancellationToken) {
-    let mut surplus_looks = 0;
+    let (mut surplus_looks, mut last_look) = (0, 0);
     while !ended.is_cancelled() {
         let began = Instant::now();
         renew(shared).await;
+        let look = shared.looks();
         if surplus(shared) == 0 {
             surplus_looks = 0;
-        } else {
+        } else if look != last_look {
             surplus_looks += 1;
             if surplus_looks >= SURPLUS_LOOKS {
                 give_surplus_back(shared);
             }
         }
+        last_look = look;
         tokio::select! {
             biased;
             () = ended.cancelled() => {}

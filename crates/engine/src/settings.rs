@@ -31,7 +31,8 @@ pub struct EngineSettings {
     pub results_expire_after: Option<Duration>,
     /// How long an ended batch is remembered once its result files are gone. Default 30 days.
     pub batch_retention: Duration,
-    /// How often the store is asked for batches when no hint comes. Default 500 ms.
+    /// How often the store is asked for batches when no hint comes; less often where there are many
+    /// workers. Default 500 ms.
     pub claim_interval: Duration,
     /// How often leases are renewed and cancels are looked for without a hint. Default 800 ms.
     pub renew_interval: Duration,

@@ -55,6 +55,8 @@ pub(crate) struct Shared {
     share: AtomicUsize,
     /// How many other workers there are.
     others: AtomicU64,
+    /// How many times it was looked.
+    looks: AtomicU64,
     pub(crate) halt: Halt,
     pub(crate) lanes: Lanes,
     pub(crate) guard: ClockGuard,
@@ -102,6 +104,7 @@ impl Shared {
             leases: LeaseClock::new(parts.store.lease_time()),
             share: AtomicUsize::new(usize::MAX),
             others: AtomicU64::new(0),
+            looks: AtomicU64::new(0),
             halt: Halt::default(),
             checks: Semaphore::new(CHECKS_MAX),
             store: parts.store,
@@ -142,9 +145,15 @@ impl Shared {
         self.others.load(Ordering::Relaxed)
     }
 
+    /// How many times it was looked how many workers and batches there are.
+    pub(crate) fn looks(&self) -> u64 {
+        self.looks.load(Ordering::Relaxed)
+    }
+
     /// Without others there is no bound to the share.
     pub(crate) fn set_outlook(&self, outlook: &Outlook) {
         self.others.store(outlook.others, Ordering::Relaxed);
+        self.looks.fetch_add(1, Ordering::Relaxed);
         let share = outlook.share.map_or(usize::MAX, |share| {
             usize::try_from(share).unwrap_or(usize::MAX)
         });

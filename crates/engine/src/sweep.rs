@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use futures_util::StreamExt;
 use overnight_core::segment::BlobKey;
-use overnight_store::StoreError;
 use overnight_store::blobs::BlobError;
 
 use crate::damage::look_again;
@@ -55,7 +54,7 @@ async fn pass(shared: &Shared, passes: u64) -> Result<(), Failed> {
         let retention = shared.settings.batch_retention;
         while store.forget_batches(retention, STEP, now()).await? == STEP as u64 {}
     }
-    if is_to_list(shared, passes).await? {
+    if is_to_list(shared, passes).await {
         for folder in LISTED {
             sweep_unnamed(shared, folder).await?;
         }
@@ -79,17 +78,21 @@ async fn pass(shared: &Shared, passes: u64) -> Result<(), Failed> {
 
 /// Whether this pass is one that lists: at the start and then regularly where nobody else is there; and
 /// where others are, each by chance as often as makes it one of all.
-async fn is_to_list(shared: &Shared, passes: u64) -> Result<bool, StoreError> {
+async fn is_to_list(shared: &Shared, passes: u64) -> bool {
     let others = if shared.leases.runs() {
-        shared.store.outlook(&shared.worker).await?.others
+        match shared.store.outlook(&shared.worker).await {
+            Ok(outlook) => outlook.others,
+            // It is no time for more than must be.
+            Err(_) => return false,
+        }
     } else {
         0
     };
     if others == 0 {
-        return Ok(passes.is_multiple_of(PASSES_PER_LISTING));
+        return passes.is_multiple_of(PASSES_PER_LISTING);
     }
-    let one_in = u128::from(PASSES_PER_LISTING * (others + 1));
-    Ok(shared.entropy.draw().is_multiple_of(one_in))
+    let one_in = u128::from(PASSES_PER_LISTING.saturating_mul(others.saturating_add(1)));
+    shared.entropy.draw().is_multiple_of(one_in)
 }
 
 /// Deletes what a former run wrote but never recorded.

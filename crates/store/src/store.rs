@@ -350,8 +350,8 @@ pub trait Store: Send + Sync + 'static {
     /// call, or one for an ended batch, changes nothing.
     async fn release(&self, lease: &Lease) -> Result<()>;
 
-    /// Looks whether the worker should claim, and how much. A worker without work asks twice a second,
-    /// so it is cheaper than a claim.
+    /// Looks whether the worker should claim, and how much. A worker without work asks up to twice a
+    /// second, so it is cheaper than a claim.
     async fn outlook(&self, worker: &WorkerId) -> Result<Outlook>;
 
     /// The worker is about to end: it claims nothing any more, and the others need leave nothing to

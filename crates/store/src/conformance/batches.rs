@@ -243,4 +243,7 @@ pub async fn batches_are_counted_by_status(subject: Subject) {
         | Status::Cancelled => (status, 0),
     });
     assert_eq!(counts, expected);
+    let some = [Status::Completed, Status::Failed];
+    let counts = store.count_batches(&some).await.unwrap();
+    assert_eq!(counts, [(Status::Completed, 1), (Status::Failed, 0)]);
 }

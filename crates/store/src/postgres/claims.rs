@@ -28,7 +28,7 @@ use crate::store::{Claim, Held, Outlook, Result, StoreError};
 
 /// Only workers that will take batches count: one that ends, or whose lease is over, would leave its
 /// share lying. The batches are counted only when there is somebody to share them with. An idle worker
-/// shows itself before half of its lease is over.
+/// shows itself once half of its lease is over.
 pub(super) async fn outlook(db: &Db, worker: &WorkerId, lease: Duration) -> Result<Outlook> {
     let sql = "SELECT others, CASE WHEN others = 0 THEN 0 ELSE \
              (SELECT count(*) FROM batches WHERE worker IS NOT NULL) \
@@ -52,12 +52,10 @@ pub(super) async fn outlook(db: &Db, worker: &WorkerId, lease: Duration) -> Resu
     })
 }
 
-/// Hinted at, so that the others take what it gives back without being asked again.
-pub(super) async fn leave(db: &Db, worker: &WorkerId, channel: &str) -> Result<()> {
+/// What it holds it gives back one by one, and hints at each.
+pub(super) async fn leave(db: &Db, worker: &WorkerId) -> Result<()> {
     let sql = "UPDATE workers SET leaving = TRUE WHERE worker = $1 AND NOT leaving";
-    if db.change(sql, &[&worker.as_str()]).await? > 0 {
-        hints::notify_some(db, channel).await?;
-    }
+    db.change(sql, &[&worker.as_str()]).await?;
     Ok(())
 }
 
@@ -156,7 +154,7 @@ pub(super) async fn release(db: &Db, lease: &Lease, channel: &str) -> Result<()>
     if row.worker.as_ref() == Some(&lease.worker) {
         let sql = "UPDATE batches SET worker = NULL WHERE id = $1";
         db.change(sql, &[&lease.batch.as_str()]).await?;
-        hints::notify_some(db, channel).await?;
+        hints::notify_others(db, channel, Some(&lease.worker)).await?;
     }
     Ok(())
 }

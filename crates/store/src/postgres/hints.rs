@@ -30,8 +30,14 @@ const NAMED_MAX: i64 = 2;
 
 /// Tells some of the workers that are there, when the transaction is there, that a batch is to be had.
 pub(super) async fn notify_some(db: &Db, channel: &str) -> Result<()> {
+    notify_others(db, channel, None).await
+}
+
+/// The same, and not the worker that has just given a batch back.
+pub(super) async fn notify_others(db: &Db, channel: &str, except: Option<&WorkerId>) -> Result<()> {
     let sql = format!("SELECT pg_notify($1, ({SOME}))");
-    db.one(&sql, &[&channel, &NAMED_MAX]).await?;
+    let except = except.map_or("", WorkerId::as_str);
+    db.one(&sql, &[&channel, &NAMED_MAX, &except]).await?;
     Ok(())
 }
 
@@ -40,18 +46,21 @@ pub(super) async fn notify_some(db: &Db, channel: &str) -> Result<()> {
 /// nobody takes the batch unseen.
 pub(super) async fn notify_holder(db: &Db, channel: &str, batch: &BatchId) -> Result<()> {
     let sql = format!(
-        "SELECT pg_notify($1, coalesce((SELECT worker FROM batches WHERE id = $3), ({SOME})))"
+        "SELECT pg_notify($1, coalesce((SELECT worker FROM batches WHERE id = $4), ({SOME})))"
     );
-    let values: Values<'_> = &[&channel, &NAMED_MAX, &batch.as_str()];
+    let values: Values<'_> = &[&channel, &NAMED_MAX, &"", &batch.as_str()];
     db.one(&sql, values).await?;
     Ok(())
 }
 
-/// The names of up to `$2` workers that take batches, chosen blindly so that each has its turn. When
-/// there are none, nobody is named, which means everybody.
+/// The names of up to `$2` workers that take batches, `$3` excepted: first those that hold the fewest,
+/// as they have room, and blindly among those that hold as many. When there are none, nobody is named,
+/// which means everybody. What somebody holds is counted up to eight: above that, one more is little.
 const SOME: &str = "SELECT coalesce(string_agg(worker, ' '), '') FROM (\
-         SELECT worker FROM workers WHERE until > now() AND NOT leaving \
-         ORDER BY random() LIMIT $2) AS named";
+         SELECT worker FROM workers WHERE until > now() AND NOT leaving AND worker <> $3 \
+         ORDER BY (SELECT count(*) FROM (\
+             SELECT 1 FROM batches WHERE batches.worker = workers.worker LIMIT 8) AS held), \
+         random() LIMIT $2) AS named";
 
 /// Whether a hint is for that worker.
 pub(super) fn is_for(hint: &str, worker: &WorkerId) -> bool {

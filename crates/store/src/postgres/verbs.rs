@@ -225,8 +225,7 @@ impl Store for Postgres {
     }
 
     async fn leave(&self, worker: &WorkerId) -> Result<()> {
-        let channel = &self.settings.channel();
-        self.change(|db| async move { claims::leave(&db, worker, channel).await })
+        self.change(|db| async move { claims::leave(&db, worker).await })
             .await
     }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::future::poll_fn;
 use std::pin::pin;
+use std::time::Duration;
 
 use futures_util::future::{Either, select};
 use futures_util::poll;
@@ -12,6 +13,7 @@ use tokio_postgres::{AsyncMessage, Client, Connection, NoTls, Socket};
 use super::{Place, block_on, run};
 use crate::Wake;
 use crate::conformance::fixture::{at, batch, batch_id, claim, project, worker};
+use crate::postgres::Postgres;
 use crate::postgres::hints::is_for;
 use crate::postgres::settings::quoted;
 use crate::store::Store as _;
@@ -57,6 +59,13 @@ async fn hint_of(connection: &mut Connection<Socket, NoTlsStream>) -> String {
     }
 }
 
+/// A store whose leases outlive the test, however slow the machine is.
+async fn patient(place: &Place) -> Postgres {
+    let mut settings = place.settings();
+    settings.lease = Duration::from_hours(1);
+    Postgres::open(settings).await.unwrap()
+}
+
 #[test]
 fn a_hint_of_another_process_wakes() {
     let place = Place::new();
@@ -97,7 +106,7 @@ fn a_hint_of_another_process_wakes() {
 fn a_hint_names_a_few_workers_that_take_batches() {
     let place = Place::new();
     block_on(async {
-        let store = place.open().await;
+        let store = patient(&place).await;
         let mut hints = Listener::new(&place).await;
         store.insert_batch(&batch(1)).await.unwrap();
         assert_eq!(hints.hint().await, "", "nobody is known");
@@ -114,7 +123,6 @@ fn a_hint_names_a_few_workers_that_take_batches() {
         )
         .await;
         store.leave(&worker("w5")).await.unwrap();
-        let _ = hints.hint().await;
         let mut named = BTreeSet::new();
         for n in 3..40 {
             store.insert_batch(&batch(n)).await.unwrap();
@@ -123,7 +131,31 @@ fn a_hint_names_a_few_workers_that_take_batches() {
             assert_eq!(pair.len(), 2, "{hint}");
             named.extend(pair);
         }
+        // One that holds a batch is named when the others hold as many.
+        assert!(named.iter().eq(&names[1..3]), "{named:?}");
+        for name in &names[1..3] {
+            let claims = store.claim(&worker(name), 1, at(3)).await.unwrap();
+            assert_eq!(claims.len(), 1);
+        }
+        for n in 40..60 {
+            store.insert_batch(&batch(n)).await.unwrap();
+            named.extend(hints.hint().await.split(' ').map(str::to_owned));
+        }
         assert!(named.iter().eq(&names[..3]), "{named:?}");
+    });
+}
+
+#[test]
+fn what_a_worker_gives_back_is_told_to_others() {
+    let place = Place::new();
+    block_on(async {
+        let store = patient(&place).await;
+        store.insert_batch(&batch(1)).await.unwrap();
+        let lease = claim(&store, "w1", 1).await;
+        store.claim(&worker("w2"), 1, at(2)).await.unwrap();
+        let mut hints = Listener::new(&place).await;
+        store.release(&lease).await.unwrap();
+        assert_eq!(hints.hint().await, "w2");
     });
 }
 
@@ -131,7 +163,7 @@ fn a_hint_names_a_few_workers_that_take_batches() {
 fn what_becomes_of_a_batch_is_told_to_who_holds_it() {
     let place = Place::new();
     block_on(async {
-        let store = place.open().await;
+        let store = patient(&place).await;
         for n in 1..=2 {
             store.insert_batch(&batch(n)).await.unwrap();
             claim(&store, &format!("w{n}"), n).await;

@@ -194,6 +194,36 @@ fn one_that_cannot_be_read_keeps_no_other_from_being_claimed() {
 }
 
 #[test]
+fn a_claim_is_worth_it_when_there_is_a_batch_or_the_worker_must_show_itself() {
+    let place = Place::new();
+    block_on(async {
+        let mut settings = place.settings();
+        settings.lease = std::time::Duration::from_hours(1);
+        let store = Postgres::open(settings).await.unwrap();
+        let worth = async |name: &str| {
+            let outlook = store.outlook(&worker(name)).await.unwrap();
+            outlook.is_worth_a_claim
+        };
+        assert!(worth("w1").await, "nobody knows it yet");
+        for name in ["w1", "w2"] {
+            store.claim(&worker(name), 9, at(1)).await.unwrap();
+            assert!(!worth(name).await, "there is nothing to be had");
+        }
+        store.insert_batch(&batch(1)).await.unwrap();
+        assert!(worth("w1").await && worth("w2").await);
+        claim(&store, "w1", 1).await;
+        assert!(!worth("w1").await && !worth("w2").await);
+        let half = "UPDATE workers SET until = now() + INTERVAL '29 minutes' WHERE worker = 'w2'";
+        run(&store, half).await;
+        assert!(worth("w2").await, "half of its lease is over");
+        store.claim(&worker("w2"), 9, at(1)).await.unwrap();
+        assert!(!worth("w2").await);
+        lapse(&store, "w1").await;
+        assert!(worth("w2").await, "there is what a lapsed worker held");
+    });
+}
+
+#[test]
 fn the_batches_are_shared_out_among_the_workers_that_are_there_and_stay() {
     let place = Place::new();
     block_on(async {
