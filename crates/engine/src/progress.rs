@@ -200,11 +200,12 @@ fn limited_by(
     }
 }
 
-/// Whether the batch will miss its deadline at its present rate. One that nothing keeps from moving and
-/// that still does not move is at risk in its last hour.
+/// Whether the batch will miss its deadline at its present rate, or have less than a tenth of its time
+/// to spare: a rate is an estimate, and one that aims at the deadline misses it half of the time. One
+/// that nothing keeps from moving and that still does not move is at risk in its last hour.
 const fn is_at_risk(progress: &BatchProgress, left_seconds: u64) -> bool {
     match (progress.eta_seconds, &progress.reason) {
-        (Some(eta), _) => eta > left_seconds,
+        (Some(eta), _) => eta.saturating_mul(10) > left_seconds.saturating_mul(9),
         (None, None) => left_seconds < LAST_SECONDS,
         (None, Some(_)) => false,
     }
@@ -243,9 +244,9 @@ mod tests {
             reason: reason.map(str::to_owned),
             updated_at: Timestamp::from_seconds(1),
         };
-        assert!(is_at_risk(&progress(Some(101), None), 100));
-        assert!(is_at_risk(&progress(Some(101), Some("it waits")), 100));
-        assert!(!is_at_risk(&progress(Some(100), None), 100));
+        assert!(is_at_risk(&progress(Some(91), None), 100));
+        assert!(is_at_risk(&progress(Some(91), Some("it waits")), 100));
+        assert!(!is_at_risk(&progress(Some(90), None), 100));
         assert!(is_at_risk(&progress(None, None), LAST_SECONDS - 1));
         assert!(!is_at_risk(&progress(None, None), LAST_SECONDS));
         assert!(!is_at_risk(&progress(None, Some("it waits")), 1));

@@ -11,7 +11,12 @@ const BACKOFF_FIRST: Duration = Duration::from_millis(500);
 /// No pause is longer than this.
 const BACKOFF_MAX: Duration = Duration::from_mins(1);
 
-/// A line with nothing to compare it with gets so many probes before it is to blame.
+/// Failures that are not settled double the pause no more often than this: when an outage ends, the lines
+/// that it met shall come back soon.
+const OPEN_DOUBLINGS_MAX: u8 = 3;
+
+/// A line with nothing to compare it with gets so many probes before it is to blame, less the failures
+/// that were its own while there was.
 const LONE_PROBES: u8 = 5;
 
 /// Lost in flight with its upstream so often, a line runs alone.
@@ -47,6 +52,8 @@ impl Default for AttemptRules {
 pub struct Trial {
     /// Failures that are not settled.
     suspicions: Vec<Open>,
+    /// Failures since the first of them.
+    open_failures: u8,
     /// Failures that were the line's own.
     charged: u8,
     /// Those of them of a kind that few of end a line.
@@ -116,7 +123,8 @@ impl Trial {
         self.losses = 0;
     }
 
-    /// Notes a failure that is not settled yet.
+    /// Notes a failure that is not settled yet. While one like it is not settled either, it tells nothing
+    /// new: a line that fails time after time before anybody is answered is charged once.
     pub fn suspect(&mut self, upstream: usize, suspicion: Suspicion, blame: Blame) {
         let of_few = matches!(
             blame,
@@ -125,11 +133,15 @@ impl Trial {
                 ..
             }
         );
-        self.suspicions.push(Open {
+        self.open_failures = self.open_failures.saturating_add(1);
+        let open = Open {
             upstream,
             suspicion,
             of_few,
-        });
+        };
+        if !self.suspicions.iter().any(|known| known.is_like(&open)) {
+            self.suspicions.push(open);
+        }
     }
 
     /// Settles what the evidence settles. `standing` gives that of an upstream, if it is still there.
@@ -147,9 +159,19 @@ impl Trial {
             }
             false
         });
+        if self.suspicions.is_empty() {
+            self.open_failures = 0;
+        }
         self.charged = self.charged.saturating_add(charged);
         self.charged_of_few = self.charged_of_few.saturating_add(charged_of_few);
         self.losses = self.losses.saturating_add(lost);
+    }
+}
+
+impl Open {
+    fn is_like(&self, other: &Self) -> bool {
+        let key = |open: &Self| (open.upstream, open.of_few, open.suspicion.is_lost());
+        key(self) == key(other)
     }
 }
 
@@ -228,7 +250,11 @@ pub fn judge(
                 return Verdict::Final;
             }
             Verdict::Retry {
-                backoff: backoff(trial.charged),
+                backoff: backoff(
+                    trial
+                        .charged
+                        .saturating_add(trial.open_failures.min(OPEN_DOUBLINGS_MAX)),
+                ),
             }
         }
     }
@@ -249,7 +275,7 @@ fn is_lone_failure(trial: &mut Trial, circumstances: &Circumstances, rules: &Att
         rules.lone_patience
     };
     circumstances.vouched
-        && trial.lone_probes >= LONE_PROBES
+        && trial.lone_probes.saturating_add(trial.charged) >= LONE_PROBES
         && circumstances.now.saturating_sub(since) >= patience
 }
 

@@ -7,17 +7,21 @@
 //! ```
 //!
 //! A failure is only a *suspicion* at first. It is charged to its line when a line that was sent after
-//! the failure is answered well, and cleared when the upstream comes into doubt before that: then all lines failed,
-//! and none of them is to blame. Every doubt and every recovery begins a new *period*, so that a good
-//! answer after an outage cannot charge a failure from within it.
+//! the failure is answered well, and cleared when a probe confirms before that that the upstream is not
+//! well: then all lines failed, and none of them is to blame. Every doubt and every recovery begins a new
+//! *period*, so that a good answer after an outage cannot charge a failure from within it.
+//!
+//! A doubt that no probe confirms was none: many bad lines met, or failed while good ones took their time.
+//! Were they cleared, they would meet again, for ever. A connection that was lost is cleared by a doubt all
+//! the same: the line that takes its upstream down for a moment is found by running alone.
 
 use std::collections::VecDeque;
 
 /// How many finished periods are remembered; a suspicion from an older one is cleared.
 const PERIODS_KEPT: usize = 64;
 
-/// So many failures in a row, without a good answer between them, raise doubt, or a quarter of the
-/// requests in flight if that is more: a single bad line must not stop the others.
+/// So many failures in a row, without a good answer between them, raise doubt, or half of the requests
+/// in flight if that is more: bad lines, even many, must not stop the others.
 const DOUBT_FAILURES: u32 = 3;
 
 /// A send's place in the order of all sends of its model at its upstream.
@@ -46,6 +50,13 @@ pub struct Suspicion {
     lost: bool,
 }
 
+impl Suspicion {
+    /// Whether the connection was lost.
+    pub(super) const fn is_lost(self) -> bool {
+        self.lost
+    }
+}
+
 /// What became of a suspicion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Settled {
@@ -63,13 +74,21 @@ pub struct Standing {
     next: u64,
     health: Health,
     period: u64,
-    /// For the present period: the latest send that was answered well.
-    good: Option<Sent>,
-    /// The same for the periods before it, the newest first.
-    past: VecDeque<Option<Sent>>,
+    present: Period,
+    /// The periods before it, the newest first.
+    past: VecDeque<Period>,
     failures_in_a_row: u32,
     probes_failed: u32,
     ever_good: bool,
+}
+
+/// What is remembered of a period.
+#[derive(Clone, Copy, Debug, Default)]
+struct Period {
+    /// The latest send that was answered well in it.
+    good: Option<Sent>,
+    /// Whether a probe confirmed that the upstream was not well.
+    is_outage: bool,
 }
 
 impl Default for Standing {
@@ -78,7 +97,7 @@ impl Default for Standing {
             next: 0,
             health: Health::Well,
             period: 0,
-            good: None,
+            present: Period::default(),
             past: VecDeque::new(),
             failures_in_a_row: 0,
             probes_failed: 0,
@@ -103,7 +122,7 @@ impl Standing {
             self.begin_period();
             self.health = Health::Well;
         }
-        self.good = self.good.max(Some(sent));
+        self.present.good = self.present.good.max(Some(sent));
         self.failures_in_a_row = 0;
         self.probes_failed = 0;
         self.ever_good = true;
@@ -122,7 +141,7 @@ impl Standing {
         self.failures_in_a_row = self.failures_in_a_row.saturating_add(1);
         match self.health {
             Health::Well => {
-                if self.failures_in_a_row >= DOUBT_FAILURES.max(in_flight / 4) {
+                if self.failures_in_a_row >= DOUBT_FAILURES.max(in_flight / 2) {
                     self.begin_period();
                     self.health = Health::Doubtful;
                 }
@@ -169,30 +188,37 @@ impl Standing {
         let Some(age) = self.period.checked_sub(suspicion.period) else {
             return Settled::Open;
         };
-        let good = match usize::try_from(age) {
-            Ok(0) => self.good,
-            Ok(age) => self.past.get(age - 1).copied().flatten(),
-            Err(_) => None,
+        let age = usize::try_from(age).unwrap_or(usize::MAX);
+        let cleared = Settled::Cleared {
+            lost: suspicion.lost,
         };
-        if good.is_some_and(|good| good >= suspicion.failed_before) {
-            return Settled::Charged;
+        if age > self.past.len() {
+            return cleared;
         }
-        if age == 0 {
-            Settled::Open
-        } else {
-            Settled::Cleared {
-                lost: suspicion.lost,
+        // From its own period to the present one, as far as no outage lies between.
+        let since = self.past.iter().take(age).rev().chain([&self.present]);
+        for (number, period) in since.enumerate() {
+            if number > 0 && suspicion.lost || period.is_outage {
+                return cleared;
+            }
+            if period
+                .good
+                .is_some_and(|good| good >= suspicion.failed_before)
+            {
+                return Settled::Charged;
             }
         }
+        Settled::Open
     }
 
     fn probe_failed(&mut self) {
         self.health = Health::Parked;
+        self.present.is_outage = true;
         self.probes_failed = self.probes_failed.saturating_add(1);
     }
 
     fn begin_period(&mut self) {
-        self.past.push_front(self.good.take());
+        self.past.push_front(std::mem::take(&mut self.present));
         self.past.truncate(PERIODS_KEPT);
         self.period += 1;
         self.failures_in_a_row = 0;
@@ -270,20 +296,64 @@ mod tests {
     }
 
     #[test]
-    fn one_bad_line_among_many_raises_no_doubt() {
+    fn a_doubt_that_no_probe_confirms_clears_only_lost_connections() {
         let mut standing = Standing::default();
-        for _ in 0..10 {
+        let fail = |standing: &mut Standing, lost| {
+            standing.send();
+            standing.failed(lost, false, 5)
+        };
+        let early = standing.send();
+        let (slow, lost) = (fail(&mut standing, false), fail(&mut standing, true));
+        let last = fail(&mut standing, false);
+        assert_eq!(standing.health(), Health::Doubtful);
+        let straggler = fail(&mut standing, false);
+        assert_eq!(standing.settle(slow), Settled::Open);
+        assert_eq!(standing.settle(lost), Settled::Cleared { lost: true });
+        // What was sent before the failures ends the doubt, and tells nothing of them.
+        assert!(standing.answered(early));
+        for suspicion in [slow, last, straggler] {
+            assert_eq!(standing.settle(suspicion), Settled::Open);
+        }
+        let later = standing.send();
+        standing.answered(later);
+        for suspicion in [slow, last, straggler] {
+            assert_eq!(standing.settle(suspicion), Settled::Charged);
+        }
+        assert_eq!(standing.settle(lost), Settled::Cleared { lost: true });
+    }
+
+    #[test]
+    fn a_doubt_that_a_probe_confirms_clears_all() {
+        let mut standing = Standing::default();
+        let failures: Vec<Suspicion> = (0..3)
+            .map(|_| {
+                standing.send();
+                standing.failed(false, false, 1)
+            })
+            .collect();
+        standing.send();
+        let probe = standing.failed(false, true, 1);
+        assert_eq!(standing.health(), Health::Parked);
+        assert_eq!(
+            standing.settle(failures[0]),
+            Settled::Cleared { lost: false }
+        );
+        let second = standing.send();
+        assert!(standing.answered(second));
+        for suspicion in failures.into_iter().chain([probe]) {
+            assert_eq!(standing.settle(suspicion), Settled::Cleared { lost: false });
+        }
+    }
+
+    #[test]
+    fn a_few_bad_lines_among_many_raise_no_doubt() {
+        let mut standing = Standing::default();
+        for _ in 0..31 {
             standing.send();
             standing.failed(false, false, 64);
         }
-        assert_eq!(
-            standing.health(),
-            Health::Well,
-            "ten of sixty-four in flight"
-        );
-        for _ in 0..6 {
-            standing.failed(false, false, 64);
-        }
+        assert_eq!(standing.health(), Health::Well, "31 of 64 in flight");
+        standing.failed(false, false, 64);
         assert_eq!(standing.health(), Health::Doubtful);
     }
 

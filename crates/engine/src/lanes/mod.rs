@@ -43,9 +43,16 @@ use crate::upstream::{Gauges, ModelList, Upstream};
 /// are more, no fresh line is sent.
 const RETRIES_PER_PERMIT: usize = 2;
 
-/// So many fresh lines more may be sent as probes. Were none, two bad lines at an upstream with one
-/// permit would be tried in turn for ever, and never be compared with a good one.
-const FRESH_PROBES_MAX: usize = 256;
+/// So many fresh lines more may be sent to compare the others with: as probes, and one now and then. Were
+/// none, bad lines would be tried in turn for ever, and never be compared with a good one. A retry that
+/// waits takes some 200 bytes.
+const COMPARED_MAX: usize = 10_000;
+
+/// So many retries go between two fresh lines while both wait.
+const RETRIES_BETWEEN: u32 = 1;
+
+/// The same when there are more retries than there should be.
+const RETRIES_BETWEEN_MANY: u32 = 8;
 
 /// A line that waits to run alone waits no longer than this for its upstream to fall idle by itself.
 const SUSPECT_PATIENCE: Duration = Duration::from_mins(1);
@@ -96,6 +103,8 @@ struct Lane {
     queues: BTreeMap<RunKey, Queue>,
     /// Retries over all queues.
     retries: usize,
+    /// Retries that were sent since the last fresh line.
+    retries_in_a_row: u32,
     /// Since when no upstream serves the model; `None` while one does.
     unserved_since: Option<Duration>,
     /// Whether every upstream has said since then that it does not.
@@ -109,6 +118,7 @@ impl Lane {
             turns: Turns::default(),
             queues: BTreeMap::new(),
             retries: 0,
+            retries_in_a_row: 0,
             unserved_since: None,
             refused: false,
         }

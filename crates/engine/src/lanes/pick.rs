@@ -6,7 +6,10 @@ use std::time::Duration;
 use overnight_core::attempt::Health;
 
 use super::queue::Want;
-use super::{FRESH_PROBES_MAX, Flight, Lane, RETRIES_PER_PERMIT, SUSPECT_PATIENCE, State};
+use super::{
+    COMPARED_MAX, Flight, Lane, RETRIES_BETWEEN, RETRIES_BETWEEN_MANY, RETRIES_PER_PERMIT,
+    SUSPECT_PATIENCE, State,
+};
 use crate::line::Line;
 use crate::run::Run;
 
@@ -84,12 +87,11 @@ impl State {
                 // The place falls idle, so that the line can run alone.
                 return None;
             }
-            let bound = retries_max + if is_probe { FRESH_PROBES_MAX } else { 0 };
-            let want = match (suspect_waits, is_probe, lane.retries >= bound) {
-                (true, ..) => Want::Suspect,
-                (_, true, false) => Want::Probe,
-                (_, _, true) => Want::Retry,
-                (_, false, false) => Want::Any,
+            let want = match lane.wants_fresh(is_probe, retries_max) {
+                _ if suspect_waits => Want::Suspect,
+                true => Want::Fresh,
+                false if lane.retries >= retries_max => Want::Retry,
+                false => Want::Any,
             };
             let Some((run, line)) = lane.take(want, place.in_flight == 0) else {
                 continue;
@@ -173,6 +175,17 @@ impl State {
 }
 
 impl Lane {
+    /// Whether a fresh line shall go next, if there is one, to compare the retries with.
+    const fn wants_fresh(&self, is_probe: bool, retries_max: usize) -> bool {
+        let between = if self.retries >= retries_max {
+            RETRIES_BETWEEN_MANY
+        } else {
+            RETRIES_BETWEEN
+        };
+        let has_room = self.retries < retries_max.saturating_add(COMPARED_MAX);
+        has_room && (is_probe || self.retries_in_a_row >= between)
+    }
+
     /// Takes a line of the first batch in turn that has one of the wanted kind. When the place is
     /// idle and there is none, one that must run alone goes.
     fn take(&mut self, want: Want, is_idle: bool) -> Option<(Arc<Run>, Line)> {
@@ -193,6 +206,10 @@ impl Lane {
             Some((key, run, line, before - queue.counted_retries()))
         })?;
         self.retries = self.retries.saturating_sub(retries);
+        self.retries_in_a_row = match retries {
+            0 => 0,
+            _ => self.retries_in_a_row.saturating_add(1),
+        };
         self.leave_turns(key);
         Some((run, line))
     }

@@ -46,8 +46,9 @@ pub(super) enum Want {
     Any,
     /// Only retries: there are too many of them.
     Retry,
-    /// A fresh line if there is one: it tells most about an upstream in doubt.
-    Probe,
+    /// A fresh line if there is one: it tells most about an upstream in doubt, and whether the retries
+    /// are to blame for their failures.
+    Fresh,
     /// One that must run alone, or else any.
     Suspect,
 }
@@ -122,7 +123,7 @@ impl Queue {
         match want {
             Want::Any => self.due.pop_front().or_else(|| self.take_fresh()),
             Want::Retry => self.due.pop_front(),
-            Want::Probe => self.take_fresh().or_else(|| self.due.pop_front()),
+            Want::Fresh => self.take_fresh().or_else(|| self.due.pop_front()),
             Want::Suspect => self.suspects.pop_front().map(|(_, line)| line),
         }
     }

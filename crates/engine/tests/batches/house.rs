@@ -1,5 +1,6 @@
 //! A store, blobs, and engines that live and die on them.
 
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,10 +13,11 @@ use overnight_core::time::{Clock, Timestamp};
 use overnight_engine::trace::Tracing;
 use overnight_engine::upstream::Upstream;
 use overnight_engine::upstream::answer::{AnswerBudget, AnswerLimits};
-use overnight_engine::upstream::scripted::{Script, ScriptedUpstream};
+use overnight_engine::upstream::scripted::{Script, ScriptedUpstream, Step};
 use overnight_engine::upstream::{ModelList, Timeouts};
 use overnight_engine::{
-    Engine, EngineMetrics, EngineParts, EngineSettings, ResultTarget, UpstreamLimits, UpstreamPart,
+    Engine, EngineMetrics, EngineParts, EngineSettings, ResultTarget, Space, UpstreamLimits,
+    UpstreamPart,
 };
 use overnight_store::blocking::Blocking;
 use overnight_store::status::ServedModel;
@@ -37,6 +39,7 @@ pub(crate) struct House {
     /// Who is told of the course of batches.
     tracing: Option<Tracing>,
     target: ResultTarget,
+    space: Space,
 }
 
 /// One life: a runtime's worth of time on the house's store.
@@ -61,6 +64,7 @@ impl House {
             now: Arc::new(AtomicU64::new(1_800_000_000_000_000)),
             tracing: None,
             target: ResultTarget::Blobs,
+            space: Space::default(),
         }
     }
 
@@ -80,6 +84,14 @@ impl House {
     pub(crate) fn traced(tracing: Tracing) -> Self {
         Self {
             tracing: Some(tracing),
+            ..Self::new()
+        }
+    }
+
+    /// One whose disk has room as long as `space` says so.
+    pub(crate) fn with_space(space: Space) -> Self {
+        Self {
+            space,
             ..Self::new()
         }
     }
@@ -112,16 +124,31 @@ impl House {
 
     /// Opens the store and starts an engine on it, with an upstream.
     pub(crate) fn start(&self, upstream: &Arc<ScriptedUpstream>) -> Life {
-        let store = self.open();
-        self.start_on(store.clone(), Arc::new(store), upstream)
+        self.start_with(vec![part("scripted", upstream, UpstreamLimits::default())])
     }
 
-    /// Starts an engine on `engine_store`; its clients use `store`.
+    /// Opens the store and starts an engine on it, with several upstreams.
+    pub(crate) fn start_with(&self, upstreams: Vec<UpstreamPart>) -> Life {
+        let store = self.open();
+        self.begin(store.clone(), Arc::new(store), upstreams)
+    }
+
+    /// Starts an engine on `engine_store`, with an upstream; its clients use `store`.
     pub(crate) fn start_on(
         &self,
         store: Sqlite,
         engine_store: Arc<dyn Store>,
         upstream: &Arc<ScriptedUpstream>,
+    ) -> Life {
+        let part = part("scripted", upstream, UpstreamLimits::default());
+        self.begin(store, engine_store, vec![part])
+    }
+
+    fn begin(
+        &self,
+        store: Sqlite,
+        engine_store: Arc<dyn Store>,
+        upstreams: Vec<UpstreamPart>,
     ) -> Life {
         let (began, now) = (Instant::now(), Arc::clone(&self.now));
         let base = now.load(Ordering::Relaxed);
@@ -139,17 +166,13 @@ impl House {
         let engine = Engine::new(EngineParts {
             store: engine_store,
             blobs: self.blobs.clone(),
-            upstreams: vec![UpstreamPart {
-                name: "scripted".to_owned(),
-                url: "scripted:".to_owned(),
-                upstream: Arc::clone(upstream) as Arc<dyn Upstream>,
-                limits: UpstreamLimits::default(),
-            }],
+            upstreams,
             clock: clock.clone(),
             entropy: entropy.clone(),
             wake: wake.clone(),
             settings: EngineSettings {
                 blocking: Blocking::Inline,
+                space: self.space.clone(),
                 ..EngineSettings::default()
             },
             target: self.target.clone(),
@@ -279,24 +302,54 @@ pub(crate) fn upstream(script: Script) -> Arc<ScriptedUpstream> {
     };
     let budget = AnswerBudget::new(AnswerLimits::new(std::env::temp_dir()));
     let upstream = ScriptedUpstream::new(script, timeouts, budget);
-    let model = ServedModel {
-        id: "m".to_owned(),
+    upstream.list_models(Ok(serving(&["m"])));
+    Arc::new(upstream)
+}
+
+/// The list of an upstream that serves these models.
+pub(crate) fn serving(models: &[&str]) -> ModelList {
+    let model = |id: &&str| ServedModel {
+        id: (*id).to_owned(),
         created: None,
         owned_by: None,
     };
-    upstream.list_models(Ok(ModelList::Models(vec![model])));
-    Arc::new(upstream)
+    ModelList::Models(models.iter().map(model).collect())
+}
+
+/// An upstream as an engine is given it.
+pub(crate) fn part(
+    name: &str,
+    upstream: &Arc<ScriptedUpstream>,
+    limits: UpstreamLimits,
+) -> UpstreamPart {
+    UpstreamPart {
+        name: name.to_owned(),
+        url: "scripted:".to_owned(),
+        upstream: Arc::clone(upstream) as Arc<dyn Upstream>,
+        limits,
+    }
+}
+
+/// What happens to a request, by its number from 0.
+pub(crate) fn numbered(step: impl Fn(u64) -> Step + Send + Sync + 'static) -> Script {
+    let number = AtomicU64::new(0);
+    Script::by(move |_| step(number.fetch_add(1, Ordering::Relaxed)))
 }
 
 /// So many lines for the model `m`; the user's words are the line's number.
 pub(crate) fn lines(count: usize) -> Vec<String> {
+    lines_of("m", 0..count)
+}
+
+/// Lines of these numbers for a model.
+pub(crate) fn lines_of(model: &str, numbers: Range<usize>) -> Vec<String> {
     let line = |number: usize| {
         format!(
-            r#"{{"custom_id":"r-{number}","method":"POST","url":"/v1/chat/completions","body":{{"model":"m","messages":[{{"role":"user","content":"<{number}>"}}]}}}}{}"#,
+            r#"{{"custom_id":"r-{number}","method":"POST","url":"/v1/chat/completions","body":{{"model":"{model}","messages":[{{"role":"user","content":"<{number}>"}}]}}}}{}"#,
             "\n"
         )
     };
-    (0..count).map(line).collect()
+    numbers.map(line).collect()
 }
 
 /// The ids of [`lines`].

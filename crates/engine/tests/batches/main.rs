@@ -14,3 +14,4 @@ mod pauses;
 mod storms;
 mod told;
 mod traces;
+mod upstreams;

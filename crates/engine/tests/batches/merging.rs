@@ -1,22 +1,19 @@
 //! Batches that are so slow that each line has a segment of its own.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use overnight_core::batch::Status;
 use overnight_engine::upstream::scripted::{Answer, Script, Step, chat_answer};
 use overnight_store::Store as _;
 
-use crate::house::{House, ended, ids, lines, upstream};
+use crate::house::{House, ended, ids, lines, numbered, upstream};
 
 const LINES: usize = 200;
 
 /// Each takes a second longer than the one before, so that no two are recorded together; each seventh is
 /// a refusal, for the other file.
 fn slow() -> Script {
-    let number = AtomicU64::new(0);
-    Script::by(move |_| {
-        let number = number.fetch_add(1, Ordering::Relaxed);
+    numbered(|number| {
         let answer = if number % 7 == 3 {
             Answer::new(400, r#"{"error":{"message":"no"}}"#)
         } else {

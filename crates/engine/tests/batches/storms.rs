@@ -7,10 +7,9 @@ use std::time::Duration;
 use overnight_core::batch::{Batch, Status};
 use overnight_engine::upstream::ModelList;
 use overnight_engine::upstream::scripted::{Answer, Script, ScriptedUpstream, Step, chat_answer};
-use overnight_store::status::ServedModel;
 use tokio::time::Instant;
 
-use crate::house::{House, Life, ended, ids, lines, upstream};
+use crate::house::{House, Life, ended, ids, lines, serving, upstream};
 
 /// How many lines each batch has.
 const LINES: usize = 600;
@@ -145,16 +144,8 @@ async fn vanish(
     tokio::time::sleep(Duration::from_secs(1)).await;
     upstream.list_models(list);
     tokio::time::sleep(Duration::from_mins(5)).await;
-    upstream.list_models(Ok(serving("m")));
+    upstream.list_models(Ok(serving(&["m"])));
     life.end(&id, Duration::from_mins(10)).await.unwrap()
-}
-
-fn serving(model: &str) -> ModelList {
-    ModelList::Models(vec![ServedModel {
-        id: model.to_owned(),
-        created: None,
-        owned_by: None,
-    }])
 }
 
 /// Answers 404 from the first second to the 301st.
@@ -173,7 +164,7 @@ fn without_its_model() -> Script {
 #[test]
 fn a_model_that_is_gone_for_a_while_is_waited_for_as_long_as_the_upstream_lists_it_or_says_nothing()
 {
-    for list in [Ok(serving("m")), Err("it restarts".to_owned())] {
+    for list in [Ok(serving(&["m"])), Err("it restarts".to_owned())] {
         let house = House::new();
         House::live(async || {
             let upstream = upstream(without_its_model());
@@ -193,7 +184,7 @@ fn a_model_that_no_upstream_lists_any_more_ends_its_lines_with_a_404_each_once()
     House::live(async || {
         let upstream = upstream(without_its_model());
         let life = house.start(&upstream);
-        let batch = vanish(&life, &upstream, Ok(serving("other"))).await;
+        let batch = vanish(&life, &upstream, Ok(serving(&["other"]))).await;
         assert_eq!(batch.state.status(), Status::Completed);
         let results = life.results(&batch.id, &ids(LINES)).await;
         assert!(!results.error.is_empty(), "nobody serves it");

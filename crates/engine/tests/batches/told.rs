@@ -1,6 +1,5 @@
 //! What people are told while batches run and when they have ended.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use overnight_core::batch::Status;
@@ -9,7 +8,7 @@ use overnight_engine::upstream::scripted::{Answer, Script, Step, chat_answer};
 use overnight_store::Store as _;
 use overnight_store::status::{UpstreamHealth, UpstreamStatus};
 
-use crate::house::{House, Life, ended, ids, lines, upstream};
+use crate::house::{House, Life, ended, ids, lines, numbered, upstream};
 
 const SOON: Duration = Duration::from_mins(1);
 
@@ -18,12 +17,6 @@ fn late(after: Duration) -> Script {
         after,
         answer: chat_answer("ok"),
     })
-}
-
-/// By the number of the request, from 0.
-fn numbered(step: impl Fn(u64) -> Step + Send + Sync + 'static) -> Script {
-    let number = AtomicU64::new(0);
-    Script::by(move |_| step(number.fetch_add(1, Ordering::Relaxed)))
 }
 
 async fn told_of_upstream(life: &Life) -> UpstreamStatus {

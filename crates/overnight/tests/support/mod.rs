@@ -177,6 +177,11 @@ impl TestServer {
         Self::start(|arguments| arguments.extend(["--upstream", "sim"].map(str::to_owned)))
     }
 
+    /// Whether it keeps neither rows nor blobs on a server.
+    pub(crate) fn keeps_all_in_its_folder(&self) -> bool {
+        self.elsewhere.is_none()
+    }
+
     /// The process, for its signals and its stderr.
     pub(crate) fn process(&mut self) -> &mut Process {
         &mut self.process
