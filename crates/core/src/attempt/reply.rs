@@ -56,8 +56,8 @@ impl fmt::Display for NoAnswer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Refused => "could not be connected to",
-            Self::StaleConnection => "closed an idle connection",
-            Self::Reset => "closed the connection before answering",
+            // Told only where it happened to the same line time after time.
+            Self::StaleConnection | Self::Reset => "closed the connection before answering",
             Self::NotHttp => "answered with something that is not HTTP",
             Self::CutBody => "cut its answer short",
             Self::HeadTimeout => "did not begin to answer in time",

@@ -387,7 +387,7 @@ fn with_bad_lines(count: usize, every: u64, took: Duration) -> (Duration, u64) {
         }
         let took = began.elapsed();
         let results = life.results(&id, &ids(count)).await;
-        let bad = |number: &usize| *number as u64 * 7919 % 1_000_003 % every == 0;
+        let bad = |number: &usize| (*number as u64 * 7919 % 1_000_003).is_multiple_of(every);
         assert_eq!(results.error.len(), (0..count).filter(bad).count());
         life.stop().await;
         (took, most)
