@@ -87,13 +87,10 @@ async fn merge(shared: &Shared, run: &Run, group: &[Segment]) -> Result<(), Fail
         Part::Error,
         extents(|s| s.error.as_ref()),
     );
-    let index = concatenate(
-        shared,
-        run,
-        first.seq,
-        Part::Index,
-        extents(|s| s.index.as_ref()),
-    );
+    // One that says nothing of some of the lines is of no use.
+    let indexes: Option<Vec<&Extent>> = group.iter().map(|s| s.index.as_ref()).collect();
+    let indexes = indexes.unwrap_or_default();
+    let index = concatenate(shared, run, first.seq, Part::Index, indexes);
     let mut merged = Segment {
         output: output.await?,
         error: error.await?,

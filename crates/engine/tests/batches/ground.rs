@@ -7,7 +7,8 @@ use std::time::Duration;
 use overnight_core::batch::{Batch, BatchSpec, CompletionWindow};
 use overnight_core::file::{File, Purpose};
 use overnight_core::id::{BatchId, FileId, ProjectId};
-use overnight_core::segment::{BlobKey, ResultFile};
+use overnight_core::plan::IndexEntry;
+use overnight_core::segment::{BlobKey, LineSet, ResultFile};
 use overnight_core::time::Timestamp;
 use overnight_store::blobs::ExtentReader;
 use overnight_store::store::Content;
@@ -99,6 +100,63 @@ impl Results {
         let usage: u64 = output.values().filter_map(tokens).sum();
         assert_eq!(batch.usage.total_tokens, usage, "usage");
     }
+}
+
+/// Each entry of an index leads to the line that it is of, and says how that ended. Of a segment without an
+/// index nothing is known.
+pub(crate) async fn check_indexes(store: &Sqlite, blobs: &Blobs, id: &BatchId, ids: &[String]) {
+    for segment in store.segments(id, None, 100_000).await.unwrap() {
+        let Some(index) = &segment.index else {
+            continue;
+        };
+        let index = blobs.read_extent(index).await.unwrap();
+        let entries = index.chunks_exact(IndexEntry::SIZE).map(IndexEntry::decode);
+        let entries: Vec<IndexEntry> = entries.map(Option::unwrap).collect();
+        let named: LineSet = entries.iter().map(|entry| entry.line).collect();
+        assert_eq!(named, segment.lines);
+        for file in [ResultFile::Output, ResultFile::Error] {
+            let of_file = entries.iter().filter(|entry| entry.file == file);
+            let Some(start) = of_file.clone().map(|entry| entry.offset).min() else {
+                continue;
+            };
+            let bytes = blobs.read_extent(segment.extent(file).unwrap()).await;
+            let bytes = bytes.unwrap();
+            let length: u64 = of_file.clone().map(|entry| u64::from(entry.length)).sum();
+            assert_eq!(length, bytes.len() as u64);
+            for entry in of_file {
+                let at = usize::try_from(entry.offset - start).unwrap();
+                let line = &bytes[at..at + entry.length as usize];
+                check_entry(entry, line, ids);
+            }
+        }
+    }
+}
+
+fn check_entry(entry: &IndexEntry, line: &[u8], ids: &[String]) {
+    assert_eq!(
+        line.iter().position(|byte| *byte == b'\n'),
+        Some(line.len() - 1)
+    );
+    // A large one is not in memory in one piece, and has none.
+    assert!(entry.crc32c == 0 || entry.crc32c == crc32c::crc32c(line));
+    assert_eq!(
+        entry.crc32c == 0,
+        line.len() > 64 << 10,
+        "{} bytes",
+        line.len()
+    );
+    let line: Value = serde_json::from_slice(line).unwrap();
+    let number = entry.line as usize - 1;
+    assert_eq!(
+        line["custom_id"].as_str(),
+        ids.get(number).map(String::as_str)
+    );
+    let status = line["response"]["status_code"].as_u64();
+    assert_eq!(status.unwrap_or(0), u64::from(entry.status));
+    let usage = &line["response"]["body"]["usage"];
+    let tokens = |name: &str| usage[name].as_u64().unwrap_or(0);
+    assert_eq!(tokens("prompt_tokens"), u64::from(entry.input_tokens));
+    assert_eq!(tokens("completion_tokens"), u64::from(entry.output_tokens));
 }
 
 async fn read(store: &Sqlite, blobs: &Blobs, content: Content) -> BTreeMap<String, Value> {

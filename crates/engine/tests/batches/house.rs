@@ -16,8 +16,7 @@ use overnight_engine::upstream::answer::{AnswerBudget, AnswerLimits};
 use overnight_engine::upstream::scripted::{Script, ScriptedUpstream, Step};
 use overnight_engine::upstream::{ModelList, Timeouts};
 use overnight_engine::{
-    Engine, EngineMetrics, EngineParts, EngineSettings, ResultTarget, Space, UpstreamLimits,
-    UpstreamPart,
+    Engine, EngineMetrics, EngineParts, EngineSettings, ResultTarget, UpstreamLimits, UpstreamPart,
 };
 use overnight_store::blocking::Blocking;
 use overnight_store::status::ServedModel;
@@ -27,7 +26,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::ground::{NewBatch, Results, create};
+use crate::ground::{NewBatch, Results, check_indexes, create};
 
 /// What outlives an engine.
 pub(crate) struct House {
@@ -39,7 +38,8 @@ pub(crate) struct House {
     /// Who is told of the course of batches.
     tracing: Option<Tracing>,
     target: ResultTarget,
-    space: Space,
+    /// What the engines are told.
+    pub(crate) settings: EngineSettings,
 }
 
 /// One life: a runtime's worth of time on the house's store.
@@ -64,7 +64,10 @@ impl House {
             now: Arc::new(AtomicU64::new(1_800_000_000_000_000)),
             tracing: None,
             target: ResultTarget::Blobs,
-            space: Space::default(),
+            settings: EngineSettings {
+                blocking: Blocking::Inline,
+                ..EngineSettings::default()
+            },
         }
     }
 
@@ -84,14 +87,6 @@ impl House {
     pub(crate) fn traced(tracing: Tracing) -> Self {
         Self {
             tracing: Some(tracing),
-            ..Self::new()
-        }
-    }
-
-    /// One whose disk has room as long as `space` says so.
-    pub(crate) fn with_space(space: Space) -> Self {
-        Self {
-            space,
             ..Self::new()
         }
     }
@@ -170,11 +165,7 @@ impl House {
             clock: clock.clone(),
             entropy: entropy.clone(),
             wake: wake.clone(),
-            settings: EngineSettings {
-                blocking: Blocking::Inline,
-                space: self.space.clone(),
-                ..EngineSettings::default()
-            },
+            settings: self.settings.clone(),
             target: self.target.clone(),
             metrics: EngineMetrics::register(&mut metrics),
             tracing: self.tracing.clone(),
@@ -289,6 +280,7 @@ impl Life {
         let batch = self.batch(id).await;
         let results = Results::read(&self.store, &self.blobs, id).await;
         results.agree_with(&batch, ids);
+        check_indexes(&self.store, &self.blobs, id, ids).await;
         results
     }
 }

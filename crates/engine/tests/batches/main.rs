@@ -8,6 +8,7 @@ mod damage;
 mod endings;
 mod ground;
 mod house;
+mod inputs;
 mod merging;
 mod past;
 mod pauses;

@@ -122,6 +122,7 @@ fn a_batch_is_one_trace_down_to_each_attempt() {
     for attempt in &attempts {
         let line = by_line[&attempt.parent.unwrap()];
         assert_eq!(line.parent, Some(run.context.span));
+        assert!(attempt.is_request() && !line.is_request());
         assert_eq!(number(line, "line.no"), number(attempt, "line.no"));
         assert!(line.took >= attempt.took && attempt.took >= Duration::from_millis(500));
         assert_eq!(attempt.context.trace, whole.context.trace);

@@ -229,7 +229,7 @@ fn a_model_is_waited_for_until_every_upstream_has_said_that_it_does_not_serve_it
         assert_eq!(life.batch(&id).await.state.status(), Status::InProgress);
 
         late.list_models(Ok(serving(&["x"])));
-        let batch = life.end(&id, SOON).await;
+        let batch = life.end(&id, Duration::from_secs(3)).await;
         assert_eq!(ended(batch.as_ref()), Some(Status::Completed));
         let results = life.results(&id, &ids(3)).await;
         assert!(
@@ -321,6 +321,28 @@ fn an_upstream_that_is_not_there_is_tried_again_after_longer_and_longer_pauses()
                     .all(|(gap, wanted)| about(*gap, wanted)),
             "{gaps:?}"
         );
+        life.cancel(&id).await;
+        life.end(&id, SOON).await;
+        life.stop().await;
+    });
+}
+
+#[test]
+fn an_upstream_that_vouches_for_itself_is_probed_more_often() {
+    let house = House::new();
+    House::live(async || {
+        let (broken, times) = timed(|_| Step::Answer(Answer::new(500, "{}")));
+        broken.go_down();
+        let life = house.start_with(vec![part("broken", &broken, fixed(1))]);
+        let id = life.create(&lines(2000), None).await;
+        tokio::time::sleep(Duration::from_secs(40)).await;
+        let last = gaps(&times).pop().unwrap();
+        assert!(last >= Duration::from_secs(5), "{last:?}");
+        // Its health is asked for every two seconds while it is in doubt.
+        broken.go_up();
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        let last = gaps(&times).pop().unwrap();
+        assert!(last < Duration::from_millis(1100), "{last:?}");
         life.cancel(&id).await;
         life.end(&id, SOON).await;
         life.stop().await;
@@ -453,7 +475,8 @@ fn a_batch_that_would_be_late_goes_before_the_others() {
 fn nothing_is_sent_while_the_disk_is_full_and_a_batch_can_be_cancelled_meanwhile() {
     let has_space = Arc::new(AtomicBool::new(false));
     let space = Arc::clone(&has_space);
-    let house = House::with_space(Space::new(move || space.load(Ordering::SeqCst)));
+    let mut house = House::new();
+    house.settings.space = Space::new(move || space.load(Ordering::SeqCst));
     House::live(async || {
         let asked = working(Duration::from_millis(10));
         let life = house.start(&asked);

@@ -12,7 +12,7 @@ use overnight_store::store::Content;
 use overnight_store::{Sqlite, Store, StoreError};
 use serde_json::Value;
 
-use crate::ground::Results;
+use crate::ground::{Results, check_indexes};
 use crate::life::{in_runtime, live_in_peace};
 use crate::story::{BatchStory, Kind};
 use crate::world::{APPENDED, World};
@@ -91,6 +91,7 @@ async fn check_lines(world: &World, store: &Sqlite, index: usize, batch: &Batch)
         .collect();
     let results = Results::read(store, &world.blobs(), &batch.id).await;
     results.agree_with(batch, &names);
+    check_indexes(store, &world.blobs(), &batch.id, &names).await;
     let doubts = world.state().doubts.clone();
     for ((line, name), number) in lines.iter().zip(&names).zip(1..) {
         if let Some(result) = results.output.get(name) {

@@ -26,7 +26,7 @@ use tokio_util::task::TaskTracker;
 
 use super::story::{Kind, LEASE, Trouble};
 use super::world::{Seam, World};
-use crate::ground::{NewBatch, Results, create};
+use crate::ground::{NewBatch, Results, check_indexes, create};
 use crate::story::Kind as LineKind;
 use crate::upstream::{answer, name_of};
 
@@ -118,6 +118,7 @@ pub(super) async fn live(world: &Arc<World>) {
         }
         let results = Results::read(&world.store, &world.blobs, &story.id).await;
         results.agree_with(&batch, &ids);
+        check_indexes(&world.store, &world.blobs, &story.id, &ids).await;
     }
 }
 

@@ -1,0 +1,102 @@
+//! What is read of an input, and when, while its lines are sent.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use overnight_core::batch::Status;
+use overnight_engine::UpstreamLimits;
+use overnight_engine::upstream::scripted::{Script, Step, chat_answer};
+use overnight_store::faulty::Fault;
+
+use crate::house::{House, ended, ids, lines, lines_of, part, upstream};
+
+const SOON: Duration = Duration::from_mins(1);
+
+fn slow() -> Script {
+    Script::by(|_| Step::Late {
+        after: Duration::from_secs(1),
+        answer: chat_answer("ok"),
+    })
+}
+
+/// Lines of which every third is too long to be held in memory.
+fn some_long(count: usize) -> Vec<String> {
+    let words = "word ".repeat(20_000);
+    let line = |number: usize| {
+        let line = lines_of("m", number..number + 1).remove(0);
+        match number % 3 {
+            1 => line.replace(&format!("<{number}>"), &format!("{words}<{number}>")),
+            _ => line,
+        }
+    };
+    (0..count).map(line).collect()
+}
+
+/// The body of a line, as it stands in the file.
+fn body(line: &str) -> &str {
+    let (_, rest) = line.split_once(r#""body":"#).unwrap();
+    rest.strip_suffix("}\n").unwrap()
+}
+
+#[test]
+fn lines_wait_while_their_input_cannot_be_read_and_are_sent_as_they_stand() {
+    let mut house = House::new();
+    let is_away = Arc::new(AtomicBool::new(false));
+    let away = Arc::clone(&is_away);
+    let plan = move |verb: &str, _| match verb {
+        "get" if away.load(Ordering::SeqCst) => Fault::Fail,
+        _ => Fault::None,
+    };
+    house.blobs = house.blobs.clone().with_faults(plan);
+    House::live(async || {
+        let asked = upstream(slow());
+        let limits = UpstreamLimits {
+            limit: Some(3),
+            ..UpstreamLimits::default()
+        };
+        let life = house.start_with(vec![part("one", &asked, limits)]);
+        let input = some_long(30);
+        let id = life.create(&input, None).await;
+        tokio::time::sleep(Duration::from_millis(2500)).await;
+        is_away.store(true, Ordering::SeqCst);
+        tokio::time::sleep(SOON).await;
+        let sent = asked.seen().len();
+        assert!(sent < 30, "the long ones are read when they are sent");
+        assert_eq!(asked.in_flight(), 0);
+        is_away.store(false, Ordering::SeqCst);
+        let batch = life.end(&id, SOON).await;
+        assert_eq!(ended(batch.as_ref()), Some(Status::Completed));
+        let results = life.results(&id, &ids(30)).await;
+        assert_eq!(results.output.len(), 30);
+        let seen = asked.seen();
+        let bodies: BTreeSet<&str> = seen
+            .iter()
+            .map(|seen| std::str::from_utf8(&seen.body).unwrap())
+            .collect();
+        let wanted: BTreeSet<&str> = input.iter().map(|line| body(line)).collect();
+        assert!(bodies == wanted && seen.len() == 30);
+        assert_eq!(asked.in_flight_max(), 3);
+        life.stop().await;
+    });
+}
+
+#[test]
+fn an_input_that_is_larger_than_the_settings_allow_is_refused_before_a_line_is_sent() {
+    let input = lines(20);
+    let mut house = House::new();
+    house.settings.limits.file_bytes_max = input.concat().len() as u64;
+    House::live(async || {
+        let asked = upstream(slow());
+        let life = house.start(&asked);
+        let fits = life.create(&input, None).await;
+        let batch = life.end(&fits, SOON).await;
+        assert_eq!(ended(batch.as_ref()), Some(Status::Completed));
+        let larger = life.create(&lines(21), None).await;
+        let batch = life.end(&larger, SOON).await;
+        assert_eq!(ended(batch.as_ref()), Some(Status::Failed));
+        assert_eq!(asked.seen().len(), 20);
+        life.stop().await;
+    });
+}
