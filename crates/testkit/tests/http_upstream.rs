@@ -336,6 +336,48 @@ async fn a_list_of_models_that_cannot_be_had_says_why() {
 }
 
 #[tokio::test]
+async fn an_answer_to_a_question_is_read_to_its_end_and_no_further_than_its_bound() {
+    let many = format!(r#"{{"data":[{{"id":"{}"}}]}}"#, "m".repeat(8 << 20));
+    let cut = Step::Cut {
+        answer: Answer::new(200, many.clone()),
+        sent: 100,
+    };
+    let just = format!(r#"{{"data":[{{"id":"{}"}}]}}"#, "m".repeat((8 << 20) - 20));
+    assert!(just.len() <= 8 << 20);
+    let server = serve([many, just].map(|body| Step::Answer(Answer::new(200, body)))).await;
+    let upstream = set_up(UpstreamSettings::new(server.url())).unwrap();
+    let said = upstream.models().await.unwrap_err();
+    assert_eq!(said, "answered /v1/models with more than is read");
+    assert!(upstream.models().await.is_ok());
+
+    let server = serve([cut]).await;
+    let upstream = set_up(UpstreamSettings::new(server.url())).unwrap();
+    let said = upstream.models().await.unwrap_err();
+    assert!(said.starts_with("cut its answer short: "), "{said}");
+}
+
+#[tokio::test]
+async fn gauges_are_read_unless_the_settings_forbid_it_or_there_are_none() {
+    let text = "vllm:num_requests_running 3\nvllm:num_requests_waiting 4\n";
+    let gauges = |status| Step::Answer(Answer::new(status, text));
+    let server = serve([gauges(200), gauges(500), Step::Answer(Answer::new(200, ""))]).await;
+    let upstream = set_up(UpstreamSettings::new(server.url())).unwrap();
+    let known = Gauges {
+        running: 3,
+        waiting: 4,
+    };
+    assert_eq!(upstream.gauges().await, Some(known));
+    assert_eq!(upstream.gauges().await, None);
+    assert_eq!(upstream.gauges().await, None);
+    let forbidden = set_up(UpstreamSettings {
+        gauges: false,
+        ..UpstreamSettings::new(server.url())
+    });
+    assert_eq!(forbidden.unwrap().gauges().await, None);
+    assert_eq!(server.seen().len(), 3);
+}
+
+#[tokio::test]
 async fn models_in_the_settings_are_not_asked_for() {
     let server = serve([]).await;
     let models = Some(vec!["a".to_owned()]);
@@ -522,14 +564,18 @@ async fn a_spooled_answer_is_whole() {
 
 const KEY: &str = include_str!("tls/server-key.pem");
 
-/// The legs of the way to an upstream: what each led to, and what came of it.
-async fn legs(url: &str) -> Vec<(Stage, Result<String, String>)> {
+/// An upstream at a server whose certificate the tests' own authority has signed.
+fn trusting(url: &str) -> UpstreamSettings {
     let ca = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tls/ca.pem");
-    let settings = UpstreamSettings {
+    UpstreamSettings {
         ca: Some(ca.into()),
         ..UpstreamSettings::new(url)
-    };
-    let legs = set_up(settings).unwrap().reach().await;
+    }
+}
+
+/// The legs of the way to an upstream: what each led to, and what came of it.
+async fn legs(url: &str) -> Vec<(Stage, Result<String, String>)> {
+    let legs = set_up(trusting(url)).unwrap().reach().await;
     legs.into_iter()
         .map(|leg| (leg.stage, leg.outcome))
         .collect()
@@ -582,4 +628,29 @@ async fn the_last_leg_is_encryption() {
     let way = legs(&url).await;
     let why = way[1].1.as_ref().unwrap_err();
     assert!(why.contains("expired"), "{why}");
+}
+
+#[tokio::test]
+async fn an_encrypted_connection_that_was_closed_while_it_was_idle_is_nobodys_fault() {
+    let well = || Step::Answer(chat_answer("hi"));
+    let server = serve([well(), Step::LoseIdle, well(), Step::LoseIdle]).await;
+    let good = Identity {
+        certificate: include_str!("tls/good.pem"),
+        key: KEY,
+    };
+    let front = TlsFront::start(server.address(), good).await.unwrap();
+    let url = format!("https://127.0.0.1:{}", front.address().port());
+    let upstream = set_up(trusting(&url)).unwrap();
+    let lost = Reply::NoAnswer(NoAnswer::StaleConnection);
+    assert!(is_ok(&upstream.send(call("{}")).await.reply));
+    assert_eq!(upstream.send(call("{}")).await.reply, lost);
+    assert!(is_ok(&upstream.send(call("{}")).await.reply));
+    assert_eq!(upstream.send(call("{}")).await.reply, lost);
+
+    let server = serve([Step::Reset]).await;
+    let front = TlsFront::start(server.address(), good).await.unwrap();
+    let url = format!("https://127.0.0.1:{}", front.address().port());
+    let upstream = set_up(trusting(&url)).unwrap();
+    let reply = upstream.send(call("{}")).await.reply;
+    assert_eq!(reply, Reply::NoAnswer(NoAnswer::Reset));
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use overnight_core::batch::Status;
@@ -10,7 +10,7 @@ use overnight_engine::UpstreamLimits;
 use overnight_engine::upstream::scripted::{Script, Step, chat_answer};
 use overnight_store::faulty::Fault;
 
-use crate::house::{House, ended, ids, lines, lines_of, part, upstream};
+use crate::house::{House, ended, ids, lines, lines_of, part, serving, upstream};
 
 const SOON: Duration = Duration::from_mins(1);
 
@@ -97,6 +97,49 @@ fn an_input_that_is_larger_than_the_settings_allow_is_refused_before_a_line_is_s
         let batch = life.end(&larger, SOON).await;
         assert_eq!(ended(batch.as_ref()), Some(Status::Failed));
         assert_eq!(asked.seen().len(), 20);
+        life.stop().await;
+    });
+}
+
+#[test]
+fn an_input_is_read_no_further_ahead_than_what_is_sent_soon() {
+    let mut house = House::new();
+    let gets = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&gets);
+    let plan = move |verb: &str, _| {
+        counted.fetch_add(usize::from(verb == "get"), Ordering::SeqCst);
+        Fault::None
+    };
+    house.blobs = house.blobs.clone().with_faults(plan);
+    House::live(async || {
+        let asked = upstream(Script::by(|_| Step::Silent));
+        let life = house.start(&asked);
+        let id = life.create(&lines(60_000), None).await;
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        assert!(asked.in_flight() > 0);
+        let read = gets.load(Ordering::SeqCst);
+        assert!(read < 40, "{read} pieces of 8 MB and of their plan");
+        life.cancel(&id).await;
+        life.end(&id, SOON).await;
+        life.stop().await;
+    });
+}
+
+#[test]
+fn a_model_that_an_upstream_has_just_loaded_is_asked_for_before_its_lines_are_refused() {
+    let house = House::new();
+    House::live(async || {
+        let asked = upstream(slow());
+        asked.list_models(Ok(serving(&["other"])));
+        let life = house.start(&asked);
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        let refused = life.create(&lines(2), None).await;
+        let batch = life.end(&refused, SOON).await;
+        assert_eq!(ended(batch.as_ref()), Some(Status::Failed));
+        asked.list_models(Ok(serving(&["m"])));
+        let served = life.create(&lines(2), None).await;
+        let batch = life.end(&served, SOON).await;
+        assert_eq!(ended(batch.as_ref()), Some(Status::Completed));
         life.stop().await;
     });
 }
