@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::reply::{Blame, NoAnswer, Reply};
-use super::standing::{Health, Settled, Standing, Suspicion};
+use super::standing::{Failure, Health, Settled, Standing, Suspicion};
 
 /// The first pause before another attempt; each further one may be twice as long.
 const BACKOFF_FIRST: Duration = Duration::from_millis(500);
@@ -170,7 +170,7 @@ impl Trial {
 
 impl Open {
     fn is_like(&self, other: &Self) -> bool {
-        let key = |open: &Self| (open.upstream, open.of_few, open.suspicion.is_lost());
+        let key = |open: &Self| (open.upstream, open.of_few, open.suspicion.failure());
         key(self) == key(other)
     }
 }
@@ -242,8 +242,9 @@ pub fn judge(
             if spent && circumstances.health == Health::Well {
                 return Verdict::Final;
             }
-            // While the upstream is not there for anybody, losing it says nothing of the line.
-            if lost && circumstances.alone && circumstances.vouched && trial.is_suspect() {
+            // While the upstream is not there for anybody, failing says nothing of the line.
+            let may_kill = Failure::of(failures_max, lost) != Failure::Other;
+            if may_kill && circumstances.alone && circumstances.vouched && trial.is_suspect() {
                 return Verdict::Final;
             }
             if is_lone_failure(trial, circumstances, rules) {

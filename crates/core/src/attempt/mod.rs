@@ -13,4 +13,4 @@ pub use self::judge::{
     AttemptRules, Circumstances, Lone, Trial, Verdict, backoff, judge, timed_out,
 };
 pub use self::reply::{Blame, Form, NoAnswer, Reply};
-pub use self::standing::{Health, Sent, Standing, Suspicion};
+pub use self::standing::{Failure, Health, Sent, Standing, Suspicion};

@@ -46,14 +46,36 @@ pub struct Suspicion {
     failed_before: Sent,
     /// In which period it happened.
     period: u64,
-    /// Whether the connection was lost.
-    lost: bool,
+    failure: Failure,
+}
+
+/// How a request failed, as far as it may tell that its line kills the upstream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// The connection was lost.
+    Lost,
+    /// The upstream broke over it: a 5xx, or silence. Some servers answer so with their last breath.
+    Broke,
+    /// Anything else.
+    Other,
+}
+
+impl Failure {
+    /// Reads it off a [`super::Blame::Doubt`].
+    #[must_use]
+    pub const fn of(failures_max: Option<u8>, lost: bool) -> Self {
+        match (lost, failures_max) {
+            (true, _) => Self::Lost,
+            (false, None) => Self::Broke,
+            (false, Some(_)) => Self::Other,
+        }
+    }
 }
 
 impl Suspicion {
-    /// Whether the connection was lost.
-    pub(super) const fn is_lost(self) -> bool {
-        self.lost
+    /// How the request failed.
+    pub(super) const fn failure(self) -> Failure {
+        self.failure
     }
 }
 
@@ -64,7 +86,7 @@ pub(super) enum Settled {
     Open,
     /// It was the line's fault.
     Charged,
-    /// It was the upstream's; `lost` when it took the connection with it.
+    /// It was the upstream's; `lost` when that went down with it.
     Cleared { lost: bool },
 }
 
@@ -89,6 +111,8 @@ struct Period {
     good: Option<Sent>,
     /// Whether a probe confirmed that the upstream was not well.
     is_outage: bool,
+    /// Whether the upstream was not there at all.
+    is_gone: bool,
 }
 
 impl Default for Standing {
@@ -132,11 +156,15 @@ impl Standing {
     /// A request failed in a way that may be the line's fault or the upstream's. `in_flight` counts
     /// the requests of this model at this upstream, this one included.
     /// A failure of what was sent before the doubt began is no probe (`is_probe`), and tells nothing new.
-    pub fn failed(&mut self, lost: bool, is_probe: bool, in_flight: u32) -> Suspicion {
+    pub fn failed(&mut self, failure: Failure, is_probe: bool, in_flight: u32) -> Suspicion {
         let suspicion = Suspicion {
             failed_before: Sent(self.next),
             period: self.period,
-            lost,
+            // What was not well before did not break over it.
+            failure: match failure {
+                Failure::Broke if is_probe => Failure::Other,
+                Failure::Lost | Failure::Broke | Failure::Other => failure,
+            },
         };
         self.failures_in_a_row = self.failures_in_a_row.saturating_add(1);
         match self.health {
@@ -163,6 +191,7 @@ impl Standing {
         if is_probe || self.health != Health::Parked {
             self.probe_failed();
         }
+        self.present.is_gone = true;
     }
 
     /// Whether lines are sent, and how.
@@ -189,17 +218,18 @@ impl Standing {
             return Settled::Open;
         };
         let age = usize::try_from(age).unwrap_or(usize::MAX);
-        let cleared = Settled::Cleared {
-            lost: suspicion.lost,
-        };
+        let is_lost = suspicion.failure == Failure::Lost;
         if age > self.past.len() {
-            return cleared;
+            return Settled::Cleared { lost: is_lost };
         }
         // From its own period to the present one, as far as no outage lies between.
         let since = self.past.iter().take(age).rev().chain([&self.present]);
         for (number, period) in since.enumerate() {
-            if number > 0 && suspicion.lost || period.is_outage {
-                return cleared;
+            if number > 0 && is_lost || period.is_outage {
+                let broke = suspicion.failure == Failure::Broke && period.is_gone;
+                return Settled::Cleared {
+                    lost: is_lost || broke,
+                };
             }
             if period
                 .good
@@ -233,7 +263,7 @@ mod tests {
     fn a_failure_is_charged_once_a_later_line_is_answered() {
         let mut standing = Standing::default();
         let (early, bad) = (standing.send(), standing.send());
-        let suspicion = standing.failed(false, false, 2);
+        let suspicion = standing.failed(Failure::Broke, false, 2);
         let _ = bad;
         standing.answered(early);
         assert_eq!(
@@ -254,7 +284,7 @@ mod tests {
         let suspicions: Vec<Suspicion> = (0..5)
             .map(|_| {
                 standing.send();
-                standing.failed(true, false, 5)
+                standing.failed(Failure::Lost, false, 5)
             })
             .collect();
         assert_eq!(
@@ -263,7 +293,7 @@ mod tests {
             "the fourth and fifth were no probes"
         );
         standing.send();
-        standing.failed(true, true, 1);
+        standing.failed(Failure::Lost, true, 1);
         assert_eq!(standing.health(), Health::Parked);
         let probe = standing.send();
         assert!(standing.answered(probe));
@@ -279,12 +309,12 @@ mod tests {
         let mut standing = Standing::default();
         assert!(!standing.ever_good());
         standing.send();
-        let charged = standing.failed(false, false, 1);
+        let charged = standing.failed(Failure::Broke, false, 1);
         let later = standing.send();
         standing.answered(later);
         assert!(standing.ever_good());
         standing.send();
-        let cleared = standing.failed(true, false, 1);
+        let cleared = standing.failed(Failure::Lost, false, 1);
         // Two doubts and two recoveries lie between now and then.
         for _ in 0..2 {
             standing.unreachable(true);
@@ -298,15 +328,18 @@ mod tests {
     #[test]
     fn a_doubt_that_no_probe_confirms_clears_only_lost_connections() {
         let mut standing = Standing::default();
-        let fail = |standing: &mut Standing, lost| {
+        let fail = |standing: &mut Standing, failure| {
             standing.send();
-            standing.failed(lost, false, 5)
+            standing.failed(failure, false, 5)
         };
         let early = standing.send();
-        let (slow, lost) = (fail(&mut standing, false), fail(&mut standing, true));
-        let last = fail(&mut standing, false);
+        let (slow, lost) = (
+            fail(&mut standing, Failure::Broke),
+            fail(&mut standing, Failure::Lost),
+        );
+        let last = fail(&mut standing, Failure::Broke);
         assert_eq!(standing.health(), Health::Doubtful);
-        let straggler = fail(&mut standing, false);
+        let straggler = fail(&mut standing, Failure::Broke);
         assert_eq!(standing.settle(slow), Settled::Open);
         assert_eq!(standing.settle(lost), Settled::Cleared { lost: true });
         // What was sent before the failures ends the doubt, and tells nothing of them.
@@ -328,11 +361,11 @@ mod tests {
         let failures: Vec<Suspicion> = (0..3)
             .map(|_| {
                 standing.send();
-                standing.failed(false, false, 1)
+                standing.failed(Failure::Broke, false, 1)
             })
             .collect();
         standing.send();
-        let probe = standing.failed(false, true, 1);
+        let probe = standing.failed(Failure::Broke, true, 1);
         assert_eq!(standing.health(), Health::Parked);
         assert_eq!(
             standing.settle(failures[0]),
@@ -346,14 +379,32 @@ mod tests {
     }
 
     #[test]
+    fn who_failed_before_the_upstream_was_gone_may_have_taken_it_down() {
+        let mut standing = Standing::default();
+        let [broke, other] = [Failure::Broke, Failure::Other].map(|failure| {
+            standing.send();
+            standing.failed(failure, false, 8)
+        });
+        standing.unreachable(false);
+        standing.send();
+        let probe = standing.failed(Failure::Broke, true, 1);
+        let recovery = standing.send();
+        standing.answered(recovery);
+        assert_eq!(standing.settle(broke), Settled::Cleared { lost: true });
+        for suspicion in [other, probe] {
+            assert_eq!(standing.settle(suspicion), Settled::Cleared { lost: false });
+        }
+    }
+
+    #[test]
     fn a_few_bad_lines_among_many_raise_no_doubt() {
         let mut standing = Standing::default();
         for _ in 0..31 {
             standing.send();
-            standing.failed(false, false, 64);
+            standing.failed(Failure::Broke, false, 64);
         }
         assert_eq!(standing.health(), Health::Well, "31 of 64 in flight");
-        standing.failed(false, false, 64);
+        standing.failed(Failure::Broke, false, 64);
         assert_eq!(standing.health(), Health::Doubtful);
     }
 

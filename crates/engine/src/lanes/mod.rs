@@ -22,7 +22,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use overnight_core::attempt::{AttemptRules, Sent};
+use overnight_core::attempt::{AttemptRules, Sent, Trial};
 use overnight_core::id::ProjectId;
 use overnight_core::input::Catalog;
 use overnight_core::limit::Round;
@@ -302,11 +302,16 @@ impl Lanes {
     pub(crate) fn tick(&self) -> (Vec<Flight>, Option<Duration>) {
         let now = self.now();
         let mut state = lock(&self.state);
-        for lane in &mut state.lanes {
+        let State { places, lanes, .. } = &mut *state;
+        for (index, lane) in lanes.iter_mut().enumerate() {
+            // Whoever may have taken an upstream down runs alone.
+            let settle = |trial: &mut Trial| {
+                trial.settle(|place| Some(&places.get(place)?.posts.get(&index)?.standing));
+            };
             let keys: Vec<RunKey> = lane
                 .queues
                 .iter_mut()
-                .filter_map(|(key, queue)| queue.promote(now).then_some(*key))
+                .filter_map(|(key, queue)| queue.promote(now, settle).then_some(*key))
                 .collect();
             for key in keys {
                 lane.update_turn(key);

@@ -5,6 +5,7 @@ use std::collections::{BinaryHeap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use overnight_core::attempt::Trial;
 use tokio::sync::Notify;
 
 use crate::line::Line;
@@ -156,15 +157,17 @@ impl Queue {
         self.waiting.push(Waiting { due, line });
     }
 
-    /// Lets the retries out whose time has come; true when there were any.
-    pub(super) fn promote(&mut self, now: Duration) -> bool {
+    /// Lets the retries out whose time has come, each once `settle` has settled what it went through; true
+    /// when there were any.
+    pub(super) fn promote(&mut self, now: Duration, settle: impl Fn(&mut Trial)) -> bool {
         let before = self.waiting.len();
         while self
             .waiting
             .peek()
             .is_some_and(|waiting| waiting.due <= now)
         {
-            if let Some(Waiting { line, .. }) = self.waiting.pop() {
+            if let Some(Waiting { mut line, .. }) = self.waiting.pop() {
+                settle(line.trial_mut());
                 self.again(line, now);
             }
         }

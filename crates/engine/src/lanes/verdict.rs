@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use overnight_core::attempt::{
-    Blame, Circumstances, Health, Lone, Reply, Standing, Suspicion, Verdict, judge, timed_out,
+    Blame, Circumstances, Failure, Health, Lone, Reply, Standing, Suspicion, Verdict, judge,
+    timed_out,
 };
 
 use super::{Flight, Lanes, State};
@@ -61,7 +62,10 @@ impl Lanes {
         };
         let due = match verdict {
             Verdict::Final => {
-                if alone && matches!(blame, Blame::Doubt { lost: true, .. }) {
+                if let Blame::Doubt { failures_max, lost } = blame
+                    && alone
+                    && Failure::of(failures_max, lost) != Failure::Other
+                {
                     state.acquit_others(lane);
                 }
                 return (run, Landed::Final(line));
@@ -150,7 +154,7 @@ impl State {
                 }
             }
             Blame::Connection | Blame::Ours => return None,
-            Blame::Doubt { lost, .. } => {
+            Blame::Doubt { failures_max, lost } => {
                 if timed_out(reply) {
                     place
                         .limiter
@@ -158,10 +162,11 @@ impl State {
                 } else {
                     place.limiter.answered(flight.round, now);
                 }
-                suspicion = Some(
-                    post.standing
-                        .failed(lost, flight.is_probe, post.in_flight + 1),
-                );
+                let failure = Failure::of(failures_max, lost);
+                let failed = post
+                    .standing
+                    .failed(failure, flight.is_probe, post.in_flight + 1);
+                suspicion = Some(failed);
                 post.schedule_probe(place.vouched, now);
             }
         }

@@ -24,7 +24,7 @@ fn lose(standing: &mut Standing, trial: &mut Trial) {
     let warm = standing.send();
     standing.answered(warm);
     standing.send();
-    let suspicion = standing.failed(true, false, 1);
+    let suspicion = standing.failed(Failure::Lost, false, 1);
     let reset = Reply::NoAnswer(NoAnswer::Reset);
     trial.suspect(0, suspicion, Blame::of(&reset));
     standing.unreachable(false);
@@ -36,7 +36,7 @@ fn attempts_until_final(reply: &Reply) -> u32 {
     let (mut standing, mut trial) = (Standing::default(), Trial::default());
     for attempt in 1..100 {
         standing.send();
-        let suspicion = standing.failed(false, false, 8);
+        let suspicion = standing.failed(Failure::Broke, false, 8);
         trial.settle(|_| Some(&standing));
         if judge(
             Blame::of(reply),
@@ -169,8 +169,14 @@ fn a_line_that_kills_its_upstream_runs_alone_and_ends_at_the_third_loss() {
         "the upstream is not there for anybody"
     );
     alone.vouched = true;
-    let verdict = judge(Blame::of(&reset), &mut trial, &alone, &rules);
-    assert_eq!(verdict, Verdict::Final);
+    for (reply, verdict) in [
+        (&reset, true),
+        (&answered(500), true),
+        (&answered(401), false),
+    ] {
+        let judged = judge(Blame::of(reply), &mut trial.clone(), &alone, &rules);
+        assert_eq!(judged == Verdict::Final, verdict, "{reply:?}");
+    }
 }
 
 #[test]
@@ -179,7 +185,7 @@ fn the_first_401_of_an_outage_does_not_end_a_line_that_failed_otherwise_before()
     let rules = AttemptRules::default();
     for _ in 0..3 {
         standing.send();
-        let suspicion = standing.failed(false, false, 8);
+        let suspicion = standing.failed(Failure::Broke, false, 8);
         trial.suspect(0, suspicion, Blame::of(&answered(500)));
         let other = standing.send();
         standing.answered(other);
