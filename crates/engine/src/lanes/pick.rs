@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use overnight_core::attempt::Health;
 
-use super::queue::Want;
+use super::queue::{Queue, Want};
 use super::{
     COMPARED_MAX, Flight, Lane, RETRIES_BETWEEN, RETRIES_BETWEEN_MANY, RETRIES_PER_PERMIT,
     SUSPECT_PATIENCE, State,
@@ -87,13 +87,16 @@ impl State {
                 // The place falls idle, so that the line can run alone.
                 return None;
             }
-            let want = match lane.wants_fresh(is_probe, retries_max) {
-                _ if suspect_waits => Want::Suspect,
-                true => Want::Fresh,
-                false if lane.retries >= retries_max => Want::Retry,
-                false => Want::Any,
+            let taken = if suspect_waits {
+                lane.take(|_| Want::Suspect)
+            } else {
+                let turn = Turn::of(lane, is_probe, retries_max);
+                lane.take(|queue| turn.want(queue))
             };
-            let Some((run, line)) = lane.take(want, place.in_flight == 0) else {
+            // When the place is idle and there is nothing else, one that must run alone goes.
+            let is_idle = place.in_flight == 0 && lane.retries > 0;
+            let taken = taken.or_else(|| is_idle.then(|| lane.take(|_| Want::Suspect))?);
+            let Some((run, line)) = taken else {
                 continue;
             };
             // The next look begins behind this lane, so that lanes at one upstream take turns.
@@ -156,11 +159,7 @@ impl State {
         let retries = self
             .lanes
             .iter()
-            .flat_map(|lane| {
-                lane.queues
-                    .values()
-                    .filter_map(super::queue::Queue::next_due)
-            })
+            .flat_map(|lane| lane.queues.values().filter_map(Queue::next_due))
             .min();
         let mut soonest = retries;
         for place in &mut self.places {
@@ -174,34 +173,56 @@ impl State {
     }
 }
 
-impl Lane {
-    /// Whether a fresh line shall go next, if there is one, to compare the retries with.
-    const fn wants_fresh(&self, is_probe: bool, retries_max: usize) -> bool {
-        let between = if self.retries >= retries_max {
+/// What decides which line goes next in a lane.
+#[derive(Clone, Copy)]
+struct Turn {
+    is_probe: bool,
+    /// Whether more retries wait than there should be.
+    is_over: bool,
+    /// Whether there is room for more of them.
+    has_room: bool,
+    /// How many of them each batch may have while there are too many.
+    share: usize,
+    retries_in_a_row: u32,
+}
+
+impl Turn {
+    fn of(lane: &Lane, is_probe: bool, retries_max: usize) -> Self {
+        Self {
+            is_probe,
+            is_over: lane.retries >= retries_max,
+            has_room: lane.retries < retries_max.saturating_add(COMPARED_MAX),
+            share: retries_max / lane.queues.len().max(1),
+            retries_in_a_row: lane.retries_in_a_row,
+        }
+    }
+
+    /// What the batch of that queue may send: not the bad lines of another are held against it.
+    fn want(self, queue: &Queue) -> Want {
+        let is_over = self.is_over && queue.counted_retries() >= self.share;
+        let between = if is_over {
             RETRIES_BETWEEN_MANY
         } else {
             RETRIES_BETWEEN
         };
-        let has_room = self.retries < retries_max.saturating_add(COMPARED_MAX);
-        has_room && (is_probe || self.retries_in_a_row >= between)
-    }
-
-    /// Takes a line of the first batch in turn that has one of the wanted kind. When the place is
-    /// idle and there is none, one that must run alone goes.
-    fn take(&mut self, want: Want, is_idle: bool) -> Option<(Arc<Run>, Line)> {
-        let taken = self.take_wanted(want);
-        if taken.is_some() || !is_idle || self.retries == 0 {
-            return taken;
+        if self.has_room && (self.is_probe || self.retries_in_a_row >= between) {
+            Want::Fresh
+        } else if is_over {
+            Want::Retry
+        } else {
+            Want::Any
         }
-        self.take_wanted(Want::Suspect)
     }
+}
 
-    fn take_wanted(&mut self, want: Want) -> Option<(Arc<Run>, Line)> {
+impl Lane {
+    /// Takes a line of the first batch in turn that has one of the kind that is wanted of it.
+    fn take(&mut self, want: impl Fn(&Queue) -> Want) -> Option<(Arc<Run>, Line)> {
         let Self { turns, queues, .. } = self;
         let (key, run, line, retries) = turns.serve(|key| {
             let queue = queues.get_mut(&key)?;
             let before = queue.counted_retries();
-            let line = queue.take(want)?;
+            let line = queue.take(want(queue))?;
             let run = Arc::clone(&queue.run);
             Some((key, run, line, before - queue.counted_retries()))
         })?;
@@ -221,7 +242,7 @@ impl Lane {
             && self
                 .queues
                 .values()
-                .filter_map(super::queue::Queue::suspect_since)
+                .filter_map(Queue::suspect_since)
                 .any(|since| now.saturating_sub(since) >= SUSPECT_PATIENCE)
     }
 }

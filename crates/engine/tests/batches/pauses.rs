@@ -149,6 +149,13 @@ fn progress_tells_the_speed_the_latencies_and_a_history() {
             "{least} {eta} {most}"
         );
         assert!(told.pace.limit >= 8);
+        // Each answer tells of three tokens in and two out.
+        let pace = &told.pace;
+        let tokens = [pace.input_tokens_per_second, pace.output_tokens_per_second];
+        let wanted = [3.0, 2.0].map(|each| each * told.lines_per_second);
+        for (tokens, wanted) in tokens.into_iter().zip(wanted) {
+            assert!((tokens - wanted).abs() < 0.1, "{tokens} {wanted}");
+        }
         assert_eq!(told.pace.history.len(), 5);
         let times: Vec<u64> = told.pace.history.iter().map(|at| at.at.seconds()).collect();
         assert!(

@@ -436,6 +436,30 @@ fn bad_lines_however_many_end_in_time_and_the_others_go_on_meanwhile() {
 }
 
 #[test]
+fn the_bad_lines_of_one_batch_do_not_hold_up_another() {
+    let house = House::new();
+    House::live(async || {
+        let script = Script::by(|seen| match String::from_utf8_lossy(&seen.body) {
+            body if body.contains(r#""content":"<9"#) => good(Duration::from_millis(20)),
+            _ => Step::Answer(Answer::new(500, r#"{"error":{"message":"no"}}"#)),
+        });
+        let life = house.start_with(vec![part("one", &upstream(script), fixed(20))]);
+        let bad = life.create(&lines_of("m", 10_000..30_000), None).await;
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        let began = Instant::now();
+        let good = life.create(&lines_of("m", 90_000..94_000), None).await;
+        let batch = life.end(&good, 10 * SOON).await;
+        let took = began.elapsed();
+        assert_eq!(ended(batch.as_ref()), Some(Status::Completed));
+        assert_eq!(batch.unwrap().tally.completed, 4000);
+        assert!(took < Duration::from_secs(15), "{took:?}");
+        life.cancel(&bad).await;
+        life.end(&bad, SOON).await;
+        life.stop().await;
+    });
+}
+
+#[test]
 fn a_file_that_begins_with_many_bad_lines_comes_to_its_good_ones() {
     let house = House::new();
     House::live(async || {
