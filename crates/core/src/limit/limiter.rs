@@ -50,6 +50,13 @@ const FIRST_CUT: u32 = 4;
 /// The pause after a refusal at a limit of one, doubled with each further one.
 const PAUSE_FIRST: Duration = Duration::from_millis(250);
 
+/// At a fixed limit, one refusal in so many requests calls for no pause: it is no matter of how many are in
+/// flight, say one bad server of many behind a balancer.
+const RARE_REFUSAL: u32 = 10;
+
+/// The share of refusals is that of about so many requests.
+const SHARE_REQUESTS: u32 = 256;
+
 /// No pause that we choose ourselves is longer.
 const PAUSE_MAX: Duration = Duration::from_secs(30);
 
@@ -150,6 +157,9 @@ pub struct Limiter {
     cuts: u32,
     pause: Duration,
     paused_until: Duration,
+    /// Refusals and answers since the last pause; both halved when they are many.
+    refusals_since: u32,
+    answers_since: u32,
 }
 
 impl Limiter {
@@ -180,6 +190,8 @@ impl Limiter {
             cuts: 0,
             pause: PAUSE_FIRST,
             paused_until: Duration::ZERO,
+            refusals_since: 0,
+            answers_since: 0,
         }
     }
 
@@ -211,6 +223,7 @@ impl Limiter {
         self.now = self.now.max(now);
         self.held_answers = self.held_answers.saturating_add(1);
         self.answers_all += 1;
+        self.count_since(1, 0);
         if round.0 != self.round {
             return;
         }
@@ -231,13 +244,12 @@ impl Limiter {
         now: Duration,
     ) {
         self.now = self.now.max(now);
+        self.count_since(0, 1);
         if round.0 < self.round && (self.bad.is_some() || self.settings.fixed) {
             return;
         }
         if self.settings.fixed {
-            let pause = retry_after.unwrap_or_else(|| self.next_pause());
-            self.pause_until(now + pause.min(RETRY_AFTER_MAX));
-            self.begin_round(self.limit);
+            self.refused_at_fixed(retry_after, now);
             return;
         }
         self.refuses = true;
@@ -414,6 +426,29 @@ impl Limiter {
     }
 
     /// The pause after a refusal that names none; the next one is twice as long.
+    fn refused_at_fixed(&mut self, retry_after: Option<Duration>, now: Duration) {
+        let (refusals, answers) = (self.refusals_since, self.answers_since);
+        if retry_after.is_none() && answers >= refusals * (RARE_REFUSAL - 1) {
+            return;
+        }
+        if answers >= refusals {
+            self.pause = PAUSE_FIRST;
+        }
+        let pause = retry_after.unwrap_or_else(|| self.next_pause());
+        self.pause_until(now + pause.min(RETRY_AFTER_MAX));
+        (self.refusals_since, self.answers_since) = (0, 0);
+        self.begin_round(self.limit);
+    }
+
+    fn count_since(&mut self, answers: u32, refusals: u32) {
+        self.answers_since += answers;
+        self.refusals_since += refusals;
+        if self.answers_since + self.refusals_since > SHARE_REQUESTS {
+            self.answers_since /= 2;
+            self.refusals_since /= 2;
+        }
+    }
+
     fn next_pause(&mut self) -> Duration {
         let pause = self.pause;
         self.pause = (pause * 2).min(PAUSE_MAX);

@@ -270,6 +270,60 @@ fn refusals_of_one_cohort_pause_a_fixed_limit_once() {
     assert_eq!(limiter.paused_until(), PAUSE_FIRST);
 }
 
+/// Requests at a fixed limit of 20 that are answered after 200 ms, but for one in `every` that is refused at
+/// once. Answers how many are answered a second.
+fn answers_a_second(every: u64) -> f64 {
+    let mut limiter = Limiter::new(LimiterSettings::fixed(20));
+    let (mut now, mut sent, mut answered) = (Duration::ZERO, 0, 0);
+    while now < Duration::from_mins(10) {
+        now = now.max(limiter.paused_until());
+        let mut flying = Vec::new();
+        for _ in 0..20 {
+            if limiter.paused_until() > now {
+                break;
+            }
+            sent += 1;
+            let round = limiter.sent(20, now);
+            if sent % every == 0 {
+                limiter.refused(round, 20, None, now);
+            } else {
+                flying.push(round);
+            }
+        }
+        now += Duration::from_millis(200);
+        for round in flying {
+            limiter.answered(round, now);
+            answered += 1;
+        }
+    }
+    f64::from(answered) / now.as_secs_f64()
+}
+
+#[test]
+fn a_fixed_limit_pauses_little_for_refusals_that_are_few() {
+    let rare = answers_a_second(30);
+    assert!(rare > 85.0, "{rare} of 97");
+    let some = answers_a_second(5);
+    assert!(some > 10.0, "{some} of 80");
+    let all = answers_a_second(1);
+    assert!(all < 0.1, "{all}");
+}
+
+#[test]
+fn rare_refusals_are_told_from_a_flood_that_begins_late() {
+    let mut limiter = Limiter::new(LimiterSettings::fixed(20));
+    for _ in 0..100_000 {
+        let round = limiter.sent(20, Duration::ZERO);
+        limiter.answered(round, Duration::ZERO);
+    }
+    let refused = (1..100).find(|_| {
+        let round = limiter.sent(20, Duration::ZERO);
+        limiter.refused(round, 20, None, Duration::ZERO);
+        !limiter.paused_until().is_zero()
+    });
+    assert!(refused.is_some_and(|refused| refused < 40), "{refused:?}");
+}
+
 #[test]
 fn retry_after_is_honoured_up_to_ten_minutes() {
     let mut limiter = Limiter::new(LimiterSettings::default());
