@@ -5,10 +5,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use overnight_core::batch::Status;
+use overnight_engine::UpstreamLimits;
 use overnight_engine::upstream::scripted::{Answer, Script, Step, chat_answer};
 use tokio::time::Instant;
 
-use crate::house::{House, ended, ids, lines, upstream};
+use crate::house::{House, ended, ids, lines, part, upstream};
 
 const LATENCY: Duration = Duration::from_millis(500);
 
@@ -180,11 +181,19 @@ fn a_line_over_which_its_upstream_dies_with_a_500_is_found_as_well() {
             }
             good()
         }));
-        let life = house.start(&upstream);
-        let id = life.create(&lines(2000), None).await;
+        let limits = UpstreamLimits {
+            limit: Some(8),
+            ..UpstreamLimits::default()
+        };
+        let life = house.start_with(vec![part("mortal", &upstream, limits)]);
+        let id = life.create(&lines(10_000), None).await;
+        tokio::time::sleep(Duration::from_mins(5)).await;
+        let live = life.engine.live(&id).unwrap();
+        assert_eq!(live.failed, 1, "it does not wait for the others to end");
+        assert!(live.completed < 5000);
         let batch = life.end(&id, Duration::from_mins(30)).await;
         assert_eq!(ended(batch.as_ref()), Some(Status::Completed));
-        let results = life.results(&id, &ids(2000)).await;
+        let results = life.results(&id, &ids(10_000)).await;
         assert_eq!(results.error.keys().collect::<Vec<_>>(), ["r-40"]);
         let status = &results.error["r-40"]["response"]["status_code"];
         assert_eq!(

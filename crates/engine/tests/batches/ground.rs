@@ -8,7 +8,7 @@ use overnight_core::batch::{Batch, BatchSpec, CompletionWindow};
 use overnight_core::file::{File, Purpose};
 use overnight_core::id::{BatchId, FileId, ProjectId};
 use overnight_core::plan::IndexEntry;
-use overnight_core::segment::{BlobKey, LineSet, ResultFile};
+use overnight_core::segment::{BlobKey, Extent, LineSet, ResultFile};
 use overnight_core::time::Timestamp;
 use overnight_store::blobs::ExtentReader;
 use overnight_store::store::Content;
@@ -26,18 +26,33 @@ pub(crate) struct NewBatch {
 
 /// Uploads an input file, and creates a batch of it.
 pub(crate) async fn create(store: &Sqlite, blobs: &Blobs, new: NewBatch, input: String) {
-    store.announce(&new.blob, new.at).await.unwrap();
-    let extent = blobs.put(&new.blob, vec![input.into()]).await.unwrap();
+    let extent = put(store, blobs, (&new.blob, new.at), input).await;
+    create_of(store, new, &[extent]).await;
+}
+
+/// Uploads bytes that belong to no file yet.
+pub(crate) async fn put(
+    store: &Sqlite,
+    blobs: &Blobs,
+    (key, at): (&BlobKey, Timestamp),
+    bytes: String,
+) -> Extent {
+    store.announce(key, at).await.unwrap();
+    blobs.put(key, vec![bytes.into()]).await.unwrap()
+}
+
+/// Creates a batch of an input file that is made of uploaded bytes.
+pub(crate) async fn create_of(store: &Sqlite, new: NewBatch, extents: &[Extent]) {
     let file = File {
         id: new.file,
         project: ProjectId::default_project(),
         purpose: Purpose::Batch,
         filename: "lines.jsonl".to_owned(),
-        bytes: extent.length,
+        bytes: extents.iter().map(|extent| extent.length).sum(),
         created_at: new.at,
         expires_at: None,
     };
-    store.insert_file(&file, &[extent]).await.unwrap();
+    store.insert_file(&file, extents).await.unwrap();
     let spec = BatchSpec {
         input_file: file.id,
         endpoint: "/v1/chat/completions".into(),

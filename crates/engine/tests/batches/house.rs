@@ -26,7 +26,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::ground::{NewBatch, Results, check_indexes, create};
+use crate::ground::{NewBatch, Results, check_indexes, create, create_of, put};
 
 /// What outlives an engine.
 pub(crate) struct House {
@@ -207,18 +207,37 @@ impl Life {
 
     /// Uploads lines and creates a batch of them.
     pub(crate) async fn create(&self, lines: &[String], window: Option<Duration>) -> BatchId {
-        let (now, draw) = (self.clock.now(), || self.entropy.draw());
-        let id = BatchId::new(now, draw());
-        let new = NewBatch {
-            file: FileId::new(now, draw()),
-            blob: BlobKey::upload(draw()),
-            id: id.clone(),
-            window,
-            at: now,
-        };
+        let new = self.new_batch(window);
+        let id = new.id.clone();
         create(&self.store, &self.blobs, new, lines.concat()).await;
         self.wake.wake();
         id
+    }
+
+    /// Uploads lines in parts of so many bytes and creates a batch of them.
+    pub(crate) async fn create_in_parts(&self, lines: &[String], part_bytes: usize) -> BatchId {
+        let new = self.new_batch(None);
+        let id = new.id.clone();
+        let mut extents = Vec::new();
+        for part in lines.concat().as_bytes().chunks(part_bytes) {
+            let key = BlobKey::upload(self.entropy.draw());
+            let part = String::from_utf8(part.to_vec()).unwrap();
+            extents.push(put(&self.store, &self.blobs, (&key, new.at), part).await);
+        }
+        create_of(&self.store, new, &extents).await;
+        self.wake.wake();
+        id
+    }
+
+    fn new_batch(&self, window: Option<Duration>) -> NewBatch {
+        let (at, draw) = (self.clock.now(), || self.entropy.draw());
+        NewBatch {
+            id: BatchId::new(at, draw()),
+            file: FileId::new(at, draw()),
+            blob: BlobKey::upload(draw()),
+            window,
+            at,
+        }
     }
 
     pub(crate) async fn batch(&self, id: &BatchId) -> Batch {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use overnight_core::batch::Status;
 use overnight_engine::UpstreamLimits;
-use overnight_engine::upstream::scripted::{Script, Step, chat_answer};
+use overnight_engine::upstream::scripted::{Script, ScriptedUpstream, Step, chat_answer};
 use overnight_store::faulty::Fault;
 
 use crate::house::{House, ended, ids, lines, lines_of, part, serving, upstream};
@@ -40,6 +40,17 @@ fn body(line: &str) -> &str {
     rest.strip_suffix("}\n").unwrap()
 }
 
+/// Each line was sent once, with the bytes of its body.
+fn check_bodies(asked: &ScriptedUpstream, input: &[String]) {
+    let seen = asked.seen();
+    let bodies: BTreeSet<&str> = seen
+        .iter()
+        .map(|seen| std::str::from_utf8(&seen.body).unwrap())
+        .collect();
+    let wanted: BTreeSet<&str> = input.iter().map(|line| body(line)).collect();
+    assert!(bodies == wanted && seen.len() == input.len());
+}
+
 #[test]
 fn lines_wait_while_their_input_cannot_be_read_and_are_sent_as_they_stand() {
     let mut house = House::new();
@@ -70,14 +81,51 @@ fn lines_wait_while_their_input_cannot_be_read_and_are_sent_as_they_stand() {
         assert_eq!(ended(batch.as_ref()), Some(Status::Completed));
         let results = life.results(&id, &ids(30)).await;
         assert_eq!(results.output.len(), 30);
-        let seen = asked.seen();
-        let bodies: BTreeSet<&str> = seen
-            .iter()
-            .map(|seen| std::str::from_utf8(&seen.body).unwrap())
-            .collect();
-        let wanted: BTreeSet<&str> = input.iter().map(|line| body(line)).collect();
-        assert!(bodies == wanted && seen.len() == 30);
+        check_bodies(&asked, &input);
         assert_eq!(asked.in_flight_max(), 3);
+        life.stop().await;
+    });
+}
+
+#[test]
+fn lines_that_lie_in_two_parts_of_their_file_are_sent_as_they_stand() {
+    for part_bytes in [5000, 100_000] {
+        let house = House::new();
+        House::live(async || {
+            let asked = upstream(Script::of([]));
+            let life = house.start(&asked);
+            let input = some_long(20);
+            let id = life.create_in_parts(&input, part_bytes).await;
+            let batch = life.end(&id, SOON).await;
+            assert_eq!(ended(batch.as_ref()), Some(Status::Completed));
+            life.results(&id, &ids(20)).await;
+            check_bodies(&asked, &input);
+
+            let cancelled = life.create_in_parts(&some_long(20), part_bytes).await;
+            life.cancel(&cancelled).await;
+            let batch = life.end(&cancelled, SOON).await;
+            assert_eq!(ended(batch.as_ref()), Some(Status::Cancelled));
+            life.results(&cancelled, &[]).await;
+            life.stop().await;
+        });
+    }
+}
+
+#[test]
+fn the_lines_of_a_batch_that_is_cancelled_before_they_are_sent_are_named() {
+    let house = House::new();
+    House::live(async || {
+        let asked = upstream(Script::by(|_| Step::Silent));
+        let life = house.start(&asked);
+        for part_bytes in [10_000, 1 << 20] {
+            let id = life.create_in_parts(&some_long(50), part_bytes).await;
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            life.cancel(&id).await;
+            let batch = life.end(&id, SOON).await;
+            assert_eq!(ended(batch.as_ref()), Some(Status::Cancelled));
+            let results = life.results(&id, &ids(50)).await;
+            assert_eq!(results.error.len(), 50);
+        }
         life.stop().await;
     });
 }
