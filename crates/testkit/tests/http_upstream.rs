@@ -304,6 +304,7 @@ async fn a_list_of_models_is_read_with_aliases() {
         (seen.path.as_str(), seen.header("content-type")),
         ("/v1/models", None)
     );
+    assert!(seen.header("user-agent").is_some());
 }
 
 #[tokio::test]

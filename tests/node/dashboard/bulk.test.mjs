@@ -180,7 +180,7 @@ test('what failed is tried again, and nothing is done twice', async () => {
   await boxes(page).nth(3).waitFor();
   await tickAll(page).check();
   await act(page, 'Retry failed');
-  await question(page).getByText('8 failed lines run again, in 4 new batches.').waitFor();
+  await question(page).getByText('8 failed lines will run again, in 4 new batches.').waitFor();
   await yes(page, 'Retry 4 batches');
   await says(page, '2 retried, 2 failed');
   await says(page, 'The server does not answer.');

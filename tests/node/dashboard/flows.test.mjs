@@ -88,6 +88,15 @@ describe('a batch', () => {
     await page.getByRole('dialog').getByRole('button', { name: 'Cancel the batch' }).click();
     await page.locator('main .head .chip', { hasText: 'cancelled' }).waitFor();
     await see(page, 'not run');
+    const { request_counts: counts } = await api.until(id);
+    const left = (counts.total - counts.completed).toLocaleString('en-US');
+    await page.getByRole('button', { name: 'Retry failed' }).click();
+    await page.getByRole('dialog').getByText(/lines that were not run will run again, in a new batch/).waitFor();
+    await page.getByRole('dialog').getByRole('button', { name: `Retry ${left} lines`, exact: true }).click();
+    await page.locator('main .head .chip', { hasText: 'in progress' }).waitFor();
+    const child = page.url().split('/').at(-1);
+    assert.equal((await api.until(child, (batch) => batch.request_counts.total > 0)).request_counts.total, counts.total - counts.completed);
+    await api.ask('POST', `/v1/batches/${child}/cancel`);
     await page.check();
   });
 

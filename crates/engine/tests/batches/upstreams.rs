@@ -247,6 +247,29 @@ fn a_model_is_waited_for_until_every_upstream_has_said_that_it_does_not_serve_it
 }
 
 #[test]
+fn an_upstream_is_asked_for_its_list_each_minute_and_more_often_while_it_is_in_doubt() {
+    let house = House::new();
+    House::live(async || {
+        let (fine, broken) = (
+            working(Duration::from_millis(100)),
+            upstream(Script::by(|_| Step::Reset)),
+        );
+        let life = house.start_with(vec![
+            part("fine", &fine, fixed(1)),
+            part("broken", &broken, fixed(1)),
+        ]);
+        let id = life.create(&lines(6000), None).await;
+        tokio::time::sleep(5 * SOON).await;
+        let asked = (fine.models_asked(), broken.models_asked());
+        assert!((5..=8).contains(&asked.0), "{asked:?}");
+        assert!((140..=170).contains(&asked.1), "{asked:?}");
+        life.cancel(&id).await;
+        life.end(&id, SOON).await;
+        life.stop().await;
+    });
+}
+
+#[test]
 fn a_list_that_is_gone_changes_nothing_but_what_is_told_of_new_models() {
     let house = House::new();
     House::live(async || {

@@ -1,6 +1,7 @@
 // How a batch stands, in one word and one colour.
 
 import { h } from '../dom.js';
+import { count, many } from '../format.js';
 
 const TONES = {
   validating: 'info', in_progress: 'info', finalizing: 'info', cancelling: 'warn',
@@ -14,6 +15,17 @@ export const OPEN = ['validating', 'in_progress', 'finalizing', 'cancelling'];
 
 /** Whether a batch has not ended. */
 export const isOpen = (batch) => OPEN.includes(batch.status);
+
+/** How many lines of an ended batch can be run again: those that failed, and those that were not run. */
+export const retryable = ({ total, completed }) => total - completed;
+
+/** Those lines in words, of the counts of one batch or the sums of several. */
+export function retryableLines({ total, completed, failed }) {
+  const unrun = total - completed - failed;
+  if (!unrun) return many(failed, 'failed line');
+  const rest = unrun === 1 ? '1 line that was not run' : `${count(unrun)} lines that were not run`;
+  return failed ? `${many(failed, 'failed line')} and ${rest}` : rest;
+}
 
 /** A small coloured word. */
 export function chip(text, tone, { moves = false, title } = {}) {

@@ -27,6 +27,7 @@ pub struct ScriptedUpstream {
     budget: AnswerBudget,
     seen: Mutex<Vec<Seen>>,
     models: Mutex<Result<ModelList, String>>,
+    models_asked: AtomicUsize,
     gauges: Mutex<VecDeque<Gauges>>,
     up: AtomicBool,
     in_flight: AtomicUsize,
@@ -43,6 +44,7 @@ impl ScriptedUpstream {
             budget,
             seen: Mutex::default(),
             models: Mutex::new(Ok(ModelList::NoList)),
+            models_asked: AtomicUsize::new(0),
             gauges: Mutex::default(),
             up: AtomicBool::new(true),
             in_flight: AtomicUsize::new(0),
@@ -74,6 +76,12 @@ impl ScriptedUpstream {
     #[must_use]
     pub fn seen(&self) -> Vec<Seen> {
         lock(&self.seen).clone()
+    }
+
+    /// How often it was asked for its list of models.
+    #[must_use]
+    pub fn models_asked(&self) -> usize {
+        self.models_asked.load(Ordering::SeqCst)
     }
 
     /// How many requests are with it.
@@ -156,6 +164,7 @@ impl Upstream for ScriptedUpstream {
     }
 
     async fn models(&self) -> Result<ModelList, String> {
+        self.models_asked.fetch_add(1, Ordering::SeqCst);
         lock(&self.models).clone()
     }
 

@@ -3,11 +3,11 @@
 import { h } from '../../dom.js';
 import { cancelBatch, deleteBatch, has, pauseBatch, resumeBatch, retryBatch } from '../../api/routes.js';
 import { contentOf, download, resultsOf } from '../../api/download.js';
-import { many, count } from '../../format.js';
+import { many } from '../../format.js';
 import { button } from '../../parts/bits.js';
 import { icon } from '../../parts/icons.js';
 import { attempt, confirm, dialog, say } from '../../parts/notes.js';
-import { isOpen } from '../../parts/status.js';
+import { isOpen, retryable, retryableLines } from '../../parts/status.js';
 import { go } from '../../router.js';
 import { now } from '../../live.js';
 
@@ -24,9 +24,9 @@ export function actions(state) {
   ];
 }
 
-/** Whether failed lines can be run again. */
+/** Whether lines can be run again. */
 export function canRetry({ batch }) {
-  return !isOpen(batch) && batch.request_counts.failed > 0 && has('POST', '/v1/batches/{id}/retry');
+  return !isOpen(batch) && retryable(batch.request_counts) > 0 && has('POST', '/v1/batches/{id}/retry');
 }
 
 function pauseButton({ id }, isPaused) {
@@ -56,7 +56,7 @@ async function remove({ id, batch }) {
 
 /** Asks how failed lines are to be run again: all, or those of one cause. */
 export function retryDialog({ id, batch }, group = null) {
-  const affected = group?.count ?? batch.request_counts.failed;
+  const affected = group?.count ?? retryable(batch.request_counts);
   const model = h('input', { class: 'input mono', id: 'retry-model', placeholder: batch.model ?? 'as in the file', autocomplete: 'off' });
   const tokens = h('input', { class: 'input', id: 'retry-tokens', type: 'number', min: 1, placeholder: 'as in the file' });
   const submit = async (event) => {
@@ -74,7 +74,7 @@ export function retryDialog({ id, batch }, group = null) {
   };
   const own = dialog(
     { title: 'Retry failed lines' },
-    h('p', { class: 'muted' }, group ? `The ${many(affected, 'line')} that failed for this cause run again, in a new batch. This one stays as it is.` : `All ${count(affected)} failed lines run again, in a new batch. This one stays as it is.`),
+    h('p', { class: 'muted' }, group ? `The ${many(affected, 'line')} that failed for this cause will run again, in a new batch. This one stays as it is.` : `${retryableLines(batch.request_counts)} will run again, in a new batch. This one stays as it is.`),
     group ? h('p', { class: 'mono small' }, group.signature) : null,
     h(
       'form',

@@ -2,10 +2,11 @@
 
 import { cancelBatch, deleteBatch, has, pauseBatch, resumeBatch, retryBatch } from '../../api/routes.js';
 import { many } from '../../format.js';
-import { isOpen } from '../../parts/status.js';
+import { isOpen, retryable, retryableLines } from '../../parts/status.js';
 
 const isRunning = ({ batch }) => ['validating', 'in_progress'].includes(batch.status);
 const sum = (items, of) => items.reduce((total, { batch }) => total + of(batch.request_counts), 0);
+const sums = (items) => Object.fromEntries(['total', 'completed', 'failed'].map((name) => [name, sum(items, (counts) => counts[name])]));
 const ended = ({ completed, failed }) => completed + failed;
 
 /** So many batches. */
@@ -46,9 +47,9 @@ const VERBS = [
     title: 'Retry failed lines',
     sign: 'again',
     route: ['POST', '/v1/batches/{id}/retry'],
-    fits: ({ batch }) => !isOpen(batch) && batch.request_counts.failed > 0,
+    fits: ({ batch }) => !isOpen(batch) && retryable(batch.request_counts) > 0,
     run: ({ id, once }) => retryBatch(id, {}, once),
-    effect: (items) => `${many(sum(items, ({ failed }) => failed), 'failed line')} run again, in ${many(items.length, 'new batch', 'new batches')}. What is there stays as it is.`,
+    effect: (items) => `${retryableLines(sums(items))} will run again, in ${many(items.length, 'new batch', 'new batches')}. What is there stays as it is.`,
     doing: 'Retrying',
     done: 'retried',
   },
