@@ -39,24 +39,6 @@ use crate::run::{Run, RunKey};
 use crate::shared::lock;
 use crate::upstream::{Gauges, ModelList, Upstream};
 
-/// A lane holds so many retries for each request that its upstreams may have in flight; when there
-/// are more, no fresh line is sent.
-const RETRIES_PER_PERMIT: usize = 2;
-
-/// So many fresh lines more may be sent to compare the others with: as probes, and one now and then. Were
-/// none, bad lines would be tried in turn for ever, and never be compared with a good one. A retry that
-/// waits takes some 200 bytes.
-const COMPARED_MAX: usize = 10_000;
-
-/// So many retries go between two fresh lines while both wait.
-const RETRIES_BETWEEN: u32 = 1;
-
-/// The same when there are more retries than there should be.
-const RETRIES_BETWEEN_MANY: u32 = 8;
-
-/// A line that waits to run alone waits no longer than this for its upstream to fall idle by itself.
-const SUSPECT_PATIENCE: Duration = Duration::from_mins(1);
-
 /// A line that may go out now, with the permit to do so.
 pub(crate) struct Flight {
     /// The line.

@@ -6,15 +6,30 @@ use std::time::Duration;
 use overnight_core::attempt::Health;
 
 use super::queue::{Queue, Want};
-use super::{
-    COMPARED_MAX, Flight, Lane, RETRIES_BETWEEN, RETRIES_BETWEEN_MANY, RETRIES_PER_PERMIT,
-    SUSPECT_PATIENCE, State,
-};
+use super::{Flight, Lane, State};
 use crate::line::Line;
 use crate::run::Run;
 
 /// Bytes of a request body a token has, about; corrected when the answer says how many there were.
 const BYTES_PER_TOKEN: f64 = 4.0;
+
+/// A lane holds so many retries for each request that its upstreams may have in flight; when there
+/// are more, no fresh line is sent.
+const RETRIES_PER_PERMIT: usize = 2;
+
+/// So many fresh lines more may be sent to compare the others with: as probes, and one now and then. Were
+/// none, bad lines would be tried in turn for ever, and never be compared with a good one. A retry that
+/// waits takes some 200 bytes.
+const COMPARED_MAX: usize = 10_000;
+
+/// So many retries go between two fresh lines while both wait.
+const RETRIES_BETWEEN: u32 = 1;
+
+/// The same when there are more retries than there should be.
+const RETRIES_BETWEEN_MANY: u32 = 8;
+
+/// A line that waits to run alone waits no longer than this for its upstream to fall idle by itself.
+const SUSPECT_PATIENCE: Duration = Duration::from_mins(1);
 
 impl State {
     /// Sends what a lane has to the least loaded of its places, until nothing more may go out.
