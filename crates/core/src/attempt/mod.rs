@@ -8,6 +8,7 @@
 mod judge;
 mod reply;
 mod standing;
+mod stretches;
 
 pub use self::judge::{
     AttemptRules, Circumstances, Lone, Trial, Verdict, backoff, judge, timed_out,

@@ -8,17 +8,14 @@
 //!
 //! A failure is only a *suspicion* at first. It is charged to its line when a line that was sent after
 //! the failure is answered well, and cleared when a probe confirms before that that the upstream is not
-//! well: then all lines failed, and none of them is to blame. Every doubt and every recovery begins a new
-//! *period*, so that a good answer after an outage cannot charge a failure from within it.
+//! well: then all lines failed, and none of them is to blame. Every outage and every recovery from one
+//! begins a new stretch, so that a good answer after an outage cannot charge a failure from within it.
 //!
 //! A doubt that no probe confirms was none: many bad lines met, or failed while good ones took their time.
 //! Were they cleared, they would meet again, for ever. A connection that was lost is cleared by a doubt all
 //! the same: the line that takes its upstream down for a moment is found by running alone.
 
-use std::collections::VecDeque;
-
-/// How many finished periods are remembered; a suspicion from an older one is cleared.
-const PERIODS_KEPT: usize = 64;
+use super::stretches::{Stretch, Stretches};
 
 /// So many failures in a row, without a good answer between them, raise doubt, or half of the requests
 /// in flight if that is more: bad lines, even many, must not stop the others.
@@ -44,8 +41,8 @@ pub enum Health {
 pub struct Suspicion {
     /// Only a send from here on can charge it.
     failed_before: Sent,
-    /// In which period it happened.
-    period: u64,
+    /// In which stretch it happened: of doubts when a connection was lost, else of outages.
+    stretch: u64,
     failure: Failure,
 }
 
@@ -95,24 +92,13 @@ pub(super) enum Settled {
 pub struct Standing {
     next: u64,
     health: Health,
-    period: u64,
-    present: Period,
-    /// The periods before it, the newest first.
-    past: VecDeque<Period>,
+    /// What doubts and recoveries divide.
+    doubts: Stretches,
+    /// What outages and recoveries divide.
+    outages: Stretches,
     failures_in_a_row: u32,
     probes_failed: u32,
     ever_good: bool,
-}
-
-/// What is remembered of a period.
-#[derive(Clone, Copy, Debug, Default)]
-struct Period {
-    /// The latest send that was answered well in it.
-    good: Option<Sent>,
-    /// Whether a probe confirmed that the upstream was not well.
-    is_outage: bool,
-    /// Whether the upstream was not there at all.
-    is_gone: bool,
 }
 
 impl Default for Standing {
@@ -120,9 +106,8 @@ impl Default for Standing {
         Self {
             next: 0,
             health: Health::Well,
-            period: 0,
-            present: Period::default(),
-            past: VecDeque::new(),
+            doubts: Stretches::default(),
+            outages: Stretches::default(),
             failures_in_a_row: 0,
             probes_failed: 0,
             ever_good: false,
@@ -143,10 +128,14 @@ impl Standing {
     pub fn answered(&mut self, sent: Sent) -> bool {
         let recovered = self.health != Health::Well;
         if recovered {
-            self.begin_period();
+            self.begin_doubt_or_recovery();
+            if self.outages.present().is_outage {
+                self.outages.begin(Stretch::default());
+            }
             self.health = Health::Well;
         }
-        self.present.good = self.present.good.max(Some(sent));
+        self.doubts.answered(sent);
+        self.outages.answered(sent);
         self.failures_in_a_row = 0;
         self.probes_failed = 0;
         self.ever_good = true;
@@ -157,20 +146,21 @@ impl Standing {
     /// the requests of this model at this upstream, this one included.
     /// A failure of what was sent before the doubt began is no probe (`is_probe`), and tells nothing new.
     pub fn failed(&mut self, failure: Failure, is_probe: bool, in_flight: u32) -> Suspicion {
+        // What was not well before did not break over it.
+        let failure = match failure {
+            Failure::Broke if is_probe => Failure::Other,
+            Failure::Lost | Failure::Broke | Failure::Other => failure,
+        };
         let suspicion = Suspicion {
             failed_before: Sent(self.next),
-            period: self.period,
-            // What was not well before did not break over it.
-            failure: match failure {
-                Failure::Broke if is_probe => Failure::Other,
-                Failure::Lost | Failure::Broke | Failure::Other => failure,
-            },
+            stretch: self.stretches(failure).number(),
+            failure,
         };
         self.failures_in_a_row = self.failures_in_a_row.saturating_add(1);
         match self.health {
             Health::Well => {
                 if self.failures_in_a_row >= DOUBT_FAILURES.max(in_flight / 2) {
-                    self.begin_period();
+                    self.begin_doubt_or_recovery();
                     self.health = Health::Doubtful;
                 }
             }
@@ -186,12 +176,12 @@ impl Standing {
     /// The upstream is not there at all: it is parked at once, and nobody is to blame.
     pub fn unreachable(&mut self, is_probe: bool) {
         if self.health == Health::Well {
-            self.begin_period();
+            self.begin_doubt_or_recovery();
         }
         if is_probe || self.health != Health::Parked {
             self.probe_failed();
         }
-        self.present.is_gone = true;
+        self.outages.present_mut().is_gone = true;
     }
 
     /// Whether lines are sent, and how.
@@ -214,43 +204,49 @@ impl Standing {
 
     /// What became of a suspicion that [`Self::failed`] gave.
     pub(super) fn settle(&self, suspicion: Suspicion) -> Settled {
-        let Some(age) = self.period.checked_sub(suspicion.period) else {
-            return Settled::Open;
-        };
-        let age = usize::try_from(age).unwrap_or(usize::MAX);
         let is_lost = suspicion.failure == Failure::Lost;
-        if age > self.past.len() {
+        let may_have_broken = suspicion.failure == Failure::Broke;
+        let stretches = self.stretches(suspicion.failure);
+        let Some((own, next)) = stretches.get(suspicion.stretch) else {
             return Settled::Cleared { lost: is_lost };
-        }
-        // From its own period to the present one, as far as no outage lies between.
-        let since = self.past.iter().take(age).rev().chain([&self.present]);
-        for (number, period) in since.enumerate() {
-            if number > 0 && is_lost || period.is_outage {
-                let broke = suspicion.failure == Failure::Broke && period.is_gone;
-                return Settled::Cleared {
-                    lost: is_lost || broke,
-                };
-            }
-            if period
-                .good
-                .is_some_and(|good| good >= suspicion.failed_before)
-            {
+        };
+        if !own.is_outage {
+            let charges = |good| good >= suspicion.failed_before;
+            if own.good.is_some_and(charges) {
                 return Settled::Charged;
             }
+            if next.is_none() {
+                return Settled::Open;
+            }
         }
-        Settled::Open
+        let outage = if own.is_outage { Some(own) } else { next };
+        let is_gone = outage.is_some_and(|outage| outage.is_gone);
+        Settled::Cleared {
+            lost: is_lost || (may_have_broken && is_gone),
+        }
+    }
+
+    const fn stretches(&self, failure: Failure) -> &Stretches {
+        match failure {
+            Failure::Lost => &self.doubts,
+            Failure::Broke | Failure::Other => &self.outages,
+        }
     }
 
     fn probe_failed(&mut self) {
         self.health = Health::Parked;
-        self.present.is_outage = true;
+        self.doubts.present_mut().is_outage = true;
+        if !self.outages.present().is_outage {
+            self.outages.begin(Stretch {
+                is_outage: true,
+                ..Stretch::default()
+            });
+        }
         self.probes_failed = self.probes_failed.saturating_add(1);
     }
 
-    fn begin_period(&mut self) {
-        self.past.push_front(std::mem::take(&mut self.present));
-        self.past.truncate(PERIODS_KEPT);
-        self.period += 1;
+    fn begin_doubt_or_recovery(&mut self) {
+        self.doubts.begin(Stretch::default());
         self.failures_in_a_row = 0;
     }
 }

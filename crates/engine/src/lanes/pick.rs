@@ -207,7 +207,7 @@ impl Turn {
             is_probe,
             is_over: lane.retries >= retries_max,
             has_room: lane.retries < retries_max.saturating_add(COMPARED_MAX),
-            share: retries_max / lane.queues.len().max(1),
+            share: (retries_max / lane.queues.len().max(1)).max(1),
             retries_in_a_row: lane.retries_in_a_row,
         }
     }

@@ -99,6 +99,24 @@ fn a_doubt_that_no_probe_confirms_clears_only_lost_connections() {
 }
 
 #[test]
+fn a_failure_outlasts_any_number_of_doubts() {
+    let mut standing = Standing::default();
+    standing.send();
+    let suspicion = standing.failed(Failure::Broke, false, 1);
+    for _ in 0..1000 {
+        let early = Sent(0);
+        for _ in 0..3 {
+            standing.failed(Failure::Broke, false, 1);
+        }
+        assert!(standing.answered(early));
+    }
+    assert_eq!(standing.settle(suspicion), Settled::Open);
+    let later = standing.send();
+    standing.answered(later);
+    assert_eq!(standing.settle(suspicion), Settled::Charged);
+}
+
+#[test]
 fn a_doubt_that_a_probe_confirms_clears_all() {
     let mut standing = Standing::default();
     let failures: Vec<Suspicion> = (0..3)
