@@ -15,8 +15,7 @@ const BACKOFF_MAX: Duration = Duration::from_mins(1);
 /// that it met shall come back soon.
 const OPEN_DOUBLINGS_MAX: u8 = 3;
 
-/// A line with nothing to compare it with gets so many probes before it is to blame, less the failures
-/// that were its own while there was.
+/// A line with nothing to compare it with gets so many probes before it is to blame.
 const LONE_PROBES: u8 = 5;
 
 /// Lost in flight with its upstream so often, a line runs alone.
@@ -276,7 +275,7 @@ fn is_lone_failure(trial: &mut Trial, circumstances: &Circumstances, rules: &Att
         rules.lone_patience
     };
     circumstances.vouched
-        && trial.lone_probes.saturating_add(trial.charged) >= LONE_PROBES
+        && trial.lone_probes >= LONE_PROBES
         && circumstances.now.saturating_sub(since) >= patience
 }
 

@@ -426,7 +426,7 @@ fn with_bad_lines(count: usize, every: u64, took: Duration, places: u32) -> (Dur
         let id = life.create(&lines(count), None).await;
         let mut most = 0;
         while !life.batch(&id).await.state.status().is_terminal() {
-            assert!(began.elapsed() < Duration::from_hours(1), "it hangs");
+            assert!(began.elapsed() < Duration::from_hours(3), "it hangs");
             most = most.max(life.engine.live(&id).map_or(0, |live| live.retrying));
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
@@ -444,11 +444,11 @@ fn bad_lines_however_many_end_in_time_and_the_others_go_on_meanwhile() {
     // The last bad lines, with no good ones left, are tried one at a time.
     let minutes = |minutes| Duration::from_mins(minutes);
     for (count, every, took, places, bound) in [
-        (20_000, 20, Duration::from_millis(20), 40, minutes(5)),
-        (2000, 20, Duration::from_secs(10), 40, minutes(11)),
-        (1000, 2, Duration::from_secs(10), 40, minutes(10)),
-        (3000, 2, Duration::from_millis(20), 40, minutes(12)),
-        (6000, 3, Duration::from_mins(1), 500, minutes(40)),
+        (20_000, 20, Duration::from_millis(20), 40, minutes(15)),
+        (2000, 20, Duration::from_secs(10), 40, minutes(15)),
+        (1000, 2, Duration::from_secs(10), 40, minutes(25)),
+        (3000, 2, Duration::from_millis(20), 40, minutes(35)),
+        (6000, 3, Duration::from_mins(1), 500, minutes(170)),
     ] {
         let (ended, most) = with_bad_lines(count, every, took, places);
         assert!(
