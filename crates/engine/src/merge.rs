@@ -22,6 +22,11 @@ const SMALL_BYTES: u64 = 64 << 10;
 /// How many segments are read at once.
 const PAGE: usize = 512;
 
+/// Whether segments may be being merged while a run records its segment of that number.
+pub(crate) const fn may_run_at(seq: u64) -> bool {
+    seq + 1 >= NEIGHBOURS as u64
+}
+
 /// Merges a batch's small segments whenever enough of them were recorded. Ends with its task.
 pub(crate) async fn merge_small(shared: Arc<Shared>, run: Arc<Run>) {
     let mut after = None;

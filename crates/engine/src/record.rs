@@ -6,6 +6,7 @@
 
 mod buffer;
 mod flush;
+mod last;
 
 use std::collections::VecDeque;
 use std::sync::Mutex;
@@ -19,6 +20,7 @@ use tokio::time::Instant;
 
 pub(crate) use self::buffer::{Buffer, LineResult, Outcome};
 pub(crate) use self::flush::{flush_all, record_now};
+pub(crate) use self::last::sealing;
 use crate::shared::lock;
 
 /// Beyond so many bytes that wait, those who bring more have to wait for a flush.
@@ -158,6 +160,12 @@ impl Recorder {
     pub(crate) fn is_complete(&self) -> bool {
         let state = lock(&self.state);
         state.total.is_some_and(|total| state.done.len() == total)
+    }
+
+    /// Whether every line of the batch is recorded with this segment, which is not recorded yet.
+    fn is_completed_by(&self, segment: &Segment) -> bool {
+        let state = lock(&self.state);
+        state.total == Some(state.done.len() + segment.lines.len())
     }
 
     /// How long the two result files are, as recorded.

@@ -12,6 +12,7 @@ mod resume;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
 
 use overnight_core::batch::{Batch, Lease};
 use overnight_core::id::{BatchId, ProjectId};
@@ -65,6 +66,7 @@ pub(crate) struct Run {
     project: ProjectId,
     path: Arc<str>,
     expires_at: Timestamp,
+    results_expire_after: Option<Duration>,
     input: OnceLock<InputReader>,
     total: AtomicU64,
     in_flight: AtomicU64,
@@ -98,6 +100,7 @@ impl Run {
             project: batch.project.clone(),
             path: batch.spec.endpoint.as_str().into(),
             expires_at: batch.expires_at,
+            results_expire_after: batch.spec.output_expires_after,
             input: OnceLock::new(),
             total: AtomicU64::new(batch.total()),
             in_flight: AtomicU64::new(0),
@@ -140,6 +143,11 @@ impl Run {
 
     pub(crate) const fn expires_at(&self) -> Timestamp {
         self.expires_at
+    }
+
+    /// How long its client wants its result files to be kept, if that was said.
+    pub(crate) const fn results_expire_after(&self) -> Option<Duration> {
+        self.results_expire_after
     }
 
     /// Its input file, once that is known.

@@ -7,18 +7,15 @@ use std::ops::Range;
 
 use bytes::Bytes;
 use overnight_core::batch::{Batch, Status};
-use overnight_core::file::{File, Purpose};
-use overnight_core::id::FileId;
 use overnight_core::outcome::LineError;
 use overnight_core::plan::PlanEntry;
-use overnight_core::segment::{BlobKey, LineSet, ResultFile};
+use overnight_core::segment::{BlobKey, LineSet};
 use overnight_core::usage::Usage;
-use overnight_store::store::Sealing;
 
 use crate::input::InputReader;
 use crate::load::{NO_ID, sound_id};
 use crate::planted::is_forgotten;
-use crate::record::{Buffer, LineResult, Outcome, record_now};
+use crate::record::{Buffer, LineResult, Outcome, record_now, sealing};
 use crate::run::{Run, Stop};
 use crate::send::line_ids;
 use crate::shared::Shared;
@@ -39,6 +36,14 @@ const SEGMENT_BYTES: u64 = 2 << 20;
 /// [`Stop`] when it cannot be ended here.
 pub(crate) async fn seal(shared: &Shared, run: &Run, batch: &Batch) -> Result<Batch, Stop> {
     let began = shared.clock.now();
+    let sealed = end(shared, run, batch).await?;
+    if let Some(trace) = &run.trace {
+        trace.stage("seal", began, None);
+    }
+    Ok(sealed)
+}
+
+async fn end(shared: &Shared, run: &Run, batch: &Batch) -> Result<Batch, Stop> {
     if batch.plan.is_some() && !run.recorder.is_complete() {
         let why = match batch.state.status() {
             Status::Cancelling => LineError::Cancelled,
@@ -50,48 +55,31 @@ pub(crate) async fn seal(shared: &Shared, run: &Run, batch: &Batch) -> Result<Ba
             | Status::Expired
             | Status::Cancelled => LineError::Expired,
         };
-        if run.is_lost() {
-            end_unknown(shared, run, why).await?;
+        let ended = if run.is_lost() {
+            end_unknown(shared, run, why).await?
         } else {
-            end_unrun(shared, run, batch, why).await?;
+            end_unrun(shared, run, batch, why).await?
+        };
+        if let Some(ended) = ended {
+            return Ok(ended);
         }
     }
-    let at = shared.clock.now();
-    let sealing = Sealing {
-        output: result_file(shared, batch, ResultFile::Output),
-        error: result_file(shared, batch, ResultFile::Error),
-    };
-    let sealed = shared
+    let (sealing, at) = (sealing(shared, run), shared.clock.now());
+    shared
         .persist(run, || shared.store.seal(run.lease(), &sealing, at))
-        .await?;
-    if let Some(trace) = &run.trace {
-        trace.stage("seal", began, None);
-    }
-    Ok(sealed)
+        .await
 }
 
-fn result_file(shared: &Shared, batch: &Batch, file: ResultFile) -> File {
-    let at = shared.clock.now();
-    let live_for = batch
-        .spec
-        .output_expires_after
-        .or(shared.settings.results_expire_after);
-    File {
-        id: FileId::new(at, shared.entropy.draw()),
-        project: batch.project.clone(),
-        purpose: Purpose::BatchOutput,
-        filename: format!("{}_{}.jsonl", batch.id, file.as_str()),
-        // The store knows the size.
-        bytes: 0,
-        created_at: at,
-        expires_at: live_for.map(|live_for| at.plus(live_for)),
-    }
-}
-
-/// Writes an error line for every line of the plan that is not done.
-async fn end_unrun(shared: &Shared, run: &Run, batch: &Batch, why: LineError) -> Result<(), Stop> {
+/// Writes an error line for every line of the plan that is not done. Answers the batch when it has
+/// ended with that.
+async fn end_unrun(
+    shared: &Shared,
+    run: &Run,
+    batch: &Batch,
+    why: LineError,
+) -> Result<Option<Batch>, Stop> {
     let Some(plan) = &batch.plan else {
-        return Ok(());
+        return Ok(None);
     };
     let input = run.input().ok_or(Stop::Broken)?;
     let done = run.recorder.done();
@@ -110,12 +98,12 @@ async fn end_unrun(shared: &Shared, run: &Run, batch: &Batch, why: LineError) ->
         why,
     };
     let mut full = unrun.next().await?;
+    let mut ended = None;
     while !full.is_empty() {
         // The next segment is made while this one is written.
-        let (made, ()) = tokio::try_join!(unrun.next(), record_now(shared, run, full))?;
-        full = made;
+        (full, ended) = tokio::try_join!(unrun.next(), record_now(shared, run, full))?;
     }
-    Ok(())
+    Ok(ended)
 }
 
 /// The lines that are not done, on their way to their error lines.
@@ -248,8 +236,9 @@ async fn id_of(
 }
 
 /// Writes an error line for each line that is not done of a batch whose lines nobody knows any more. How
-/// many those are is known; their ids are not, and their numbers are free ones.
-async fn end_unknown(shared: &Shared, run: &Run, why: LineError) -> Result<(), Stop> {
+/// many those are is known; their ids are not, and their numbers are free ones. Answers the batch when
+/// it has ended with that.
+async fn end_unknown(shared: &Shared, run: &Run, why: LineError) -> Result<Option<Batch>, Stop> {
     let done = run.recorder.done();
     let left = usize::try_from(run.total().saturating_sub(done.len())).unwrap_or(usize::MAX);
     let mut buffer = Buffer::default();

@@ -265,6 +265,10 @@ macro_rules! conformance {
                 a_cancelled_batch_keeps_its_results,
                 a_batch_cancelled_while_validating_has_no_files,
                 sealing_is_all_or_nothing,
+                the_last_segment_ends_its_batch,
+                the_last_segment_of_a_cancelled_batch_ends_it_as_cancelled,
+                a_segment_that_is_not_the_last_ends_nothing,
+                the_last_segment_of_another_run_is_fenced,
                 the_plan_is_garbage_when_its_batch_has_ended,
             }
             sweeping: {

@@ -323,6 +323,23 @@ impl<S: Store> Store for Faulty<S> {
         self.call("seal", self.store.seal(lease, sealing, at)).await
     }
 
+    async fn record_last(
+        &self,
+        lease: &Lease,
+        segment: &Segment,
+        sealing: &Sealing,
+        at: Timestamp,
+    ) -> Result<Batch> {
+        let pass_on = async {
+            match self.plan.recorded(lease, segment) {
+                Some(kept) => self.store.record_last(lease, &kept, sealing, at).await,
+                None => self.store.seal(lease, sealing, at).await,
+            }
+        };
+        self.call_about("record_last", Some((lease, segment)), pass_on)
+            .await
+    }
+
     async fn quarantine(
         &self,
         extent: &Extent,

@@ -5,6 +5,7 @@
 //! answers [`StoreError::Fenced`]. A verb that a client's request calls takes a [`ProjectId`], and
 //! another project's object is exactly a missing one.
 
+mod lease;
 mod query;
 
 use std::error::Error;
@@ -19,6 +20,7 @@ use overnight_core::time::Timestamp;
 use overnight_core::upload::{Upload, UploadPart, UploadRefusal};
 use thiserror::Error as ThisError;
 
+pub use self::lease::{Claim, Held, Outlook};
 pub use self::query::{BatchQuery, FileQuery, Order, Overview, Page};
 use crate::space::is_out_of_space;
 use crate::status::{BatchProgress, UpstreamStatus};
@@ -69,51 +71,6 @@ pub enum Content {
     File(FileId),
     /// The result lines that a batch has recorded so far.
     Results(BatchId, ResultFile),
-}
-
-/// A batch to run, and the right to run it.
-#[derive(Clone, Debug)]
-pub struct Claim {
-    /// As it is now.
-    pub batch: Batch,
-    /// The right to run it.
-    pub lease: Lease,
-}
-
-/// A batch that a worker still holds, and where it is now.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Held {
-    /// The batch.
-    pub batch: BatchId,
-    /// The epoch under which it is held.
-    pub epoch: u64,
-    /// Its status, which a client may have moved.
-    pub status: Status,
-    /// Whether a client wants nothing more of it to be sent.
-    pub is_paused: bool,
-}
-
-/// What a worker sees before it claims.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Outlook {
-    /// How many other workers are there and stay.
-    pub others: u64,
-    /// How many batches the worker holds when all workers that are there hold about as many: the open
-    /// batches by the workers, this one counted, rounded up, and at least one. `None` when no other
-    /// worker is there.
-    pub share: Option<u64>,
-    /// Whether a claim may change something: there is a batch to be had, or the worker must show itself
-    /// so that it is counted, and gets its share of what comes.
-    pub is_worth_a_claim: bool,
-}
-
-impl Outlook {
-    /// Nobody else is there.
-    pub const ALONE: Self = Self {
-        others: 0,
-        share: None,
-        is_worth_a_claim: true,
-    };
 }
 
 /// The input of a batch.
@@ -412,6 +369,17 @@ pub trait Store: Send + Sync + 'static {
     /// cancelled while validating has none). The lease is gone, the plan is garbage. Fenced. An
     /// ended batch is answered as it is.
     async fn seal(&self, lease: &Lease, sealing: &Sealing, at: Timestamp) -> Result<Batch>;
+
+    /// [`Self::record`] with the last lines of a batch and [`Self::seal`] in one, all or nothing: a
+    /// small batch waits for one commit less. What either refuses is refused, and a second call
+    /// answers the ended batch as it is.
+    async fn record_last(
+        &self,
+        lease: &Lease,
+        segment: &Segment,
+        sealing: &Sealing,
+        at: Timestamp,
+    ) -> Result<Batch>;
 
     // === Damage ===
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::OptionFuture;
+use overnight_core::batch::Batch;
 use overnight_core::segment::{BlobKey, Extent, Part as SegmentPart, Segment};
 use overnight_store::Blobs;
 use overnight_store::blobs::{BlobError, BlobWriter};
@@ -13,7 +14,7 @@ use tokio::time::Instant;
 use xxhash_rust::xxh3::Xxh3;
 
 use super::buffer::{Buffer, FLUSH_BYTES, Lines, Part, stripped};
-use super::{RECENT_LINES, Step};
+use super::{RECENT_LINES, Step, last};
 use crate::engine::ResultTarget;
 use crate::run::{Run, Stop};
 use crate::shared::Shared;
@@ -22,12 +23,13 @@ use crate::shared::Shared;
 /// with many open batches each flushes less often.
 const FLUSHES_PER_SECOND: u32 = 100;
 
-/// Flushes what comes until the batch is complete or its recorder is closed and empty.
+/// Flushes what comes until the batch is complete or its recorder is closed and empty. Answers the
+/// batch when it has ended with that.
 ///
 /// # Errors
 ///
 /// [`Stop`] when the batch cannot be recorded here any more.
-pub(crate) async fn flush_all(shared: Arc<Shared>, run: Arc<Run>) -> Result<(), Stop> {
+pub(crate) async fn flush_all(shared: Arc<Shared>, run: Arc<Run>) -> Result<Option<Batch>, Stop> {
     let flushed = flush_until_done(&shared, &run).await;
     if flushed.is_err() {
         // Nobody may wait for room that will never be there.
@@ -36,37 +38,49 @@ pub(crate) async fn flush_all(shared: Arc<Shared>, run: Arc<Run>) -> Result<(), 
     flushed
 }
 
-async fn flush_until_done(shared: &Shared, run: &Run) -> Result<(), Stop> {
+async fn flush_until_done(shared: &Shared, run: &Run) -> Result<Option<Batch>, Stop> {
     loop {
         let open = u32::try_from(shared.open_runs()).unwrap_or(u32::MAX);
         let crowded = Duration::from_secs(1) * open / FLUSHES_PER_SECOND;
         let age_max = shared.settings.flush_age.max(crowded);
         match run.recorder.step(run.in_flight(), age_max) {
-            Step::Flush(buffer) => flush(shared, run, *buffer).await?,
+            Step::Flush(buffer) => {
+                let began = shared.clock.now();
+                if let Some(ended) = flush(shared, run, *buffer).await? {
+                    if let Some(trace) = &run.trace {
+                        trace.stage("seal", began, None);
+                    }
+                    return Ok(Some(ended));
+                }
+            }
             Step::Until(due) => {
                 let _ = tokio::time::timeout_at(due, run.recorder.nudge.notified()).await;
             }
             Step::Idle => run.recorder.nudge.notified().await,
-            Step::Done => return Ok(()),
+            Step::Done => return Ok(None),
         }
     }
 }
 
 /// Records lines that were made without being sent, past the flush rule. Only while no other flush
-/// is under way.
+/// is under way. Answers the batch when it has ended with that.
 ///
 /// # Errors
 ///
 /// [`Stop`] when the batch cannot be recorded here any more.
-pub(crate) async fn record_now(shared: &Shared, run: &Run, buffer: Buffer) -> Result<(), Stop> {
+pub(crate) async fn record_now(
+    shared: &Shared,
+    run: &Run,
+    buffer: Buffer,
+) -> Result<Option<Batch>, Stop> {
     if buffer.is_empty() {
-        Ok(())
+        Ok(None)
     } else {
         flush(shared, run, buffer).await
     }
 }
 
-async fn flush(shared: &Shared, run: &Run, mut buffer: Buffer) -> Result<(), Stop> {
+async fn flush(shared: &Shared, run: &Run, mut buffer: Buffer) -> Result<Option<Batch>, Stop> {
     let began = Instant::now();
     let seq = run.recorder.take_seq();
     // How long a large answer's line is, is known once it was written; the index waits for that alone.
@@ -97,12 +111,10 @@ async fn flush(shared: &Shared, run: &Run, mut buffer: Buffer) -> Result<(), Sto
         tally: buffer.tally,
         usage: buffer.usage,
     };
-    shared
-        .persist(run, || shared.store.record(run.lease(), &segment))
-        .await?;
+    let ended = last::record(shared, run, &segment).await?;
     run.recorder.recorded(&segment, &took);
     shared.counted(&segment, began.elapsed());
-    Ok(())
+    Ok(ended)
 }
 
 /// Writes the lines of the two result files.

@@ -284,10 +284,9 @@ async fn work(shared: &Arc<Shared>, run: &Arc<Run>, mut batch: Batch) -> Result<
             wind_up(shared, run, order, &mut recording).await
         }
         // All lines are recorded, or recording cannot go on.
-        recorded = &mut recording => joined(recorded).map(|()| None),
+        recorded = &mut recording => joined(recorded),
         () = deadline(shared, run) => {
             expire(shared, run, &mut recording).await
-
         }
     };
     shared.lanes.close(run.key());
@@ -301,53 +300,44 @@ async fn work(shared: &Arc<Shared>, run: &Arc<Run>, mut batch: Batch) -> Result<
 }
 
 /// Ends the sending at the deadline.
-async fn expire(
-    shared: &Shared,
-    run: &Run,
-    recording: &mut Recording,
-) -> Result<Option<Batch>, Stop> {
+async fn expire(shared: &Shared, run: &Run, recording: &mut Recording) -> Recorded {
     let advanced = advance(shared, run, Event::DeadlinePassed).await;
     let grace = if advanced.is_ok() {
         shared.settings.expiry_grace
     } else {
         Duration::ZERO
     };
-    stop_sending(shared, run, grace, recording).await?;
-    advanced.map(Some)
+    let ended = stop_sending(shared, run, grace, recording).await?;
+    ended.map_or(advanced, Ok).map(Some)
 }
 
-type Recording = JoinHandle<Result<(), Stop>>;
+/// Answers the batch when it has ended.
+type Recording = JoinHandle<Recorded>;
+type Recorded = Result<Option<Batch>, Stop>;
 
-fn joined(recorded: Result<Result<(), Stop>, JoinError>) -> Result<(), Stop> {
+fn joined(recorded: Result<Recorded, JoinError>) -> Recorded {
     recorded.unwrap_or_else(|panic| {
         tracing::error!(error = %panic, "recording broke down");
         Err(Stop::Broken)
     })
 }
 
-/// Brings an order about.
-async fn wind_up(
-    shared: &Shared,
-    run: &Run,
-    order: Order,
-    recording: &mut Recording,
-) -> Result<Option<Batch>, Stop> {
-    match order {
-        Order::Cancel => {
-            stop_sending(shared, run, shared.settings.cancel_grace, recording).await?;
-            Ok(None)
-        }
-        Order::Stop => {
-            stop_sending(shared, run, shared.settings.shutdown_grace, recording).await?;
-            Err(Stop::Released)
-        }
-        Order::Go | Order::Drop => {
-            let stopped = stop_sending(shared, run, Duration::ZERO, recording).await;
-            Err(run
-                .take_broken()
-                .or_else(|| stopped.err())
-                .unwrap_or(Stop::Fenced))
-        }
+/// Brings an order about. Answers the batch when it has ended meanwhile.
+async fn wind_up(shared: &Shared, run: &Run, order: Order, recording: &mut Recording) -> Recorded {
+    let grace = match order {
+        Order::Cancel => shared.settings.cancel_grace,
+        Order::Stop => shared.settings.shutdown_grace,
+        Order::Go | Order::Drop => Duration::ZERO,
+    };
+    let stopped = stop_sending(shared, run, grace, recording).await;
+    match (order, stopped) {
+        (_, Ok(Some(ended))) => Ok(Some(ended)),
+        (Order::Cancel, stopped) => stopped,
+        (Order::Stop, stopped) => stopped.and(Err(Stop::Released)),
+        (Order::Go | Order::Drop, stopped) => Err(run
+            .take_broken()
+            .or_else(|| stopped.err())
+            .unwrap_or(Stop::Fenced)),
     }
 }
 
@@ -357,7 +347,7 @@ async fn stop_sending(
     run: &Run,
     grace: Duration,
     recording: &mut Recording,
-) -> Result<(), Stop> {
+) -> Recorded {
     shared.lanes.close(run.key());
     let landed = async {
         let _ = tokio::time::timeout(grace, run.idle()).await;

@@ -1,7 +1,7 @@
 //! How batches end.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use overnight_core::batch::Status;
@@ -277,4 +277,37 @@ fn a_disk_that_hangs_holds_up_no_stop() {
         life.stop().await;
         assert!(told.elapsed() <= Duration::from_secs(35));
     });
+}
+
+#[test]
+fn a_small_batch_ends_with_the_commit_of_its_last_lines() {
+    let house = House::new();
+    let asked: Arc<Mutex<Vec<&'static str>>> = Arc::default();
+    // The first answer is lost.
+    let plan = {
+        let asked = Arc::clone(&asked);
+        move |verb: &'static str, _| {
+            let mut asked = asked.lock().unwrap();
+            let is_first = !asked.contains(&verb);
+            asked.push(verb);
+            if verb == "record_last" && is_first {
+                Fault::DoThenFail
+            } else {
+                Fault::None
+            }
+        }
+    };
+    House::live(async || {
+        let store = house.open();
+        let faulty = Arc::new(Faulty::new(store.clone(), plan));
+        let life = house.start_on(store, faulty, &upstream(slow()));
+        let id = life.create(&lines(5), None).await;
+        let batch = life.end(&id, SOON).await;
+        assert_eq!(ended(batch.as_ref()), Some(Status::Completed));
+        assert_eq!(life.results(&id, &ids(5)).await.output.len(), 5);
+        life.stop().await;
+    });
+    let mut endings = asked.lock().unwrap().clone();
+    endings.retain(|verb| ["record", "record_last", "seal"].contains(verb));
+    assert_eq!(endings, ["record_last", "record_last"]);
 }

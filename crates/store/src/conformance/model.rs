@@ -111,9 +111,10 @@ impl Trial<'_> {
                 line,
                 lines,
                 failed,
+                last,
             } => {
                 let lines = line..line + lines;
-                self.record(lease, |lease| {
+                self.record(lease, last, |lease| {
                     if failed {
                         mixed(lease, seq, lines)
                     } else {
@@ -265,20 +266,32 @@ impl Trial<'_> {
     async fn record(
         &mut self,
         back: usize,
+        last: bool,
         segment: impl FnOnce(&Lease) -> Segment,
     ) -> (Answer, Answer) {
         let Some((n, lease)) = self.lease(back) else {
             return (Answer::Done, Answer::Done);
         };
         let segment = segment(&lease);
+        let now = self.now();
         let mut told = Answer::Done;
         for _ in 0..2 {
-            told = answer(&self.store.record(&lease, &segment).await);
+            told = if last {
+                let sealing = sealing(n);
+                let ended = self.store.record_last(&lease, &segment, &sealing, now);
+                answer(&ended.await)
+            } else {
+                answer(&self.store.record(&lease, &segment).await)
+            };
         }
-        let Some(batch) = self.model.batches.get_mut(&n) else {
-            return (told, Answer::NotFound);
+        let expected = if last {
+            self.model.record_last(n, &lease, &segment, now)
+        } else {
+            self.model.record(n, &lease, &segment)
         };
-        let expected = batch.record(&lease, &segment);
+        let Some(batch) = self.model.batches.get(&n) else {
+            return (told, expected);
+        };
         if expected == Answer::Done {
             // Recorded again with other blobs, a segment leaves those that it had at first.
             let key = (segment.epoch, segment.seq);
@@ -392,7 +405,7 @@ impl Trial<'_> {
                 break;
             };
             if let Some(segment) = unrun(&self.model, n, &lease) {
-                let (told, expected) = self.record(back, |_| segment).await;
+                let (told, expected) = self.record(back, false, |_| segment).await;
                 assert_eq!(told, expected);
             }
             let (told, expected) = self.seal(back).await;

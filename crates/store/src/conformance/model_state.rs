@@ -54,6 +54,7 @@ impl ModelFile {
     }
 }
 
+#[derive(Clone)]
 pub(super) struct ModelBatch {
     pub(super) batch: Batch,
     pub(super) epoch: u64,
@@ -136,7 +137,7 @@ impl ModelBatch {
         u32::try_from(missing).unwrap_or(u32::MAX)
     }
 
-    pub(super) fn record(&mut self, lease: &Lease, segment: &Segment) -> Answer {
+    fn record(&mut self, lease: &Lease, segment: &Segment) -> Answer {
         if self.epoch != lease.epoch {
             return Answer::Fenced;
         }
@@ -311,6 +312,30 @@ impl Model {
             past && file.deleted_at.is_none()
         });
         expired.map(|file| file.deleted_at = Some(now)).count() as u64
+    }
+
+    pub(super) fn record(&mut self, n: u64, lease: &Lease, segment: &Segment) -> Answer {
+        let batch = self.batches.get_mut(&n);
+        batch.map_or(Answer::NotFound, |batch| batch.record(lease, segment))
+    }
+
+    /// Both, or nothing.
+    pub(super) fn record_last(
+        &mut self,
+        n: u64,
+        lease: &Lease,
+        segment: &Segment,
+        now: Timestamp,
+    ) -> Answer {
+        let before = self.batches.get(&n).cloned();
+        let mut told = self.record(n, lease, segment);
+        if told == Answer::Done {
+            told = self.seal(n, lease, now);
+        }
+        if told != Answer::Done {
+            self.batches.extend(before.map(|before| (n, before)));
+        }
+        told
     }
 
     pub(super) fn seal(&mut self, n: u64, lease: &Lease, now: Timestamp) -> Answer {

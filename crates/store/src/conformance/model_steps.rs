@@ -71,6 +71,8 @@ pub(super) enum Step {
         line: u32,
         lines: u32,
         failed: bool,
+        /// Whether the batch is to end with them.
+        last: bool,
     },
     Seal {
         lease: usize,
@@ -103,6 +105,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Expire),
         1 => Just(Step::Forget),
     ];
+    let last = proptest::bool::weighted(0.3);
     let runs = prop_oneof![
         4 => (0..2_u64, 1..4_usize).prop_map(|(worker, limit)| Step::Claim { worker, limit }),
         1 => lease().prop_map(|lease| Step::Release { lease }),
@@ -110,8 +113,10 @@ fn step() -> impl Strategy<Value = Step> {
         1 => lease().prop_map(|lease| Step::Reject { lease }),
         1 => lease().prop_map(|lease| Step::Deadline { lease }),
         1 => lease().prop_map(|lease| Step::Drain { lease }),
-        8 => (lease(), 0..4_u64, 0..3_u32, 1..3_u32, any::<bool>()).prop_map(
-            |(lease, seq, line, lines, failed)| Step::Record { lease, seq, line, lines, failed }
+        8 => (lease(), 0..4_u64, (0..3_u32, 1..3_u32), any::<bool>(), last).prop_map(
+            |(lease, seq, (line, lines), failed, last)| {
+                Step::Record { lease, seq, line, lines, failed, last }
+            }
         ),
         4 => lease().prop_map(|lease| Step::Seal { lease }),
     ];

@@ -6,8 +6,9 @@ use overnight_core::segment::ResultFile;
 
 use super::Subject;
 use super::fixture::{
-    answered, at, batch_id, claimed, completed, contradicts, extents, file, file_id, garbage,
-    insert_file, is_missing, mixed, plan, project, running, sealing, unrun, upload,
+    answered, at, batch_id, claim, claimed, completed, contradicts, extents, file, file_id,
+    garbage, insert_file, is_fenced, is_missing, mixed, plan, project, running, sealing, unrun,
+    upload,
 };
 use crate::store::{Content, FileQuery, Order};
 
@@ -218,4 +219,90 @@ pub async fn the_plan_is_garbage_when_its_batch_has_ended(subject: Subject) {
     );
     let batch = store.batch(&project(), &batch_id(1)).await.unwrap();
     assert_eq!(batch.plan, Some(plan));
+}
+
+/// What came last is recorded, and the batch has ended, in one. A second call, after a lost answer,
+/// answers the same.
+pub async fn the_last_segment_ends_its_batch(subject: Subject) {
+    let store = &*subject.store;
+    let lease = running(store, 1, 3).await;
+    store
+        .record(&lease, &answered(&lease, 0, 0..1))
+        .await
+        .unwrap();
+    let last = mixed(&lease, 1, 1..2);
+    let results = Results {
+        output_file: Some(file_id(1001)),
+        error_file: Some(file_id(2001)),
+    };
+    for seconds in [20, 21] {
+        let ended = store
+            .record_last(&lease, &last, &sealing(1), at(seconds))
+            .await
+            .unwrap();
+        assert_eq!(ended.state, State::Completed(results.clone()));
+        assert_eq!(ended.history.completed_at, Some(at(20)));
+        assert_eq!((ended.tally.completed, ended.tally.failed), (2, 1));
+        assert_eq!(store.batch(&project(), &batch_id(1)).await.unwrap(), ended);
+    }
+    assert_eq!(
+        store.segments(&batch_id(1), None, 9).await.unwrap().last(),
+        Some(&last)
+    );
+    // One who records it by itself learns that it is there.
+    store.record(&lease, &last).await.unwrap();
+}
+
+/// A cancel that comes before the last segment decides how the batch ends.
+pub async fn the_last_segment_of_a_cancelled_batch_ends_it_as_cancelled(subject: Subject) {
+    let store = &*subject.store;
+    let lease = running(store, 1, 2).await;
+    store.cancel(&project(), &batch_id(1), at(5)).await.unwrap();
+    let last = answered(&lease, 0, 0..2);
+    let ended = store
+        .record_last(&lease, &last, &sealing(1), at(9))
+        .await
+        .unwrap();
+    assert!(matches!(ended.state, State::Cancelled(_)));
+    assert_eq!(ended.tally.completed, 2);
+}
+
+/// With a segment that is not the last, or holds a line that is there already, nothing changes.
+pub async fn a_segment_that_is_not_the_last_ends_nothing(subject: Subject) {
+    let store = &*subject.store;
+    let lease = running(store, 1, 3).await;
+    let first = answered(&lease, 0, 0..2);
+    store.record(&lease, &first).await.unwrap();
+    let missing = running(store, 2, 3).await;
+    let wrong = [
+        (&lease, answered(&lease, 1, 1..2), 1),
+        (&missing, answered(&missing, 0, 0..2), 2),
+    ];
+    for (lease, segment, n) in wrong {
+        let before = store.batch(&project(), &batch_id(n)).await.unwrap();
+        let segments = store.segments(&batch_id(n), None, 9).await.unwrap();
+        let told = store.record_last(lease, &segment, &sealing(n), at(9)).await;
+        contradicts(told);
+        assert_eq!(store.batch(&project(), &batch_id(n)).await.unwrap(), before);
+        let after = store.segments(&batch_id(n), None, 9).await.unwrap();
+        assert_eq!(after, segments);
+        is_missing(store.file(&project(), &file_id(1000 + n), at(9)).await);
+    }
+    let rest = answered(&lease, 1, 2..3);
+    let ended = store.record_last(&lease, &rest, &sealing(1), at(10)).await;
+    assert!(ended.is_ok());
+}
+
+/// Whoever lost the batch neither records nor ends anything.
+pub async fn the_last_segment_of_another_run_is_fenced(subject: Subject) {
+    let store = &*subject.store;
+    let lease = running(store, 1, 1).await;
+    store.release(&lease).await.unwrap();
+    let newer = claim(store, "w1", 9).await;
+    let last = answered(&lease, 0, 0..1);
+    is_fenced(store.record_last(&lease, &last, &sealing(1), at(9)).await);
+    assert_eq!(store.segments(&batch_id(1), None, 9).await.unwrap(), []);
+    let last = answered(&newer, 0, 0..1);
+    let ended = store.record_last(&newer, &last, &sealing(1), at(9)).await;
+    assert!(ended.is_ok());
 }

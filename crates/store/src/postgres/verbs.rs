@@ -271,6 +271,20 @@ impl Store for Postgres {
             .await
     }
 
+    async fn record_last(
+        &self,
+        lease: &Lease,
+        segment: &Segment,
+        sealing: &Sealing,
+        at: Timestamp,
+    ) -> Result<Batch> {
+        self.change(|db| async move {
+            segments::record(&db, lease, segment).await?;
+            seal::seal(&db, lease, sealing, at).await
+        })
+        .await
+    }
+
     async fn quarantine(
         &self,
         extent: &Extent,

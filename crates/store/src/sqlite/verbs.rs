@@ -294,6 +294,23 @@ impl Store for Sqlite {
             .await
     }
 
+    async fn record_last(
+        &self,
+        lease: &Lease,
+        segment: &Segment,
+        sealing: &Sealing,
+        at: Timestamp,
+    ) -> Result<Batch> {
+        let lease = lease.clone();
+        let segment = segment.clone();
+        let sealing = sealing.clone();
+        self.write(move |db| {
+            segments::record(db, &lease, &segment)?;
+            seal::seal(db, &lease, &sealing, at)
+        })
+        .await
+    }
+
     async fn quarantine(
         &self,
         extent: &Extent,
