@@ -298,7 +298,7 @@ pub async fn the_last_segment_of_another_run_is_fenced(subject: Subject) {
     let store = &*subject.store;
     let lease = running(store, 1, 1).await;
     store.release(&lease).await.unwrap();
-    let newer = claim(store, "w1", 9).await;
+    let newer = claim(store, "w2", 1).await;
     let last = answered(&lease, 0, 0..1);
     is_fenced(store.record_last(&lease, &last, &sealing(1), at(9)).await);
     assert_eq!(store.segments(&batch_id(1), None, 9).await.unwrap(), []);
