@@ -311,9 +311,9 @@ async fn expire(shared: &Shared, run: &Run, recording: &mut Recording) -> Record
     ended.map_or(advanced, Ok).map(Some)
 }
 
-/// Answers the batch when it has ended.
-type Recording = JoinHandle<Recorded>;
+/// What came of recording: the batch, when it has ended with that.
 type Recorded = Result<Option<Batch>, Stop>;
+type Recording = JoinHandle<Recorded>;
 
 fn joined(recorded: Result<Recorded, JoinError>) -> Recorded {
     recorded.unwrap_or_else(|panic| {

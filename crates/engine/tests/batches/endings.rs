@@ -4,13 +4,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use overnight_core::batch::Status;
+use overnight_core::batch::{Lease, Status};
+use overnight_core::segment::Segment;
 use overnight_engine::upstream::ModelList;
 use overnight_engine::upstream::scripted::{Answer, Script, Step, chat_answer};
-use overnight_store::faulty::{Fault, Faulty};
+use overnight_store::faulty::{Call, Fault, Faulty, Plan};
 use tokio::time::Instant;
 
-use crate::house::{House, ended, ids, lines, upstream};
+use crate::house::{House, ended, ids, lines, numbered, upstream};
 
 const SOON: Duration = Duration::from_mins(1);
 
@@ -310,4 +311,48 @@ fn a_small_batch_ends_with_the_commit_of_its_last_lines() {
     let mut endings = asked.lock().unwrap().clone();
     endings.retain(|verb| ["record", "record_last", "seal"].contains(verb));
     assert_eq!(endings, ["record_last", "record_last"]);
+}
+
+/// Records the last of five lines with the first segment already, in the place of the first line.
+struct Doubled(Arc<Mutex<Vec<&'static str>>>);
+
+impl Plan for Doubled {
+    fn fault(&self, call: &Call<'_>) -> Fault {
+        self.0.lock().unwrap().push(call.verb);
+        Fault::None
+    }
+
+    fn recorded(&self, _lease: &Lease, segment: &Segment) -> Option<Segment> {
+        let mut kept = segment.clone();
+        if segment.seq == 0 {
+            assert_eq!(segment.lines.iter().collect::<Vec<_>>(), [1, 2, 3, 4]);
+            kept.lines = [2, 3, 4, 5].into_iter().collect();
+        }
+        Some(kept)
+    }
+}
+
+#[test]
+fn the_last_lines_are_kept_also_when_their_batch_cannot_end() {
+    let house = House::new();
+    let asked: Arc<Mutex<Vec<&'static str>>> = Arc::default();
+    House::live(async || {
+        let store = house.open();
+        let faulty = Faulty::new(store.clone(), Doubled(Arc::clone(&asked)));
+        let upstream = upstream(numbered(|number| Step::Late {
+            after: Duration::from_secs(if number == 4 { 5 } else { 1 }),
+            answer: chat_answer("ok"),
+        }));
+        let life = house.start_on(store, Arc::new(faulty), &upstream);
+        let id = life.create(&lines(5), None).await;
+        tokio::time::sleep(Duration::from_secs(30)).await;
+        let batch = life.batch(&id).await;
+        assert_eq!(batch.state.status(), Status::InProgress);
+        assert_eq!(batch.tally.completed, 5, "what was paid for is kept");
+        assert_eq!(upstream.seen().len(), 5, "and not asked for again");
+        life.stop().await;
+    });
+    let mut verbs = asked.lock().unwrap().clone();
+    verbs.retain(|verb| ["record", "record_last", "seal"].contains(verb));
+    assert_eq!(verbs, ["record", "record_last", "record", "seal"]);
 }

@@ -1,10 +1,12 @@
 //! Batches that are so slow that each line has a segment of its own.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use overnight_core::batch::Status;
 use overnight_engine::upstream::scripted::{Answer, Script, Step, chat_answer};
 use overnight_store::Store as _;
+use overnight_store::faulty::{Fault, Faulty};
 
 use crate::house::{House, ended, ids, lines, numbered, upstream};
 
@@ -57,4 +59,44 @@ fn small_segments_become_few_and_every_byte_stays_where_it_was() {
             life.stop().await;
         });
     }
+}
+
+/// By which verbs a batch of so many lines was recorded and ended, in order, those that repeat the one
+/// before left out; and how many segments it had.
+fn ends_by(count: usize) -> (Vec<&'static str>, f64) {
+    let house = House::new();
+    let asked: Arc<Mutex<Vec<&'static str>>> = Arc::default();
+    let plan = {
+        let asked = Arc::clone(&asked);
+        move |verb: &'static str, _| {
+            if ["record", "record_last", "seal"].contains(&verb) {
+                asked.lock().unwrap().push(verb);
+            }
+            Fault::None
+        }
+    };
+    let segments = House::live(async || {
+        let store = house.open();
+        let faulty = Arc::new(Faulty::new(store.clone(), plan));
+        let life = house.start_on(store, faulty, &upstream(slow()));
+        let id = life.create(&lines(count), None).await;
+        let batch = life.end(&id, Duration::from_hours(2)).await;
+        assert_eq!(ended(batch.as_ref()), Some(Status::Completed));
+        let segments = life.metric("overnight_flushes_total").unwrap();
+        life.stop().await;
+        segments
+    });
+    let mut verbs = asked.lock().unwrap().clone();
+    verbs.dedup();
+    (verbs, segments)
+}
+
+#[test]
+fn a_batch_that_may_be_being_merged_is_sealed_by_itself() {
+    let (verbs, segments) = ends_by(20);
+    assert!(segments > 1.0 && segments < 64.0, "{segments}");
+    assert_eq!(verbs, ["record", "record_last"]);
+    let (verbs, segments) = ends_by(120);
+    assert!(segments > 64.0, "{segments}");
+    assert_eq!(verbs, ["record", "seal"]);
 }
