@@ -90,7 +90,7 @@ describe('a batch', () => {
     await see(page, 'not run');
     const { request_counts: counts } = await api.until(id);
     const left = (counts.total - counts.completed).toLocaleString('en-US');
-    await page.getByRole('button', { name: 'Retry failed' }).click();
+    await page.getByRole('button', { name: counts.failed ? 'Retry failed' : 'Run the rest' }).click();
     await page.getByRole('dialog').getByText(/lines that were not run will run again, in a new batch/).waitFor();
     await page.getByRole('dialog').getByRole('button', { name: `Retry ${left} lines`, exact: true }).click();
     await page.locator('main .head .chip', { hasText: 'in progress' }).waitFor();

@@ -69,6 +69,10 @@ pub struct Trial {
     ours: u8,
     /// How often its upstream was lost while it was in flight, others being answered in between.
     losses: u8,
+    /// The last of them: the number of the upstream, and how often that had recovered before.
+    last_loss: Option<(usize, u64)>,
+    /// Whether one of them was while it ran alone.
+    lost_alone: bool,
 }
 
 /// A failure that is not settled.
@@ -79,6 +83,8 @@ struct Open {
     suspicion: Suspicion,
     /// Whether few failures of its kind end a line.
     of_few: bool,
+    /// Whether the line ran alone.
+    alone: bool,
 }
 
 impl Trial {
@@ -117,14 +123,18 @@ impl Trial {
         }
     }
 
-    /// Another line was found to be what kills the upstream, so this one was only near it.
+    /// Another line was found to be what kills the upstream, so this one was only near it, unless it has
+    /// taken one down alone.
     pub fn acquit(&mut self) {
-        self.losses = 0;
+        if !self.lost_alone {
+            self.losses = 0;
+        }
     }
 
     /// Notes a failure that is not settled yet. While one like it is not settled either, it tells nothing
-    /// new: a line that fails time after time before anybody is answered is charged once.
-    pub fn suspect(&mut self, upstream: usize, suspicion: Suspicion, blame: Blame) {
+    /// new: a line that fails time after time before anybody is answered is charged once. `alone` is that of
+    /// its [`Circumstances`].
+    pub fn suspect(&mut self, upstream: usize, suspicion: Suspicion, blame: Blame, alone: bool) {
         let of_few = matches!(
             blame,
             Blame::Doubt {
@@ -137,6 +147,7 @@ impl Trial {
             upstream,
             suspicion,
             of_few,
+            alone,
         };
         if !self.suspicions.iter().any(|known| known.is_like(&open)) {
             self.suspicions.push(open);
@@ -144,26 +155,38 @@ impl Trial {
     }
 
     /// Settles what the evidence settles. `standing` gives that of an upstream, if it is still there.
+    /// What failed in several ways before anybody else was answered there is charged once.
     pub fn settle<'s>(&mut self, standing: impl Fn(usize) -> Option<&'s Standing>) {
-        let (mut charged, mut charged_of_few, mut lost) = (0, 0, 0);
-        self.suspicions.retain(|open| {
+        let mut charged_at = Vec::new();
+        let mut suspicions = std::mem::take(&mut self.suspicions);
+        suspicions.retain(|open| {
             match standing(open.upstream).map(|standing| standing.settle(open.suspicion)) {
                 Some(Settled::Open) => return true,
                 Some(Settled::Charged) => {
-                    charged += 1;
-                    charged_of_few += u8::from(open.of_few);
+                    if !charged_at.contains(&open.upstream) {
+                        charged_at.push(open.upstream);
+                        self.charged = self.charged.saturating_add(1);
+                    }
+                    self.charged_of_few = self.charged_of_few.saturating_add(open.of_few.into());
                 }
-                Some(Settled::Cleared { lost: true }) => lost = 1,
+                Some(Settled::Cleared { lost: true }) => self.lose(open),
                 Some(Settled::Cleared { lost: false }) | None => {}
             }
             false
         });
+        self.suspicions = suspicions;
         if self.suspicions.is_empty() {
             self.open_failures = 0;
         }
-        self.charged = self.charged.saturating_add(charged);
-        self.charged_of_few = self.charged_of_few.saturating_add(charged_of_few);
-        self.losses = self.losses.saturating_add(lost);
+    }
+
+    /// The upstream was lost while the line was in flight.
+    fn lose(&mut self, open: &Open) {
+        let loss = (open.upstream, open.suspicion.recoveries());
+        if self.last_loss.replace(loss) != Some(loss) {
+            self.losses = self.losses.saturating_add(1);
+        }
+        self.lost_alone |= open.alone;
     }
 }
 
@@ -202,6 +225,8 @@ pub struct Lone {
 pub enum Verdict {
     /// What the attempt brought back is its outcome.
     Final,
+    /// The same, and it was found to be what takes its upstreams down.
+    Fatal,
     /// It is sent again, not before a pause of at most `backoff`; the caller draws the jitter.
     Retry {
         /// The longest pause.
@@ -231,6 +256,18 @@ pub fn judge(
         }
         Blame::Overload { .. } | Blame::Unreachable | Blame::Connection => Verdict::Again,
         Blame::Doubt { failures_max, lost } => {
+            // While the upstream is not there for anybody, failing says nothing of the line.
+            if circumstances.alone && circumstances.vouched && trial.is_suspect() {
+                let takes_down = match Failure::of(failures_max, lost) {
+                    Failure::Lost => true,
+                    // What stays up after a 5xx was not taken down by it.
+                    Failure::Broke => trial.lost_alone,
+                    Failure::Other => false,
+                };
+                if takes_down {
+                    return Verdict::Fatal;
+                }
+            }
             // What few of end a line is counted by itself: the first of them, in the first moment of
             // an outage, must not end a line for failures of another kind before.
             let (charged, charged_max) = match failures_max {
@@ -239,11 +276,6 @@ pub fn judge(
             };
             let spent = charged.saturating_add(1) >= charged_max;
             if spent && circumstances.health == Health::Well {
-                return Verdict::Final;
-            }
-            // While the upstream is not there for anybody, failing says nothing of the line.
-            let may_kill = Failure::of(failures_max, lost) != Failure::Other;
-            if may_kill && circumstances.alone && circumstances.vouched && trial.is_suspect() {
                 return Verdict::Final;
             }
             if is_lone_failure(trial, circumstances, rules) {

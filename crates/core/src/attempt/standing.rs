@@ -13,7 +13,8 @@
 //!
 //! A doubt that no probe confirms was none: many bad lines met, or failed while good ones took their time.
 //! Were they cleared, they would meet again, for ever. A connection that was lost is cleared by a doubt all
-//! the same: the line that takes its upstream down for a moment is found by running alone.
+//! the same: the line that takes its upstream down for a moment is found by running alone. A probe takes
+//! nothing down: the upstream was not well before it was sent.
 
 use super::stretches::{Stretch, Stretches};
 
@@ -43,6 +44,8 @@ pub struct Suspicion {
     failed_before: Sent,
     /// In which stretch it happened: of doubts when a connection was lost, else of outages.
     stretch: u64,
+    /// How often the upstream had recovered before.
+    recoveries: u64,
     failure: Failure,
 }
 
@@ -74,6 +77,11 @@ impl Suspicion {
     pub(super) const fn failure(self) -> Failure {
         self.failure
     }
+
+    /// How often the upstream had recovered before it: what was lost between two recoveries was lost once.
+    pub(super) const fn recoveries(self) -> u64 {
+        self.recoveries
+    }
 }
 
 /// What became of a suspicion.
@@ -96,6 +104,7 @@ pub struct Standing {
     doubts: Stretches,
     /// What outages and recoveries divide.
     outages: Stretches,
+    recoveries: u64,
     failures_in_a_row: u32,
     probes_failed: u32,
     ever_good: bool,
@@ -108,6 +117,7 @@ impl Default for Standing {
             health: Health::Well,
             doubts: Stretches::default(),
             outages: Stretches::default(),
+            recoveries: 0,
             failures_in_a_row: 0,
             probes_failed: 0,
             ever_good: false,
@@ -133,6 +143,7 @@ impl Standing {
                 self.outages.begin(Stretch::default());
             }
             self.health = Health::Well;
+            self.recoveries += 1;
         }
         self.doubts.answered(sent);
         self.outages.answered(sent);
@@ -146,14 +157,12 @@ impl Standing {
     /// the requests of this model at this upstream, this one included.
     /// A failure of what was sent before the doubt began is no probe (`is_probe`), and tells nothing new.
     pub fn failed(&mut self, failure: Failure, is_probe: bool, in_flight: u32) -> Suspicion {
-        // What was not well before did not break over it.
-        let failure = match failure {
-            Failure::Broke if is_probe => Failure::Other,
-            Failure::Lost | Failure::Broke | Failure::Other => failure,
-        };
+        // What was not well before was not taken down by it.
+        let failure = if is_probe { Failure::Other } else { failure };
         let suspicion = Suspicion {
             failed_before: Sent(self.next),
             stretch: self.stretches(failure).number(),
+            recoveries: self.recoveries,
             failure,
         };
         self.failures_in_a_row = self.failures_in_a_row.saturating_add(1);
@@ -173,15 +182,18 @@ impl Standing {
         suspicion
     }
 
-    /// The upstream is not there at all: it is parked at once, and nobody is to blame.
-    pub fn unreachable(&mut self, is_probe: bool) {
+    /// The upstream is not there at all, and nobody is to blame: it is parked at once, unless `others` are
+    /// in flight, which may yet be answered.
+    pub fn unreachable(&mut self, is_probe: bool, others: bool) {
         if self.health == Health::Well {
             self.begin_doubt_or_recovery();
+            self.health = Health::Doubtful;
         }
-        if is_probe || self.health != Health::Parked {
+        if is_probe || (self.health != Health::Parked && !others) {
             self.probe_failed();
         }
-        self.outages.present_mut().is_gone = true;
+        let present = self.outages.present_mut();
+        present.is_gone = present.is_outage;
     }
 
     /// Whether lines are sent, and how.
@@ -221,6 +233,12 @@ impl Standing {
         }
         let outage = if own.is_outage { Some(own) } else { next };
         let is_gone = outage.is_some_and(|outage| outage.is_gone);
+        let age = stretches.number() - suspicion.stretch;
+        let is_present = age == u64::from(!own.is_outage);
+        if may_have_broken && is_present && !is_gone {
+            // Some answer for a while before they are gone.
+            return Settled::Open;
+        }
         Settled::Cleared {
             lost: is_lost || (may_have_broken && is_gone),
         }

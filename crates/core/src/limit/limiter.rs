@@ -157,9 +157,11 @@ pub struct Limiter {
     cuts: u32,
     pause: Duration,
     paused_until: Duration,
-    /// Refusals and answers since the last pause; both halved when they are many.
+    /// Refusals and answers since the last pause of a fixed limit; both halved when they are many.
     refusals_since: u32,
     answers_since: u32,
+    /// The round that began with the last pause of a fixed limit.
+    paused_round: u64,
 }
 
 impl Limiter {
@@ -192,6 +194,7 @@ impl Limiter {
             paused_until: Duration::ZERO,
             refusals_since: 0,
             answers_since: 0,
+            paused_round: 0,
         }
     }
 
@@ -234,8 +237,8 @@ impl Limiter {
         }
     }
 
-    /// A request of that round was refused because the upstream has too much to do, or ran out
-    /// of time. `in_flight` counts it.
+    /// A request of that round was refused because the upstream has too much to do. `in_flight` counts it.
+    /// A pause of no length that the upstream asks for is none.
     pub fn refused(
         &mut self,
         round: Round,
@@ -244,39 +247,32 @@ impl Limiter {
         now: Duration,
     ) {
         self.now = self.now.max(now);
-        self.count_since(0, 1);
-        if round.0 < self.round && (self.bad.is_some() || self.settings.fixed) {
-            return;
-        }
+        let retry_after = retry_after.filter(|wait| !wait.is_zero());
         if self.settings.fixed {
-            self.refused_at_fixed(retry_after, now);
+            self.refused_at_fixed(round, retry_after, now);
             return;
         }
-        self.refuses = true;
-        let tried = self.limit > self.good && self.good > 1;
+        if self.is_known(round) {
+            return;
+        }
         match retry_after {
-            Some(wait) if !tried => self.pause_until(now + wait.min(RETRY_AFTER_MAX)),
+            Some(wait) if !self.is_tried() => self.pause_until(now + wait.min(RETRY_AFTER_MAX)),
             None if self.limit <= 1 => {
                 let pause = self.next_pause();
                 self.pause_until(now + pause);
             }
             Some(_) | None => {}
         }
-        // One request alone that is refused says nothing of how many would be too many.
-        self.bad = (in_flight > 1).then(|| Bad::Refused(in_flight.clamp(2, self.limit.max(2))));
-        if !tried {
-            let full = in_flight.min(self.limit);
-            let kept = if self.cuts == 0 {
-                full - full.div_ceil(FIRST_CUT)
-            } else {
-                full / 2
-            };
-            self.good = kept.max(1);
-            self.cuts = self.cuts.saturating_add(1);
-            self.good_rate = None;
+        self.cut(in_flight);
+    }
+
+    /// A request of that round ran out of time, as those do that an upstream cannot get to. `in_flight`
+    /// counts it.
+    pub fn timed_out(&mut self, round: Round, in_flight: u32, now: Duration) {
+        self.now = self.now.max(now);
+        if !self.settings.fixed && !self.is_known(round) {
+            self.cut(in_flight);
         }
-        self.hold(HOLD_ROUNDS);
-        self.begin_round(self.good);
     }
 
     /// The upstream was lost or came back: what the present round has measured is worth nothing.
@@ -425,8 +421,42 @@ impl Limiter {
         self.saturated = false;
     }
 
-    /// The pause after a refusal that names none; the next one is twice as long.
-    fn refused_at_fixed(&mut self, retry_after: Option<Duration>, now: Duration) {
+    /// Whether a cut has answered already what was sent in that round.
+    const fn is_known(&self, round: Round) -> bool {
+        round.0 < self.round && self.bad.is_some()
+    }
+
+    /// Whether the limit is one that was never good.
+    const fn is_tried(&self) -> bool {
+        self.limit > self.good && self.good > 1
+    }
+
+    /// Goes back to a limit that is no more than the upstream works on.
+    fn cut(&mut self, in_flight: u32) {
+        self.refuses = true;
+        // One request alone that is refused says nothing of how many would be too many.
+        self.bad = (in_flight > 1).then(|| Bad::Refused(in_flight.clamp(2, self.limit.max(2))));
+        if !self.is_tried() {
+            let full = in_flight.min(self.limit);
+            let kept = if self.cuts == 0 {
+                full - full.div_ceil(FIRST_CUT)
+            } else {
+                full / 2
+            };
+            self.good = kept.max(1);
+            self.cuts = self.cuts.saturating_add(1);
+            self.good_rate = None;
+        }
+        self.hold(HOLD_ROUNDS);
+        self.begin_round(self.good);
+    }
+
+    /// A fixed limit only pauses, and once for all that was sent before a pause.
+    fn refused_at_fixed(&mut self, round: Round, retry_after: Option<Duration>, now: Duration) {
+        self.count_since(0, 1);
+        if round.0 < self.paused_round {
+            return;
+        }
         let (refusals, answers) = (self.refusals_since, self.answers_since);
         if retry_after.is_none() && answers >= refusals * (RARE_REFUSAL - 1) {
             return;
@@ -438,6 +468,7 @@ impl Limiter {
         self.pause_until(now + pause.min(RETRY_AFTER_MAX));
         (self.refusals_since, self.answers_since) = (0, 0);
         self.begin_round(self.limit);
+        self.paused_round = self.round;
     }
 
     fn count_since(&mut self, answers: u32, refusals: u32) {
@@ -449,6 +480,7 @@ impl Limiter {
         }
     }
 
+    /// The pause after a refusal that names none; the next one is twice as long.
     fn next_pause(&mut self) -> Duration {
         let pause = self.pause;
         self.pause = (pause * 2).min(PAUSE_MAX);

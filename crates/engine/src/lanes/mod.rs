@@ -22,7 +22,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use overnight_core::attempt::{AttemptRules, Sent, Trial};
+use overnight_core::attempt::{AttemptRules, Sent};
 use overnight_core::id::ProjectId;
 use overnight_core::input::Catalog;
 use overnight_core::limit::Round;
@@ -31,6 +31,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use self::alarm::Alarm;
+use self::pick::settler;
 use self::place::{Place, Serves};
 use self::queue::Queue;
 use crate::engine::UpstreamPart;
@@ -85,8 +86,6 @@ struct Lane {
     queues: BTreeMap<RunKey, Queue>,
     /// Retries over all queues.
     retries: usize,
-    /// Retries that were sent since the last fresh line.
-    retries_in_a_row: u32,
     /// Since when no upstream serves the model; `None` while one does.
     unserved_since: Option<Duration>,
     /// Whether every upstream has said since then that it does not.
@@ -100,7 +99,6 @@ impl Lane {
             turns: Turns::default(),
             queues: BTreeMap::new(),
             retries: 0,
-            retries_in_a_row: 0,
             unserved_since: None,
             refused: false,
         }
@@ -265,7 +263,7 @@ impl Lanes {
     pub(crate) fn defer(&self, flight: Flight, pause: Duration) {
         let now = self.now();
         let mut state = lock(&self.state);
-        state.give_back(&flight, None);
+        state.give_back(&flight, None, now);
         state.put_back(flight.lane, &flight.run, (flight.line, now + pause), now);
     }
 
@@ -287,13 +285,11 @@ impl Lanes {
         let State { places, lanes, .. } = &mut *state;
         for (index, lane) in lanes.iter_mut().enumerate() {
             // Whoever may have taken an upstream down runs alone.
-            let settle = |trial: &mut Trial| {
-                trial.settle(|place| Some(&places.get(place)?.posts.get(&index)?.standing));
-            };
+            let settle = settler(places, index);
             let keys: Vec<RunKey> = lane
                 .queues
                 .iter_mut()
-                .filter_map(|(key, queue)| queue.promote(now, settle).then_some(*key))
+                .filter_map(|(key, queue)| queue.promote(now, &settle).then_some(*key))
                 .collect();
             for key in keys {
                 lane.update_turn(key);
@@ -350,7 +346,7 @@ impl Lanes {
             .collect()
     }
 
-    /// Batches at risk of missing their deadline are served first, the soonest deadline before others.
+    /// Batches at risk of missing their deadline get every second turn, the soonest deadline before others.
     pub(crate) fn set_urgent(&self, urgent: &[(u64, RunKey)]) {
         let mut state = lock(&self.state);
         for lane in &mut state.lanes {

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use overnight_core::attempt::Health;
+use overnight_core::attempt::{Health, Trial};
 
+use super::place::Place;
 use super::queue::{Queue, Want};
 use super::{Flight, Lane, State};
 use crate::line::Line;
@@ -13,19 +14,24 @@ use crate::run::Run;
 /// Bytes of a request body a token has, about; corrected when the answer says how many there were.
 const BYTES_PER_TOKEN: f64 = 4.0;
 
-/// A lane holds so many retries for each request that its upstreams may have in flight; when there
-/// are more, no fresh line is sent.
+/// A lane holds so many retries for each request that its upstreams may have in flight; when there are
+/// more, a batch that has its share of them sends fresh lines more seldom: bad lines that are left when all
+/// good ones are done take long, with nothing to compare them with.
 const RETRIES_PER_PERMIT: usize = 2;
 
-/// So many fresh lines more may be sent to compare the others with: as probes, and one now and then. Were
-/// none, bad lines would be tried in turn for ever, and never be compared with a good one. A retry that
-/// waits takes some 200 bytes.
+/// So many retries more a lane may hold, its batches together, for fresh lines that are sent as probes. A
+/// retry that waits takes some 200 bytes.
 const COMPARED_MAX: usize = 10_000;
 
-/// So many retries go between two fresh lines while both wait.
+/// A batch may have so many of them however many batches there are.
+const COMPARED_MIN: usize = 64;
+
+/// So many retries go between two fresh lines of a batch while both wait.
 const RETRIES_BETWEEN: u32 = 1;
 
-/// The same when there are more retries than there should be.
+/// The same when there are more retries than there should be. Were no fresh line sent at all, bad ones would
+/// be tried in turn for ever, and never be compared with a good one. Since five failures end a line, more
+/// of them end than come.
 const RETRIES_BETWEEN_MANY: u32 = 8;
 
 /// A line that waits to run alone waits no longer than this for its upstream to fall idle by itself.
@@ -35,7 +41,7 @@ impl State {
     /// Sends what a lane has to the least loaded of its places, until nothing more may go out.
     pub(super) fn fill_lane(&mut self, lane: usize, now: Duration, flights: &mut Vec<Flight>) {
         loop {
-            let open = |(index, place): (usize, &mut super::Place)| {
+            let open = |(index, place): (usize, &mut Place)| {
                 let serves = place.lanes.contains(&lane);
                 let well = place.is_well(lane);
                 (serves && place.is_open(now)).then(|| (index, !well, place.load()))
@@ -84,38 +90,37 @@ impl State {
     /// Takes the line whose turn it is at a place, with a permit.
     fn pick(&mut self, place_index: usize, now: Duration) -> Option<Flight> {
         let retries_max = self.retries_max();
-        let place = self.places.get_mut(place_index)?;
+        let State { places, lanes, .. } = self;
+        let place = places.get_mut(place_index)?;
         if !place.is_open(now) {
             return None;
         }
+        let is_idle = place.in_flight == 0;
         for turn in 0..place.lanes.len() {
+            let place = places.get_mut(place_index)?;
             let index = *place.lanes.get(turn)?;
-            let lane = self.lanes.get_mut(index)?;
+            let lane = lanes.get_mut(index)?;
             if lane.turns.is_empty() {
                 continue;
             }
             let Some(is_probe) = place.posts.get(&index).and_then(|post| post.opening(now)) else {
                 continue;
             };
-            let suspect_waits = lane.suspect_waits(now);
-            if suspect_waits && place.in_flight > 0 {
-                // The place falls idle, so that the line can run alone.
+            let suspect_waits = place.falls_idle(lane.suspect_waits(now), now);
+            if suspect_waits && !is_idle {
                 return None;
             }
-            let taken = if suspect_waits {
-                lane.take(|_| Want::Suspect)
-            } else {
-                let turn = Turn::of(lane, is_probe, retries_max);
-                lane.take(|queue| turn.want(queue))
+            let chance = Chance {
+                is_probe,
+                is_idle,
+                suspect_waits,
             };
-            // When the place is idle and there is nothing else, one that must run alone goes.
-            let is_idle = place.in_flight == 0 && lane.retries > 0;
-            let taken = taken.or_else(|| is_idle.then(|| lane.take(|_| Want::Suspect))?);
-            let Some((run, line)) = taken else {
+            let turns = Turn::of(lane, is_probe, retries_max);
+            let Some((run, line)) = lane.choose(chance, turns, now, &settler(places, index)) else {
                 continue;
             };
             // The next look begins behind this lane, so that lanes at one upstream take turns.
-            place.lanes.rotate_left(turn + 1);
+            places.get_mut(place_index)?.lanes.rotate_left(turn + 1);
             return self.board(place_index, index, (run, line), now);
         }
         None
@@ -188,39 +193,59 @@ impl State {
     }
 }
 
+/// Settles what a line of the lane went through.
+pub(super) fn settler(places: &[Place], lane: usize) -> impl Fn(&mut Trial) {
+    move |trial| {
+        trial.settle(|place| Some(&places.get(place)?.posts.get(&lane)?.standing));
+    }
+}
+
+/// What a place has to offer.
+#[derive(Clone, Copy)]
+struct Chance {
+    /// Whether what is sent is a probe.
+    is_probe: bool,
+    /// Whether nothing is in flight.
+    is_idle: bool,
+    /// Whether it fell idle for a line that must run alone.
+    suspect_waits: bool,
+}
+
 /// What decides which line goes next in a lane.
 #[derive(Clone, Copy)]
 struct Turn {
     is_probe: bool,
     /// Whether more retries wait than there should be.
     is_over: bool,
-    /// Whether there is room for more of them.
-    has_room: bool,
     /// How many of them each batch may have while there are too many.
     share: usize,
-    retries_in_a_row: u32,
+    /// How many each may have at all, but for one in so many sends.
+    most: usize,
 }
 
 impl Turn {
     fn of(lane: &Lane, is_probe: bool, retries_max: usize) -> Self {
+        let batches = lane.queues.len().max(1);
+        let share = (retries_max / batches).max(1);
         Self {
             is_probe,
             is_over: lane.retries >= retries_max,
-            has_room: lane.retries < retries_max.saturating_add(COMPARED_MAX),
-            share: (retries_max / lane.queues.len().max(1)).max(1),
-            retries_in_a_row: lane.retries_in_a_row,
+            share,
+            most: share.saturating_add((COMPARED_MAX / batches).max(COMPARED_MIN)),
         }
     }
 
     /// What the batch of that queue may send: not the bad lines of another are held against it.
     fn want(self, queue: &Queue) -> Want {
-        let is_over = self.is_over && queue.counted_retries() >= self.share;
+        let retries = queue.counted_retries();
+        let is_over = self.is_over && retries >= self.share;
+        let has_room = retries < self.most;
         let between = if is_over {
             RETRIES_BETWEEN_MANY
         } else {
             RETRIES_BETWEEN
         };
-        if self.has_room && (self.is_probe || self.retries_in_a_row >= between) {
+        if queue.retries_in_a_row() >= between || (self.is_probe && has_room) {
             Want::Fresh
         } else if is_over {
             Want::Retry
@@ -228,29 +253,61 @@ impl Turn {
             Want::Any
         }
     }
+
+    /// What it may send to an upstream in doubt before any batch sends a retry there.
+    fn probe(self, queue: &Queue) -> Want {
+        match self.want(queue) {
+            Want::Fresh => Want::OnlyFresh,
+            want @ (Want::Any | Want::Retry | Want::OnlyFresh | Want::Suspect) => want,
+        }
+    }
 }
 
 impl Lane {
-    /// Takes a line of the first batch in turn that has one of the kind that is wanted of it.
-    fn take(&mut self, want: impl Fn(&Queue) -> Want) -> Option<(Arc<Run>, Line)> {
+    /// Takes the line that makes the most of a chance.
+    fn choose(
+        &mut self,
+        chance: Chance,
+        turn: Turn,
+        now: Duration,
+        settle: &impl Fn(&mut Trial),
+    ) -> Option<(Arc<Run>, Line)> {
+        let taken = if chance.suspect_waits {
+            None
+        } else if chance.is_probe {
+            // A fresh line of any batch tells more than a retry of the one whose turn it is.
+            self.take(now, settle, |queue| turn.probe(queue))
+                .or_else(|| self.take(now, settle, |queue| turn.want(queue)))
+        } else {
+            self.take(now, settle, |queue| turn.want(queue))
+        };
+        // When there is nothing else, one that must run alone goes.
+        let may_be_suspect = chance.is_idle && self.retries > 0;
+        taken.or_else(|| may_be_suspect.then(|| self.take(now, settle, |_| Want::Suspect))?)
+    }
+
+    /// Takes a line of the first batch in turn that has one of the kind that is wanted of it. A retry goes
+    /// only once `settle` has settled what it went through.
+    fn take(
+        &mut self,
+        now: Duration,
+        settle: &impl Fn(&mut Trial),
+        want: impl Fn(&Queue) -> Want,
+    ) -> Option<(Arc<Run>, Line)> {
         let Self { turns, queues, .. } = self;
         let (key, run, line, retries) = turns.serve(|key| {
             let queue = queues.get_mut(&key)?;
             let before = queue.counted_retries();
-            let line = queue.take(want(queue))?;
+            let line = queue.take(want(queue), now, settle)?;
             let run = Arc::clone(&queue.run);
             Some((key, run, line, before - queue.counted_retries()))
         })?;
         self.retries = self.retries.saturating_sub(retries);
-        self.retries_in_a_row = match retries {
-            0 => 0,
-            _ => self.retries_in_a_row.saturating_add(1),
-        };
         self.leave_turns(key);
         Some((run, line))
     }
 
-    /// Whether a line has waited to run alone for so long that the place must fall idle for it.
+    /// Whether a line has waited to run alone for so long that a place must fall idle for it.
     fn suspect_waits(&self, now: Duration) -> bool {
         // The common case first: this is asked for every line.
         self.retries > 0

@@ -24,6 +24,12 @@ const PROBE_PAUSE_MAX: Duration = Duration::from_secs(5);
 /// fails, and each of them needs several probes.
 const PROBE_PAUSE_VOUCHED_MAX: Duration = Duration::from_secs(1);
 
+/// After it was idle for a line that must run alone, an upstream works for so many times as long.
+const WORK_PER_IDLE: u32 = 3;
+
+/// But no longer than this.
+const WORK_MAX: Duration = Duration::from_mins(1);
+
 /// What an upstream serves.
 pub(super) enum Serves {
     /// Nothing is known: it has not answered yet.
@@ -43,6 +49,10 @@ pub(super) struct Place {
     pub(super) in_flight: u32,
     /// Whether the one request in flight must stay the only one.
     pub(super) is_exclusive: bool,
+    /// Since when it falls idle for a line that must run alone.
+    idle_since: Option<Duration>,
+    /// When it may do so again.
+    idle_next: Duration,
     pub(super) rpm: Option<RateBudget>,
     pub(super) tpm: Option<RateBudget>,
     pub(super) serves: Serves,
@@ -116,6 +126,8 @@ impl Place {
             limiter: Limiter::new(limiter),
             in_flight: 0,
             is_exclusive: false,
+            idle_since: None,
+            idle_next: Duration::ZERO,
             rpm: limits.rpm.map(|rpm| RateBudget::new(rpm.into())),
             tpm: limits.tpm.map(RateBudget::new),
             serves: Serves::Unknown,
@@ -193,6 +205,21 @@ impl Place {
             && self.in_flight < self.limiter.limit()
             && self.limiter.paused_until() <= now
             && self.rate_wait(now).is_zero()
+    }
+
+    /// Whether it sends nothing else until it is idle, because a line that must run alone `waits`.
+    pub(super) fn falls_idle(&mut self, waits: bool, now: Duration) -> bool {
+        let falls = waits && now >= self.idle_next;
+        self.idle_since = falls.then(|| self.idle_since.unwrap_or(now));
+        falls
+    }
+
+    /// A line that had to run alone has done so: the others go on for some times as long as that took.
+    pub(super) fn was_idle(&mut self, now: Duration) {
+        if let Some(since) = self.idle_since.take() {
+            let took = now.saturating_sub(since);
+            self.idle_next = now + took.saturating_mul(WORK_PER_IDLE).min(WORK_MAX);
+        }
     }
 
     /// How long its rates a minute make it wait.

@@ -14,6 +14,9 @@ use crate::run::Run;
 /// A line whose bytes take more than this is read again for its next attempt instead of being held.
 const KEPT_BYTES_MAX: usize = 16 << 10;
 
+/// And so are all once those that are held take that much together.
+const KEPT_BYTES_ALL: usize = 1 << 20;
+
 /// A queue has at most so many fresh lines.
 const FRESH_MAX: usize = 4096;
 
@@ -26,13 +29,16 @@ pub(super) struct Queue {
     fresh_bytes: usize,
     /// Retries that may go out at once.
     due: VecDeque<Line>,
+    due_bytes: usize,
+    /// Retries that were sent since the last fresh line.
+    retries_in_a_row: u32,
     /// Retries that wait for their time.
     waiting: BinaryHeap<Waiting>,
     /// Lines that must run alone, each with the time since when they wait.
     suspects: VecDeque<(Duration, Line)>,
     /// Notified when there are few fresh lines left.
     pub(super) hungry: Arc<Notify>,
-    /// Below so many bytes of fresh lines it is hungry.
+    /// With so many bytes of fresh lines, or fewer, it is hungry.
     low: usize,
     /// Whether no more lines come.
     pub(super) is_fed: bool,
@@ -50,7 +56,9 @@ pub(super) enum Want {
     /// A fresh line if there is one: it tells most about an upstream in doubt, and whether the retries
     /// are to blame for their failures.
     Fresh,
-    /// One that must run alone, or else any.
+    /// Nothing but a fresh line.
+    OnlyFresh,
+    /// One that must run alone.
     Suspect,
 }
 
@@ -62,6 +70,8 @@ impl Queue {
             fresh: VecDeque::new(),
             fresh_bytes: 0,
             due: VecDeque::new(),
+            due_bytes: 0,
+            retries_in_a_row: 0,
             waiting: BinaryHeap::new(),
             suspects: VecDeque::new(),
             hungry: Arc::default(),
@@ -113,41 +123,57 @@ impl Queue {
         self.due.len() + self.waiting.len() + self.suspects.len()
     }
 
+    /// How many of them were sent since the last fresh line.
+    pub(super) const fn retries_in_a_row(&self) -> u32 {
+        self.retries_in_a_row
+    }
+
     /// Since when the first of the lines that must run alone has waited.
     pub(super) fn suspect_since(&self) -> Option<Duration> {
         let front = self.suspects.front().filter(|_| !self.is_paused);
         front.map(|(since, _)| *since)
     }
 
-    /// Takes the line that may go out, if there is one of the wanted kind.
-    pub(super) fn take(&mut self, want: Want) -> Option<Line> {
+    /// Takes the line that may go out, if there is one of the wanted kind. A retry goes only once `settle`
+    /// has settled what it went through.
+    pub(super) fn take(
+        &mut self,
+        want: Want,
+        now: Duration,
+        settle: &impl Fn(&mut Trial),
+    ) -> Option<Line> {
+        if self.is_paused {
+            return None;
+        }
         match want {
-            Want::Any => self.due.pop_front().or_else(|| self.take_fresh()),
-            Want::Retry => self.due.pop_front(),
-            Want::Fresh => self.take_fresh().or_else(|| self.due.pop_front()),
+            Want::Any => self.take_due(now, settle).or_else(|| self.take_fresh()),
+            Want::Retry => self.take_due(now, settle),
+            Want::Fresh => self.take_fresh().or_else(|| self.take_due(now, settle)),
+            Want::OnlyFresh => self.take_fresh(),
             Want::Suspect => self.suspects.pop_front().map(|(_, line)| line),
         }
     }
 
-    /// Lets the lines that had to run alone go with the others again.
+    /// Lets the lines that had to run alone go with the others again, but for those that have taken an
+    /// upstream down alone.
     pub(super) fn acquit(&mut self) {
-        for (_, mut line) in self.suspects.drain(..) {
-            if let Some(trial) = &mut line.trial {
-                trial.acquit();
+        for (since, mut line) in std::mem::take(&mut self.suspects) {
+            line.trial_mut().acquit();
+            if line.is_suspect() {
+                self.suspects.push_back((since, line));
+            } else {
+                self.push_due(line);
             }
-            self.due.push_back(line);
         }
     }
 
     /// Puts a line back that is to be sent again at once.
     pub(super) fn again(&mut self, mut line: Line, now: Duration) {
-        if line.held_bytes() > KEPT_BYTES_MAX {
-            line.bytes = None;
-        }
         if line.is_suspect() {
+            line.bytes = None;
             self.suspects.push_back((now, line));
         } else {
-            self.due.push_back(line);
+            self.push_due(line);
         }
     }
 
@@ -159,7 +185,7 @@ impl Queue {
 
     /// Lets the retries out whose time has come, each once `settle` has settled what it went through; true
     /// when there were any.
-    pub(super) fn promote(&mut self, now: Duration, settle: impl Fn(&mut Trial)) -> bool {
+    pub(super) fn promote(&mut self, now: Duration, settle: &impl Fn(&mut Trial)) -> bool {
         let before = self.waiting.len();
         while self
             .waiting
@@ -181,7 +207,7 @@ impl Queue {
 
     /// Takes every line that waits.
     pub(super) fn take_all(&mut self) -> Vec<Line> {
-        self.fresh_bytes = 0;
+        (self.fresh_bytes, self.due_bytes) = (0, 0);
         self.hungry.notify_one();
         let fresh = self.fresh.drain(..);
         let due = self.due.drain(..);
@@ -190,9 +216,33 @@ impl Queue {
         fresh.chain(due).chain(waiting).chain(suspects).collect()
     }
 
+    fn push_due(&mut self, mut line: Line) {
+        let bytes = line.held_bytes();
+        if bytes > KEPT_BYTES_MAX || self.due_bytes + bytes > KEPT_BYTES_ALL {
+            line.bytes = None;
+        }
+        self.due_bytes += line.held_bytes();
+        self.due.push_back(line);
+    }
+
+    fn take_due(&mut self, now: Duration, settle: &impl Fn(&mut Trial)) -> Option<Line> {
+        while let Some(mut line) = self.due.pop_front() {
+            self.due_bytes -= line.held_bytes();
+            // What it went through may have turned out since it became due.
+            settle(line.trial_mut());
+            if !line.is_suspect() {
+                self.retries_in_a_row = self.retries_in_a_row.saturating_add(1);
+                return Some(line);
+            }
+            self.again(line, now);
+        }
+        None
+    }
+
     fn take_fresh(&mut self) -> Option<Line> {
         let line = self.fresh.pop_front()?;
         self.fresh_bytes -= line.held_bytes();
+        self.retries_in_a_row = 0;
         if self.fresh_bytes <= self.low && !self.is_fed {
             self.hungry.notify_one();
         }

@@ -8,6 +8,7 @@ use overnight_core::attempt::{
     timed_out,
 };
 
+use super::pick::settler;
 use super::{Flight, Lanes, State};
 use crate::line::Line;
 use crate::planted::{Plant, in_backoff, is_planted};
@@ -31,7 +32,7 @@ impl Lanes {
     pub(crate) fn land(&self, flight: Flight, news: &News<'_>) -> (Arc<Run>, Landed) {
         let now = self.now();
         let mut state = lock(&self.state);
-        state.give_back(&flight, news.tokens);
+        state.give_back(&flight, news.tokens, now);
         let mut flight = flight;
         let blame = match &mut flight.line.trial {
             Some(trial) => trial.blame(news.reply),
@@ -56,18 +57,14 @@ impl Lanes {
             | Blame::Doubt { .. } => {
                 let circumstances = state.circumstances(place, lane, alone, now);
                 let trial = line.trial_mut();
-                trial.settle(|place| Some(&state.places.get(place)?.posts.get(&lane)?.standing));
+                settler(&state.places, lane)(trial);
                 judge(blame, trial, &circumstances, &self.rules)
             }
         };
         let due = match verdict {
-            Verdict::Final => {
-                if let Blame::Doubt { failures_max, lost } = blame
-                    && alone
-                    && Failure::of(failures_max, lost) != Failure::Other
-                {
-                    state.acquit_others(lane);
-                }
+            Verdict::Final => return (run, Landed::Final(line)),
+            Verdict::Fatal => {
+                state.acquit_others(lane);
                 return (run, Landed::Final(line));
             }
             Verdict::Again => now,
@@ -75,7 +72,7 @@ impl Lanes {
         };
         line.trial_mut().attempted();
         if let Some(suspicion) = suspicion {
-            line.trial_mut().suspect(place, suspicion, blame);
+            line.trial_mut().suspect(place, suspicion, blame, alone);
         }
         state.put_back(lane, &run, (line, due), now);
         (run, Landed::Kept { lane })
@@ -83,7 +80,7 @@ impl Lanes {
 
     /// A flight was ended by its batch before it had an outcome. Gives its permit back.
     pub(crate) fn abandon(&self, flight: &Flight) {
-        lock(&self.state).give_back(flight, None);
+        lock(&self.state).give_back(flight, None, self.now());
     }
 }
 
@@ -100,13 +97,14 @@ pub(crate) struct News<'a> {
 }
 
 impl State {
-    pub(super) fn give_back(&mut self, flight: &Flight, tokens: Option<u64>) {
+    pub(super) fn give_back(&mut self, flight: &Flight, tokens: Option<u64>, now: Duration) {
         let Some(place) = self.places.get_mut(flight.place) else {
             return;
         };
         place.in_flight = place.in_flight.saturating_sub(1);
         if flight.alone {
             place.is_exclusive = false;
+            place.was_idle(now);
         }
         if let Some(post) = place.posts.get_mut(&flight.lane) {
             post.in_flight = post.in_flight.saturating_sub(1);
@@ -148,17 +146,16 @@ impl State {
                     .refused(flight.round, in_flight, retry_after, now);
             }
             Blame::Unreachable => {
+                let others = place.in_flight > 0;
                 for post in place.posts.values_mut() {
-                    post.standing.unreachable(flight.is_probe);
+                    post.standing.unreachable(flight.is_probe, others);
                     post.schedule_probe(false, now);
                 }
             }
             Blame::Connection | Blame::Ours => return None,
             Blame::Doubt { failures_max, lost } => {
                 if timed_out(reply) {
-                    place
-                        .limiter
-                        .refused(flight.round, in_flight, Some(Duration::ZERO), now);
+                    place.limiter.timed_out(flight.round, in_flight, now);
                 } else {
                     place.limiter.answered(flight.round, now);
                 }

@@ -1,32 +1,12 @@
 //! Whose fault it is: outages fail no line, and bad lines fail alone.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use overnight_core::batch::Status;
-use overnight_engine::UpstreamLimits;
-use overnight_engine::upstream::scripted::{Answer, Script, Step, chat_answer};
+use overnight_engine::upstream::scripted::{Answer, Script, Step};
 use tokio::time::Instant;
 
-use crate::house::{House, ended, ids, lines, part, upstream};
-
-const LATENCY: Duration = Duration::from_millis(500);
-
-fn good() -> Step {
-    Step::Late {
-        after: LATENCY,
-        answer: chat_answer("ok"),
-    }
-}
-
-fn refusal(status: u16) -> Step {
-    let body = r#"{"error":{"message":"no"}}"#;
-    Step::Late {
-        after: Duration::from_millis(5),
-        answer: Answer::new(status, body),
-    }
-}
+use crate::house::{House, ended, good, ids, lines, refusal, upstream};
 
 /// Runs 600 lines through an upstream that does `bad` from the first to the 21st second.
 fn outage(bad: fn() -> Step) {
@@ -158,76 +138,6 @@ fn bad_lines_at_the_end_with_nothing_to_compare_with_end_within_minutes() {
         assert_eq!(ended(batch.as_ref()), Some(Status::Completed));
         let results = life.results(&id, &ids(100)).await;
         assert_eq!(results.error.keys().collect::<Vec<_>>(), ["r-98", "r-99"]);
-        life.stop().await;
-    });
-}
-
-#[test]
-fn a_line_over_which_its_upstream_dies_with_a_500_is_found_as_well() {
-    let house = House::new();
-    House::live(async || {
-        let kills = Arc::new(AtomicUsize::new(0));
-        let counted = Arc::clone(&kills);
-        let down_until: Mutex<Option<Instant>> = Mutex::default();
-        let upstream = upstream(Script::by(move |seen| {
-            let mut down_until = down_until.lock().unwrap();
-            if down_until.is_some_and(|until| until > Instant::now()) {
-                return Step::Refuse;
-            }
-            if String::from_utf8_lossy(&seen.body).contains("<40>") {
-                counted.fetch_add(1, Ordering::SeqCst);
-                *down_until = Some(Instant::now() + Duration::from_secs(30));
-                return refusal(500);
-            }
-            good()
-        }));
-        let limits = UpstreamLimits {
-            limit: Some(8),
-            ..UpstreamLimits::default()
-        };
-        let life = house.start_with(vec![part("mortal", &upstream, limits)]);
-        let id = life.create(&lines(10_000), None).await;
-        tokio::time::sleep(Duration::from_mins(5)).await;
-        let live = life.engine.live(&id).unwrap();
-        assert_eq!(live.failed, 1, "it does not wait for the others to end");
-        assert!(live.completed < 5000);
-        let batch = life.end(&id, Duration::from_mins(30)).await;
-        assert_eq!(ended(batch.as_ref()), Some(Status::Completed));
-        let results = life.results(&id, &ids(10_000)).await;
-        assert_eq!(results.error.keys().collect::<Vec<_>>(), ["r-40"]);
-        let status = &results.error["r-40"]["response"]["status_code"];
-        assert_eq!(
-            (status.as_u64(), kills.load(Ordering::SeqCst)),
-            (Some(500), 3)
-        );
-        life.stop().await;
-    });
-}
-
-#[test]
-fn a_line_that_kills_its_upstream_is_found_and_the_others_end_well() {
-    let house = House::new();
-    House::live(async || {
-        // The killer takes the upstream down for two seconds; whatever is sent meanwhile is reset.
-        let down_until = Mutex::new(Instant::now());
-        let upstream = upstream(Script::by(move |seen| {
-            let mut down_until = down_until.lock().unwrap();
-            let killer = String::from_utf8_lossy(&seen.body).contains("<40>");
-            if killer && *down_until <= Instant::now() {
-                *down_until = Instant::now() + Duration::from_secs(2);
-            }
-            if *down_until > Instant::now() {
-                Step::Reset
-            } else {
-                good()
-            }
-        }));
-        let life = house.start(&upstream);
-        let id = life.create(&lines(200), None).await;
-        let batch = life.end(&id, Duration::from_mins(30)).await;
-        assert_eq!(ended(batch.as_ref()), Some(Status::Completed));
-        let results = life.results(&id, &ids(200)).await;
-        assert_eq!(results.error.keys().collect::<Vec<_>>(), ["r-40"]);
         life.stop().await;
     });
 }

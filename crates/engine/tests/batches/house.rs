@@ -13,7 +13,7 @@ use overnight_core::time::{Clock, Timestamp};
 use overnight_engine::trace::Tracing;
 use overnight_engine::upstream::Upstream;
 use overnight_engine::upstream::answer::{AnswerBudget, AnswerLimits};
-use overnight_engine::upstream::scripted::{Script, ScriptedUpstream, Step};
+use overnight_engine::upstream::scripted::{Answer, Script, ScriptedUpstream, Step, chat_answer};
 use overnight_engine::upstream::{ModelList, Timeouts};
 use overnight_engine::{
     Engine, EngineMetrics, EngineParts, EngineSettings, ResultTarget, UpstreamLimits, UpstreamPart,
@@ -371,4 +371,32 @@ pub(crate) fn ids(count: usize) -> Vec<String> {
 /// Whether the batch ended so.
 pub(crate) fn ended(batch: Option<&Batch>) -> Option<Status> {
     batch.map(|batch| batch.state.status())
+}
+
+/// How long [`good`] takes.
+const LATENCY: Duration = Duration::from_millis(500);
+
+/// A good answer after half a second.
+pub(crate) fn good() -> Step {
+    Step::Late {
+        after: LATENCY,
+        answer: chat_answer("ok"),
+    }
+}
+
+/// An answer with that status at once.
+pub(crate) fn refusal(status: u16) -> Step {
+    let body = r#"{"error":{"message":"no"}}"#;
+    Step::Late {
+        after: Duration::from_millis(5),
+        answer: Answer::new(status, body),
+    }
+}
+
+/// A limit that somebody set.
+pub(crate) fn fixed(limit: u32) -> UpstreamLimits {
+    UpstreamLimits {
+        limit: Some(limit),
+        ..UpstreamLimits::default()
+    }
 }

@@ -3,6 +3,7 @@
 
 #![cfg(test)]
 
+mod bad;
 mod blame;
 mod damage;
 mod endings;
@@ -13,6 +14,7 @@ mod merging;
 mod past;
 mod pauses;
 mod storms;
+mod suspects;
 mod told;
 mod traces;
 mod upstreams;

@@ -8,7 +8,7 @@ use overnight_engine::upstream::scripted::{Script, Step, chat_answer};
 use overnight_store::Store as _;
 use overnight_store::status::{BatchProgress, LimitedBy};
 
-use crate::house::{House, Life, ended, ids, lines, upstream};
+use crate::house::{House, Life, ended, fixed, ids, lines, lines_of, part, upstream};
 
 const SOON: Duration = Duration::from_mins(1);
 
@@ -59,6 +59,34 @@ fn a_paused_batch_sends_nothing_more_keeps_what_lands_and_goes_on_when_it_is_res
         assert_eq!(ended(batch.as_ref()), Some(Status::Completed));
         assert_eq!(life.results(&id, &ids(2000)).await.output.len(), 2000);
         assert_eq!(upstream.seen().len(), 2000, "each line was sent once");
+        life.stop().await;
+    });
+}
+
+#[test]
+fn a_paused_batch_at_risk_of_its_deadline_sends_nothing_more_either() {
+    let house = House::new();
+    House::live(async || {
+        let upstream = upstream(slow());
+        let life = house.start_with(vec![part("one", &upstream, fixed(4))]);
+        let other = life.create(&lines_of("m", 20_000..24_000), None).await;
+        let window = Some(Duration::from_secs(30));
+        let urgent = life.create(&lines_of("m", 10_000..12_000), window).await;
+        tokio::time::sleep(Duration::from_millis(5050)).await;
+        life.set_paused(&urgent, true).await;
+        let sent_of_it = || {
+            let its = |body: &[u8]| String::from_utf8_lossy(body).contains("<1");
+            let seen = upstream.seen();
+            seen.iter().filter(|seen| its(&seen.body)).count()
+        };
+        let sent = sent_of_it();
+        assert!(sent > 0);
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        assert_eq!(sent_of_it(), sent);
+        for id in [&urgent, &other] {
+            life.cancel(id).await;
+            life.end(id, SOON).await;
+        }
         life.stop().await;
     });
 }

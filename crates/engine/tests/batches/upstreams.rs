@@ -13,7 +13,9 @@ use overnight_store::Store as _;
 use overnight_store::status::{DISK_NEARLY_FULL, UpstreamHealth, UpstreamStatus};
 use tokio::time::Instant;
 
-use crate::house::{House, Life, ended, ids, lines, lines_of, numbered, part, serving, upstream};
+use crate::house::{
+    House, Life, ended, fixed, ids, lines, lines_of, numbered, part, serving, upstream,
+};
 
 const SOON: Duration = Duration::from_mins(1);
 
@@ -27,13 +29,6 @@ fn good(after: Duration) -> Step {
 /// Answers well after that time.
 fn working(after: Duration) -> Arc<ScriptedUpstream> {
     upstream(Script::by(move |_| good(after)))
-}
-
-fn fixed(limit: u32) -> UpstreamLimits {
-    UpstreamLimits {
-        limit: Some(limit),
-        ..UpstreamLimits::default()
-    }
 }
 
 /// A script that plays `step`, and when it was asked to.
@@ -405,103 +400,6 @@ fn the_places_at_an_upstream_follow_what_its_gauges_say() {
     let unknown = most(None);
     assert!(queueing < 60, "{queueing}");
     assert_eq!((idle, unknown), (200, 200));
-}
-
-/// Runs a batch of which every so many lines fail at once, whenever they are sent, while the good ones
-/// take some time. Answers how long it took, and the most retries that waited.
-fn with_bad_lines(count: usize, every: u64, took: Duration, places: u32) -> (Duration, u64) {
-    let house = House::new();
-    House::live(async || {
-        let script = Script::by(move |seen| {
-            let text = String::from_utf8_lossy(&seen.body);
-            let number: u64 = text.split(['<', '>']).nth(1).unwrap().parse().unwrap();
-            // They lie about, some of them side by side.
-            match number * 7919 % 1_000_003 % every {
-                0 => Step::Answer(Answer::new(500, r#"{"error":{"message":"no"}}"#)),
-                _ => good(took),
-            }
-        });
-        let life = house.start_with(vec![part("one", &upstream(script), fixed(places))]);
-        let began = Instant::now();
-        let id = life.create(&lines(count), None).await;
-        let mut most = 0;
-        while !life.batch(&id).await.state.status().is_terminal() {
-            assert!(began.elapsed() < Duration::from_hours(3), "it hangs");
-            most = most.max(life.engine.live(&id).map_or(0, |live| live.retrying));
-            tokio::time::sleep(Duration::from_millis(200)).await;
-        }
-        let took = began.elapsed();
-        let results = life.results(&id, &ids(count)).await;
-        let bad = |number: &usize| (*number as u64 * 7919 % 1_000_003).is_multiple_of(every);
-        assert_eq!(results.error.len(), (0..count).filter(bad).count());
-        life.stop().await;
-        (took, most)
-    })
-}
-
-#[test]
-fn bad_lines_however_many_end_in_time_and_the_others_go_on_meanwhile() {
-    // The last bad lines, with no good ones left, are tried one at a time.
-    let minutes = |minutes| Duration::from_mins(minutes);
-    for (count, every, took, places, bound) in [
-        (20_000, 20, Duration::from_millis(20), 40, minutes(15)),
-        (2000, 20, Duration::from_secs(10), 40, minutes(15)),
-        (1000, 2, Duration::from_secs(10), 40, minutes(25)),
-        (3000, 2, Duration::from_millis(20), 40, minutes(35)),
-        (6000, 3, Duration::from_mins(1), 500, minutes(170)),
-    ] {
-        let (ended, most) = with_bad_lines(count, every, took, places);
-        assert!(
-            ended < bound,
-            "every {every} of {count}, {took:?}: {ended:?}"
-        );
-        let allowed = 5 * u64::from(places);
-        assert!(most < allowed, "{most} retries wait at {places} places");
-    }
-}
-
-#[test]
-fn the_bad_lines_of_one_batch_do_not_hold_up_another() {
-    let house = House::new();
-    House::live(async || {
-        let script = Script::by(|seen| match String::from_utf8_lossy(&seen.body) {
-            body if body.contains(r#""content":"<9"#) => good(Duration::from_millis(20)),
-            _ => Step::Answer(Answer::new(500, r#"{"error":{"message":"no"}}"#)),
-        });
-        let life = house.start_with(vec![part("one", &upstream(script), fixed(20))]);
-        let bad = life.create(&lines_of("m", 10_000..30_000), None).await;
-        tokio::time::sleep(Duration::from_secs(20)).await;
-        let began = Instant::now();
-        let good = life.create(&lines_of("m", 90_000..94_000), None).await;
-        let batch = life.end(&good, 10 * SOON).await;
-        let took = began.elapsed();
-        assert_eq!(ended(batch.as_ref()), Some(Status::Completed));
-        assert_eq!(batch.unwrap().tally.completed, 4000);
-        assert!(took < Duration::from_secs(15), "{took:?}");
-        life.cancel(&bad).await;
-        life.end(&bad, SOON).await;
-        life.stop().await;
-    });
-}
-
-#[test]
-fn a_file_that_begins_with_many_bad_lines_comes_to_its_good_ones() {
-    let house = House::new();
-    House::live(async || {
-        let script = Script::by(|seen| match String::from_utf8_lossy(&seen.body) {
-            body if body.contains(r#""content":"<9"#) => good(Duration::from_millis(20)),
-            _ => Step::Answer(Answer::new(500, r#"{"error":{"message":"no"}}"#)),
-        });
-        let life = house.start_with(vec![part("one", &upstream(script), fixed(4))]);
-        let bad = lines_of("m", 1000..1500);
-        let good = lines_of("m", 9000..9500);
-        let id = life.create(&[bad, good].concat(), None).await;
-        let batch = life.end(&id, Duration::from_hours(2)).await;
-        assert_eq!(ended(batch.as_ref()), Some(Status::Completed));
-        let batch = batch.unwrap();
-        assert_eq!((batch.tally.completed, batch.tally.failed), (500, 500));
-        life.stop().await;
-    });
 }
 
 #[test]

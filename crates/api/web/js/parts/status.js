@@ -27,6 +27,9 @@ export function retryableLines({ total, completed, failed }) {
   return failed ? `${many(failed, 'failed line')} and ${rest}` : rest;
 }
 
+/** What it is called to run them again. */
+export const retryName = ({ failed }) => (failed ? 'Retry failed' : 'Run the rest');
+
 /** A small coloured word. */
 export function chip(text, tone, { moves = false, title } = {}) {
   return h('span', { class: 'chip', 'data-tone': tone, 'data-moves': moves, title }, h('i'), text);

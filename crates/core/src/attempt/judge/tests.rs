@@ -21,13 +21,21 @@ fn answered(status: u16) -> Reply {
 
 /// Another line is answered, then the upstream is lost while this one is in flight.
 fn lose(standing: &mut Standing, trial: &mut Trial) {
+    lose_over(&Reply::NoAnswer(NoAnswer::Reset), false, standing, trial);
+}
+
+/// The same over such a reply, the line alone or not.
+fn lose_over(reply: &Reply, alone: bool, standing: &mut Standing, trial: &mut Trial) {
     let warm = standing.send();
     standing.answered(warm);
     standing.send();
-    let suspicion = standing.failed(Failure::Lost, false, 1);
-    let reset = Reply::NoAnswer(NoAnswer::Reset);
-    trial.suspect(0, suspicion, Blame::of(&reset));
-    standing.unreachable(false);
+    let blame = Blame::of(reply);
+    let Blame::Doubt { failures_max, lost } = blame else {
+        panic!("{blame:?}");
+    };
+    let suspicion = standing.failed(Failure::of(failures_max, lost), false, 1);
+    trial.suspect(0, suspicion, blame, alone);
+    standing.unreachable(false, false);
     trial.settle(|_| Some(standing));
 }
 
@@ -47,7 +55,7 @@ fn attempts_until_final(reply: &Reply) -> u32 {
         {
             return attempt;
         }
-        trial.suspect(0, suspicion, Blame::of(reply));
+        trial.suspect(0, suspicion, Blame::of(reply), false);
         let other = standing.send();
         standing.answered(other);
     }
@@ -169,14 +177,71 @@ fn a_line_that_kills_its_upstream_runs_alone_and_ends_at_the_third_loss() {
         "the upstream is not there for anybody"
     );
     alone.vouched = true;
-    for (reply, verdict) in [
+    alone.health = Health::Well;
+    for (reply, expected) in [
         (&reset, true),
-        (&answered(500), true),
+        (&answered(500), false),
         (&answered(401), false),
     ] {
         let judged = judge(Blame::of(reply), &mut trial.clone(), &alone, &rules);
-        assert_eq!(judged == Verdict::Final, verdict, "{reply:?}");
+        assert_eq!(judged == Verdict::Fatal, expected, "{reply:?}");
     }
+}
+
+#[test]
+fn a_suspect_that_is_answered_with_a_500_ends_only_when_one_took_its_upstream_down_alone() {
+    let (mut standing, mut trial) = (Standing::default(), Trial::default());
+    for _ in 0..2 {
+        lose(&mut standing, &mut trial);
+    }
+    let alone = Circumstances {
+        alone: true,
+        ..WELL
+    };
+    let rules = AttemptRules::default();
+    let broke = answered(500);
+    let verdict = judge(Blame::of(&broke), &mut trial, &alone, &rules);
+    assert!(matches!(verdict, Verdict::Retry { .. }), "it stayed up");
+    lose_over(&broke, true, &mut standing, &mut trial);
+    let verdict = judge(Blame::of(&broke), &mut trial, &alone, &rules);
+    assert_eq!(verdict, Verdict::Fatal);
+    trial.acquit();
+    assert!(
+        trial.is_suspect(),
+        "another that was found does not acquit it"
+    );
+}
+
+#[test]
+fn what_is_lost_in_one_outage_is_one_loss() {
+    let mut standing = Standing::default();
+    let mut trial = Trial::default();
+    let mut fail = |reply: &Reply, failure| {
+        standing.send();
+        let suspicion = standing.failed(failure, false, 1);
+        trial.suspect(0, suspicion, Blame::of(reply), false);
+        trial.settle(|_| Some(&standing));
+    };
+    fail(&answered(500), Failure::Broke);
+    fail(&Reply::NoAnswer(NoAnswer::Reset), Failure::Lost);
+    standing.unreachable(false, false);
+    trial.settle(|_| Some(&standing));
+    assert!(!trial.is_suspect());
+}
+
+#[test]
+fn what_failed_in_several_ways_before_others_were_answered_is_charged_once() {
+    let mut standing = Standing::default();
+    let mut trial = Trial::default();
+    for (status, failure) in [(500, Failure::Broke), (401, Failure::Other)] {
+        standing.send();
+        let suspicion = standing.failed(failure, false, 8);
+        trial.suspect(0, suspicion, Blame::of(&answered(status)), false);
+    }
+    let later = standing.send();
+    standing.answered(later);
+    trial.settle(|_| Some(&standing));
+    assert_eq!((trial.charged, trial.charged_of_few), (1, 1));
 }
 
 #[test]
@@ -186,7 +251,7 @@ fn the_first_401_of_an_outage_does_not_end_a_line_that_failed_otherwise_before()
     for _ in 0..3 {
         standing.send();
         let suspicion = standing.failed(Failure::Broke, false, 8);
-        trial.suspect(0, suspicion, Blame::of(&answered(500)));
+        trial.suspect(0, suspicion, Blame::of(&answered(500)), false);
         let other = standing.send();
         standing.answered(other);
     }

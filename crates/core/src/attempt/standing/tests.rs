@@ -60,7 +60,7 @@ fn a_suspicion_is_settled_by_what_was_answered_in_its_own_period() {
     let cleared = standing.failed(Failure::Lost, false, 1);
     // Two doubts and two recoveries lie between now and then.
     for _ in 0..2 {
-        standing.unreachable(true);
+        standing.unreachable(true, false);
         let probe = standing.send();
         assert!(standing.answered(probe));
     }
@@ -130,7 +130,8 @@ fn a_doubt_that_a_probe_confirms_clears_all() {
     assert_eq!(standing.health(), Health::Parked);
     assert_eq!(
         standing.settle(failures[0]),
-        Settled::Cleared { lost: false }
+        Settled::Open,
+        "it may yet be gone"
     );
     let second = standing.send();
     assert!(standing.answered(second));
@@ -146,7 +147,7 @@ fn who_failed_before_the_upstream_was_gone_may_have_taken_it_down() {
         standing.send();
         standing.failed(failure, false, 8)
     });
-    standing.unreachable(false);
+    standing.unreachable(false, false);
     standing.send();
     let probe = standing.failed(Failure::Broke, true, 1);
     let recovery = standing.send();
@@ -172,14 +173,57 @@ fn a_few_bad_lines_among_many_raise_no_doubt() {
 #[test]
 fn an_unreachable_upstream_is_parked_at_once() {
     let mut standing = Standing::default();
-    standing.unreachable(false);
-    standing.unreachable(false);
+    standing.unreachable(false, false);
+    standing.unreachable(false, false);
     assert_eq!(
         standing.probes_failed(),
         1,
         "what was in flight with it is no probe"
     );
-    standing.unreachable(true);
+    standing.unreachable(true, false);
     assert_eq!(standing.health(), Health::Parked);
     assert_eq!(standing.probes_failed(), 2);
+}
+
+#[test]
+fn who_failed_while_the_upstream_still_answered_before_it_was_gone_may_have_taken_it_down() {
+    let mut standing = Standing::default();
+    let failures = [(); 3].map(|()| {
+        standing.send();
+        standing.failed(Failure::Broke, false, 3)
+    });
+    standing.send();
+    standing.failed(Failure::Broke, true, 1);
+    assert_eq!(standing.settle(failures[0]), Settled::Open);
+    standing.send();
+    standing.unreachable(true, false);
+    for suspicion in failures {
+        assert_eq!(standing.settle(suspicion), Settled::Cleared { lost: true });
+    }
+}
+
+#[test]
+fn a_refused_connection_beside_others_in_flight_is_a_doubt_and_clears_no_failure() {
+    let mut standing = Standing::default();
+    let beside = standing.send();
+    standing.send();
+    let suspicion = standing.failed(Failure::Broke, false, 8);
+    standing.unreachable(false, true);
+    assert_eq!(standing.health(), Health::Doubtful);
+    assert!(standing.answered(beside));
+    assert_eq!(standing.settle(suspicion), Settled::Open);
+    let later = standing.send();
+    standing.answered(later);
+    assert_eq!(standing.settle(suspicion), Settled::Charged);
+}
+
+#[test]
+fn a_probe_that_is_lost_takes_nothing_down() {
+    let mut standing = Standing::default();
+    standing.unreachable(false, false);
+    standing.send();
+    let probe = standing.failed(Failure::Lost, true, 1);
+    let recovery = standing.send();
+    standing.answered(recovery);
+    assert_eq!(standing.settle(probe), Settled::Cleared { lost: false });
 }

@@ -336,3 +336,39 @@ fn retry_after_is_honoured_up_to_ten_minutes() {
     );
     assert_eq!(limiter.paused_until(), RETRY_AFTER_MAX);
 }
+
+#[test]
+fn a_pause_of_no_length_is_none_that_an_upstream_asks_for() {
+    for settings in [LimiterSettings::fixed(4), LimiterSettings::fixed(1)] {
+        let mut limiter = Limiter::new(settings);
+        let round = limiter.sent(1, Duration::ZERO);
+        limiter.refused(round, 1, Some(Duration::ZERO), Duration::ZERO);
+        assert_eq!(limiter.paused_until(), PAUSE_FIRST);
+    }
+}
+
+#[test]
+fn a_lack_of_time_pauses_no_fixed_limit_and_cuts_a_moving_one() {
+    let mut fixed = Limiter::new(LimiterSettings::fixed(8));
+    let mut moving = Limiter::new(LimiterSettings::default());
+    for limiter in [&mut fixed, &mut moving] {
+        let round = limiter.sent(8, Duration::ZERO);
+        limiter.timed_out(round, 8, Duration::ZERO);
+        assert_eq!(limiter.paused_until(), Duration::ZERO);
+    }
+    assert_eq!((fixed.limit(), moving.limit()), (8, 6));
+}
+
+#[test]
+fn a_fixed_limit_pauses_for_a_refusal_of_what_was_sent_since_its_last_pause_however_many_were_answered_since()
+ {
+    let mut limiter = Limiter::new(LimiterSettings::fixed(4));
+    let asked = Some(Duration::from_secs(9));
+    let slow = limiter.sent(4, Duration::ZERO);
+    for _ in 0..100 {
+        let round = limiter.sent(4, Duration::ZERO);
+        limiter.answered(round, Duration::ZERO);
+    }
+    limiter.refused(slow, 4, asked, Duration::ZERO);
+    assert_eq!(limiter.paused_until(), Duration::from_secs(9));
+}

@@ -7,7 +7,7 @@ import { many } from '../../format.js';
 import { button } from '../../parts/bits.js';
 import { icon } from '../../parts/icons.js';
 import { attempt, confirm, dialog, say } from '../../parts/notes.js';
-import { isOpen, retryable, retryableLines } from '../../parts/status.js';
+import { isOpen, retryable, retryableLines, retryName } from '../../parts/status.js';
 import { go } from '../../router.js';
 import { now } from '../../live.js';
 
@@ -18,7 +18,7 @@ export function actions(state) {
   return [
     isRunning && has('POST', '/v1/batches/{id}/pause') ? pauseButton(state, progress.paused) : null,
     isRunning ? button('Cancel', { sign: 'stop', kind: 'danger', click: () => cancel(state) }) : null,
-    canRetry(state) ? button('Retry failed', { sign: 'again', kind: 'primary', click: () => retryDialog(state) }) : null,
+    canRetry(state) ? button(retryName(batch.request_counts), { sign: 'again', kind: 'primary', click: () => retryDialog(state) }) : null,
     downloads(state),
     !isOpen(batch) && has('DELETE', '/v1/batches/{id}') ? button('', { sign: 'bin', kind: 'danger icon', label: 'Delete the batch', click: () => remove(state) }) : null,
   ];
@@ -73,7 +73,7 @@ export function retryDialog({ id, batch }, group = null) {
     }
   };
   const own = dialog(
-    { title: 'Retry failed lines' },
+    { title: group ? 'Retry failed lines' : retryName(batch.request_counts) },
     h('p', { class: 'muted' }, group ? `The ${many(affected, 'line')} that failed for this cause will run again, in a new batch. This one stays as it is.` : `${retryableLines(batch.request_counts)} will run again, in a new batch. This one stays as it is.`),
     group ? h('p', { class: 'mono small' }, group.signature) : null,
     h(

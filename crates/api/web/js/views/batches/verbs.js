@@ -44,7 +44,7 @@ const VERBS = [
   {
     name: 'Retry failed',
     word: 'Retry',
-    title: 'Retry failed lines',
+    title: 'Retry lines',
     sign: 'again',
     route: ['POST', '/v1/batches/{id}/retry'],
     fits: ({ batch }) => !isOpen(batch) && retryable(batch.request_counts) > 0,
