@@ -218,7 +218,7 @@ async fn claim(shared: &Arc<Shared>, keys: &mut u64) {
             let key = progress::next_key(keys);
             let trace = RunTrace::of(shared, &lease);
             let right = (lease, shared.leases.leave(asked));
-            let run = Arc::new(Run::new(key, &batch, right, trace));
+            let run = Arc::new(Run::new(key, &batch, right, shared.in_flight(), trace));
             shared.add_run(Arc::clone(&run));
             shared.spawn(live(Arc::clone(shared), run, batch));
         }

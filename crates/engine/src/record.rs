@@ -29,6 +29,15 @@ const WAITING_BYTES_MAX: u64 = 16 << 20;
 /// Of so many lines it is known how long they took, for people who ask.
 const RECENT_LINES: usize = 512;
 
+/// How many lines are in flight.
+#[derive(Clone, Copy)]
+pub(crate) struct Traffic {
+    /// Of the batch itself.
+    pub(crate) own: u64,
+    /// Of all batches that run here.
+    pub(crate) all: u64,
+}
+
 /// What a recorder does next.
 enum Step {
     /// Write this.
@@ -85,7 +94,7 @@ impl Recorder {
 
     /// Takes an outcome, with so many lines in flight. Only the buffer's memory is written; nothing
     /// waits.
-    pub(crate) fn push(&self, line: &LineResult<'_>, outcome: Outcome, in_flight: u64) {
+    pub(crate) fn push(&self, line: &LineResult<'_>, outcome: Outcome, traffic: Traffic) {
         let mut state = lock(&self.state);
         if state.is_closed {
             return;
@@ -93,7 +102,7 @@ impl Recorder {
         let was_empty = state.buffer.is_empty();
         state.buffer.push(line, outcome);
         // The recorder's task must learn of a first outcome, to note its age, and of a full buffer.
-        if was_empty || state.buffer.is_full(in_flight) {
+        if was_empty || state.buffer.is_full(traffic.all) {
             self.nudge.notify_one();
         }
     }
@@ -112,9 +121,11 @@ impl Recorder {
         }
     }
 
-    /// Something changed that the flush rule looks at.
-    pub(crate) fn nudge(&self) {
-        self.nudge.notify_one();
+    /// Nothing of the batch is in flight any more.
+    pub(crate) fn landed(&self, traffic: Traffic) {
+        if lock(&self.state).is_still(traffic) {
+            self.nudge.notify_one();
+        }
     }
 
     /// Waits until so many more segments were recorded.
@@ -198,7 +209,7 @@ impl Recorder {
     }
 
     /// What the flush rule says. No flush is under way.
-    fn step(&self, in_flight: u64, age_max: Duration) -> Step {
+    fn step(&self, traffic: Traffic, age_max: Duration) -> Step {
         let mut state = lock(&self.state);
         let Some(oldest) = state.buffer.oldest() else {
             let complete = state.total.is_some_and(|total| state.done.len() == total);
@@ -209,9 +220,9 @@ impl Recorder {
             };
         };
         let due = oldest + age_max;
-        let is_time = in_flight == 0
+        let is_time = state.is_still(traffic)
             || state.is_closed
-            || state.buffer.is_full(in_flight)
+            || state.buffer.is_full(traffic.all)
             || due <= Instant::now();
         if is_time {
             let next = Buffer::like(&state.buffer);
@@ -219,5 +230,15 @@ impl Recorder {
         } else {
             Step::Until(due)
         }
+    }
+}
+
+impl State {
+    /// Whether nothing comes by itself that a flush could wait for. While lines of other batches are in
+    /// flight, those that are left of this one have their turn soon.
+    fn is_still(&self, traffic: Traffic) -> bool {
+        let ended = self.done.len() + self.buffer.lines();
+        let is_last = self.total.is_some_and(|total| total <= ended);
+        traffic.own == 0 && (traffic.all == 0 || is_last)
     }
 }

@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use crate::engine::LiveBatch;
 use crate::input::InputReader;
 use crate::lease::Leave;
-use crate::record::Recorder;
+use crate::record::{Recorder, Traffic};
 use crate::shared::lock;
 use crate::trace::RunTrace;
 
@@ -70,6 +70,8 @@ pub(crate) struct Run {
     input: OnceLock<InputReader>,
     total: AtomicU64,
     in_flight: AtomicU64,
+    /// The lines in flight of all batches that run here.
+    all_in_flight: Arc<AtomicU64>,
     /// Notified when nothing is in flight any more.
     idle: Notify,
     order: watch::Sender<Order>,
@@ -91,6 +93,7 @@ impl Run {
         key: RunKey,
         batch: &Batch,
         (lease, leave): (Lease, Leave),
+        all_in_flight: Arc<AtomicU64>,
         trace: Option<RunTrace>,
     ) -> Self {
         Self {
@@ -104,6 +107,7 @@ impl Run {
             input: OnceLock::new(),
             total: AtomicU64::new(batch.total()),
             in_flight: AtomicU64::new(0),
+            all_in_flight,
             idle: Notify::new(),
             order: watch::Sender::new(Order::Go),
             is_paused: AtomicBool::new(batch.is_paused()),
@@ -224,18 +228,28 @@ impl Run {
     /// A line of the batch goes out.
     pub(crate) fn departed(&self) {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
+        self.all_in_flight.fetch_add(1, Ordering::Relaxed);
     }
 
     /// A line of the batch came back, and what became of it is noted.
     pub(crate) fn landed(&self) {
+        self.all_in_flight.fetch_sub(1, Ordering::Relaxed);
         if self.in_flight.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.idle.notify_waiters();
-            self.recorder.nudge();
+            self.recorder.landed(self.traffic());
         }
     }
 
     pub(crate) fn in_flight(&self) -> u64 {
         self.in_flight.load(Ordering::Acquire)
+    }
+
+    /// What is in flight, here and in all.
+    pub(crate) fn traffic(&self) -> Traffic {
+        Traffic {
+            own: self.in_flight(),
+            all: self.all_in_flight.load(Ordering::Relaxed),
+        }
     }
 
     /// Waits until nothing is in flight.

@@ -169,7 +169,7 @@ async fn land(
         usage,
     };
     let outcome = outcome(shared, &reply, body, detail.as_deref()).await;
-    run.recorder.push(&result, outcome, run.in_flight());
+    run.recorder.push(&result, outcome, run.traffic());
     None
 }
 
@@ -272,7 +272,7 @@ async fn end_without_reply(shared: &Shared, run: &Run, line: &Line, reply: Subst
         trace.line_given_up(line, "it was given up without an answer");
     }
     run.recorder
-        .push(&result(shared, line, &custom_id), outcome, run.in_flight());
+        .push(&result(shared, line, &custom_id), outcome, run.traffic());
 }
 
 fn record_without_reply(
@@ -290,7 +290,7 @@ fn record_without_reply(
         trace.line_given_up(line, "its input is damaged");
     }
     run.recorder
-        .push(&result(shared, line, NO_ID), outcome, run.in_flight());
+        .push(&result(shared, line, NO_ID), outcome, run.traffic());
 }
 
 fn result<'a>(shared: &Shared, line: &Line, custom_id: &'a [u8]) -> LineResult<'a> {

@@ -66,6 +66,8 @@ pub(crate) struct Shared {
     pub(crate) tasks: TaskTracker,
     /// The batches that run here, in an order that does not differ from run to run.
     runs: Mutex<BTreeMap<BatchId, Arc<Run>>>,
+    /// The lines in flight of all of them.
+    in_flight: Arc<AtomicU64>,
     /// Batches that stay held here although nothing runs them, until they are looked at again.
     stranded: Mutex<BTreeSet<BatchId>>,
     /// Blobs that are known to be in quarantine.
@@ -117,6 +119,7 @@ impl Shared {
             metrics: parts.metrics,
             tasks: TaskTracker::new(),
             runs: Mutex::default(),
+            in_flight: Arc::default(),
             stranded: Mutex::default(),
             damaged: Mutex::default(),
             holds_unknown: AtomicBool::new(false),
@@ -180,6 +183,11 @@ impl Shared {
         {
             runs.remove(run.batch_id());
         }
+    }
+
+    /// The count of the lines in flight of all batches that run here.
+    pub(crate) fn in_flight(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.in_flight)
     }
 
     pub(crate) fn open_runs(&self) -> usize {

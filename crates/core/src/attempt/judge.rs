@@ -109,6 +109,10 @@ impl Trial {
     /// nobody's, but not time after time: then the line may be what kills the upstream.
     pub fn blame(&mut self, reply: &Reply) -> Blame {
         let blame = Blame::of(reply);
+        if blame == Blame::Unreachable {
+            // Nothing was sent.
+            return blame;
+        }
         if blame != Blame::Connection {
             self.stale = 0;
             return blame;

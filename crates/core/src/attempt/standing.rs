@@ -105,6 +105,10 @@ pub struct Standing {
     /// What outages and recoveries divide.
     outages: Stretches,
     recoveries: u64,
+    /// The first send after the latest doubt began, until that or a later one is answered.
+    doubted_before: Option<Sent>,
+    /// Whether a connection was refused in the present doubt.
+    was_refused: bool,
     failures_in_a_row: u32,
     probes_failed: u32,
     ever_good: bool,
@@ -118,6 +122,8 @@ impl Default for Standing {
             doubts: Stretches::default(),
             outages: Stretches::default(),
             recoveries: 0,
+            doubted_before: None,
+            was_refused: false,
             failures_in_a_row: 0,
             probes_failed: 0,
             ever_good: false,
@@ -138,11 +144,16 @@ impl Standing {
     pub fn answered(&mut self, sent: Sent) -> bool {
         let recovered = self.health != Health::Well;
         if recovered {
-            self.begin_doubt_or_recovery();
+            self.begin_stretch();
             if self.outages.present().is_outage {
                 self.outages.begin(Stretch::default());
             }
             self.health = Health::Well;
+            self.was_refused = false;
+        }
+        // What was sent before may have been answered before.
+        if self.doubted_before.is_some_and(|first| sent >= first) {
+            self.doubted_before = None;
             self.recoveries += 1;
         }
         self.doubts.answered(sent);
@@ -169,13 +180,17 @@ impl Standing {
         match self.health {
             Health::Well => {
                 if self.failures_in_a_row >= DOUBT_FAILURES.max(in_flight / 2) {
-                    self.begin_doubt_or_recovery();
-                    self.health = Health::Doubtful;
+                    self.begin_doubt();
                 }
             }
             Health::Doubtful | Health::Parked => {
+                let was_last = in_flight <= 1 && self.was_refused;
                 if is_probe {
                     self.probe_failed();
+                } else if was_last && self.health == Health::Doubtful {
+                    // None that was in flight beside the refused one was answered.
+                    self.probe_failed();
+                    self.outages.present_mut().is_gone = true;
                 }
             }
         }
@@ -186,9 +201,9 @@ impl Standing {
     /// in flight, which may yet be answered.
     pub fn unreachable(&mut self, is_probe: bool, others: bool) {
         if self.health == Health::Well {
-            self.begin_doubt_or_recovery();
-            self.health = Health::Doubtful;
+            self.begin_doubt();
         }
+        self.was_refused = true;
         if is_probe || (self.health != Health::Parked && !others) {
             self.probe_failed();
         }
@@ -196,10 +211,24 @@ impl Standing {
         present.is_gone = present.is_outage;
     }
 
+    /// It may have gone down with a line that ran alone: another tells, as a probe.
+    pub fn doubt(&mut self) {
+        if self.health == Health::Well {
+            self.begin_doubt();
+        }
+    }
+
     /// Whether lines are sent, and how.
     #[must_use]
     pub const fn health(&self) -> Health {
         self.health
+    }
+
+    /// Whether a line that was sent after its latest doubt was answered: what was sent before tells nothing
+    /// of how it is now.
+    #[must_use]
+    pub const fn is_sure(&self) -> bool {
+        matches!(self.health, Health::Well) && self.doubted_before.is_none()
     }
 
     /// How many probes failed since it was last well: the pauses between probes grow with it.
@@ -263,7 +292,13 @@ impl Standing {
         self.probes_failed = self.probes_failed.saturating_add(1);
     }
 
-    fn begin_doubt_or_recovery(&mut self) {
+    fn begin_doubt(&mut self) {
+        self.begin_stretch();
+        self.doubted_before = Some(Sent(self.next));
+        self.health = Health::Doubtful;
+    }
+
+    fn begin_stretch(&mut self) {
         self.doubts.begin(Stretch::default());
         self.failures_in_a_row = 0;
     }

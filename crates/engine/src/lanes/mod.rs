@@ -33,7 +33,7 @@ use tokio::time::Instant;
 use self::alarm::Alarm;
 use self::pick::settler;
 use self::place::{Place, Serves};
-use self::queue::Queue;
+use self::queue::{Counts, Queue};
 use crate::engine::UpstreamPart;
 use crate::line::Line;
 use crate::run::{Run, RunKey};
@@ -57,6 +57,8 @@ pub(crate) struct Flight {
     round: Round,
     /// Whether nothing else may be in flight at the place.
     alone: bool,
+    /// Whether a loss tells something of the line then: the upstream is surely well.
+    tells: bool,
     /// Whether it was sent to find out how the upstream is doing.
     is_probe: bool,
     tokens_estimated: f64,
@@ -84,8 +86,8 @@ struct Lane {
     turns: Turns<ProjectId, RunKey>,
     /// By age, so that what goes over all of them does so in one order.
     queues: BTreeMap<RunKey, Queue>,
-    /// Retries over all queues.
-    retries: usize,
+    /// Over all queues.
+    counts: Counts,
     /// Since when no upstream serves the model; `None` while one does.
     unserved_since: Option<Duration>,
     /// Whether every upstream has said since then that it does not.
@@ -98,7 +100,7 @@ impl Lane {
             model,
             turns: Turns::default(),
             queues: BTreeMap::new(),
-            retries: 0,
+            counts: Counts::default(),
             unserved_since: None,
             refused: false,
         }
@@ -222,10 +224,13 @@ impl Lanes {
         for lane in &mut state.lanes {
             if let Some(queue) = lane.queues.remove(&key) {
                 lane.turns.remove(queue.run.project(), key);
-                lane.retries = lane.retries.saturating_sub(queue.counted_retries());
+                lane.counts.change(queue.counts(), Counts::default());
                 queue.hungry.notify_one();
             }
         }
+        // An upstream may be falling idle for one of its lines.
+        let now = self.now();
+        state.alarm.ring_by(now);
     }
 
     /// Brings the batch's queues in line with whether it is paused: nothing goes out of those of a
@@ -241,10 +246,9 @@ impl Lanes {
             let Some(queue) = lane.queues.get_mut(&key) else {
                 continue;
             };
-            let before = queue.counted_retries();
+            let before = queue.counts();
             queue.update_pause();
-            let after = queue.counted_retries();
-            lane.retries = lane.retries.saturating_sub(before) + after;
+            lane.counts.change(before, queue.counts());
             lane.update_turn(key);
             state.fill_lane(index, now, &mut flights);
         }
@@ -286,11 +290,14 @@ impl Lanes {
         for (index, lane) in lanes.iter_mut().enumerate() {
             // Whoever may have taken an upstream down runs alone.
             let settle = settler(places, index);
-            let keys: Vec<RunKey> = lane
-                .queues
-                .iter_mut()
-                .filter_map(|(key, queue)| queue.promote(now, &settle).then_some(*key))
-                .collect();
+            let counts = &mut lane.counts;
+            let promote = |(key, queue): (&RunKey, &mut Queue)| {
+                let before = queue.counts();
+                let any = queue.promote(now, &settle);
+                counts.change(before, queue.counts());
+                any.then_some(*key)
+            };
+            let keys: Vec<RunKey> = lane.queues.iter_mut().filter_map(promote).collect();
             for key in keys {
                 lane.update_turn(key);
             }
@@ -442,7 +449,7 @@ impl Lanes {
                         .map(|line| (Arc::clone(&run), line, Arc::clone(&model))),
                 );
             }
-            lane.retries = 0;
+            lane.counts = Counts::default();
             for key in lane.queues.keys().copied().collect::<Vec<_>>() {
                 lane.update_turn(key);
             }

@@ -19,8 +19,8 @@ const BYTES_PER_TOKEN: f64 = 4.0;
 /// good ones are done take long, with nothing to compare them with.
 const RETRIES_PER_PERMIT: usize = 2;
 
-/// So many retries more a lane may hold, its batches together, for fresh lines that are sent as probes. A
-/// retry that waits takes some 200 bytes.
+/// So many retries more a lane may hold, its batches together, for fresh lines that are sent all the same,
+/// to compare the others with. A retry that waits takes some 200 bytes.
 const COMPARED_MAX: usize = 10_000;
 
 /// A batch may have so many of them however many batches there are.
@@ -30,8 +30,7 @@ const COMPARED_MIN: usize = 64;
 const RETRIES_BETWEEN: u32 = 1;
 
 /// The same when there are more retries than there should be. Were no fresh line sent at all, bad ones would
-/// be tried in turn for ever, and never be compared with a good one. Since five failures end a line, more
-/// of them end than come.
+/// be tried in turn for ever, and never be compared with a good one.
 const RETRIES_BETWEEN_MANY: u32 = 8;
 
 /// A line that waits to run alone waits no longer than this for its upstream to fall idle by itself.
@@ -106,7 +105,9 @@ impl State {
             let Some(is_probe) = place.posts.get(&index).and_then(|post| post.opening(now)) else {
                 continue;
             };
-            let suspect_waits = place.falls_idle(lane.suspect_waits(now), now);
+            // What an upstream in doubt is asked with tells most when it is fresh.
+            let waits = !is_probe && lane.suspect_waits(now);
+            let suspect_waits = place.falls_idle(waits, now);
             if suspect_waits && !is_idle {
                 return None;
             }
@@ -138,9 +139,14 @@ impl State {
         let post = place.posts.get_mut(&lane)?;
         let alone = line.is_suspect();
         let is_probe = post.standing.health() != Health::Well;
+        let is_sure = post.standing.is_sure();
         place.in_flight += 1;
         post.in_flight += 1;
         place.is_exclusive = alone;
+        if alone {
+            // Others that fall idle for it need not any more.
+            self.alarm.ring_by(now);
+        }
         let tokens_estimated = f64::from(line.entry.body_len) / BYTES_PER_TOKEN;
         if let Some(rpm) = &mut place.rpm {
             rpm.take(1.0, now);
@@ -159,6 +165,7 @@ impl State {
             run,
             lane,
             alone,
+            tells: alone && is_sure,
             is_probe,
             tokens_estimated,
         })
@@ -219,7 +226,7 @@ struct Turn {
     is_over: bool,
     /// How many of them each batch may have while there are too many.
     share: usize,
-    /// How many each may have at all, but for one in so many sends.
+    /// How many each may have at all, but for some of the probes.
     most: usize,
 }
 
@@ -229,7 +236,7 @@ impl Turn {
         let share = (retries_max / batches).max(1);
         Self {
             is_probe,
-            is_over: lane.retries >= retries_max,
+            is_over: lane.counts.retries >= retries_max,
             share,
             most: share.saturating_add((COMPARED_MAX / batches).max(COMPARED_MIN)),
         }
@@ -237,7 +244,7 @@ impl Turn {
 
     /// What the batch of that queue may send: not the bad lines of another are held against it.
     fn want(self, queue: &Queue) -> Want {
-        let retries = queue.counted_retries();
+        let retries = queue.counts().retries;
         let is_over = self.is_over && retries >= self.share;
         let has_room = retries < self.most;
         let between = if is_over {
@@ -245,7 +252,9 @@ impl Turn {
         } else {
             RETRIES_BETWEEN
         };
-        if queue.retries_in_a_row() >= between || (self.is_probe && has_room) {
+        // Probes are few, so that some of them may be fresh however many retries wait.
+        let is_due = queue.retries_in_a_row() >= between;
+        if (has_room && (is_due || self.is_probe)) || (is_due && self.is_probe) {
             Want::Fresh
         } else if is_over {
             Want::Retry
@@ -282,7 +291,7 @@ impl Lane {
             self.take(now, settle, |queue| turn.want(queue))
         };
         // When there is nothing else, one that must run alone goes.
-        let may_be_suspect = chance.is_idle && self.retries > 0;
+        let may_be_suspect = chance.is_idle && self.counts.suspects > 0;
         taken.or_else(|| may_be_suspect.then(|| self.take(now, settle, |_| Want::Suspect))?)
     }
 
@@ -294,15 +303,20 @@ impl Lane {
         settle: &impl Fn(&mut Trial),
         want: impl Fn(&Queue) -> Want,
     ) -> Option<(Arc<Run>, Line)> {
-        let Self { turns, queues, .. } = self;
-        let (key, run, line, retries) = turns.serve(|key| {
+        let Self {
+            turns,
+            queues,
+            counts,
+            ..
+        } = self;
+        let (key, run, line) = turns.serve(|key| {
             let queue = queues.get_mut(&key)?;
-            let before = queue.counted_retries();
-            let line = queue.take(want(queue), now, settle)?;
-            let run = Arc::clone(&queue.run);
-            Some((key, run, line, before - queue.counted_retries()))
+            let before = queue.counts();
+            let taken = queue.take(want(queue), now, settle);
+            // Also when none was taken, some may have become suspects.
+            counts.change(before, queue.counts());
+            Some((key, Arc::clone(&queue.run), taken?))
         })?;
-        self.retries = self.retries.saturating_sub(retries);
         self.leave_turns(key);
         Some((run, line))
     }
@@ -310,7 +324,7 @@ impl Lane {
     /// Whether a line has waited to run alone for so long that a place must fall idle for it.
     fn suspect_waits(&self, now: Duration) -> bool {
         // The common case first: this is asked for every line.
-        self.retries > 0
+        self.counts.suspects > 0
             && self
                 .queues
                 .values()

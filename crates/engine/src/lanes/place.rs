@@ -28,7 +28,7 @@ const PROBE_PAUSE_VOUCHED_MAX: Duration = Duration::from_secs(1);
 const WORK_PER_IDLE: u32 = 3;
 
 /// But no longer than this.
-const WORK_MAX: Duration = Duration::from_mins(1);
+const WORK_MAX: Duration = Duration::from_mins(10);
 
 /// What an upstream serves.
 pub(super) enum Serves {
@@ -89,8 +89,9 @@ impl Post {
         }
     }
 
-    /// Sets the time of the next probe, if one is needed.
-    pub(super) fn schedule_probe(&mut self, is_vouched: bool, now: Duration) {
+    /// Sets the time of the next probe, if one is needed. `jitter`, between 0 and 1, keeps them from coming
+    /// in step with what they find.
+    pub(super) fn schedule_probe(&mut self, is_vouched: bool, jitter: f64, now: Duration) {
         if self.standing.health() == Health::Parked {
             let doublings = self.standing.probes_failed().saturating_sub(1).min(8);
             let most = if is_vouched {
@@ -99,7 +100,7 @@ impl Post {
                 PROBE_PAUSE_MAX
             };
             let pause = PROBE_PAUSE_FIRST.saturating_mul(1 << doublings).min(most);
-            self.next_probe = now + pause;
+            self.next_probe = now + pause.mul_f64(0.75 + jitter / 4.0);
         }
     }
 }

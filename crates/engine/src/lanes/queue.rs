@@ -46,6 +46,23 @@ pub(super) struct Queue {
     is_paused: bool,
 }
 
+/// How many lines wait for another attempt.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Counts {
+    /// With others in flight.
+    pub(super) retries: usize,
+    /// Alone.
+    pub(super) suspects: usize,
+}
+
+impl Counts {
+    /// Those of one queue became others.
+    pub(super) const fn change(&mut self, before: Self, after: Self) {
+        self.retries = self.retries.saturating_sub(before.retries) + after.retries;
+        self.suspects = self.suspects.saturating_sub(before.suspects) + after.suspects;
+    }
+}
+
 /// Which line of a queue may go out.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Want {
@@ -102,10 +119,15 @@ impl Queue {
         self.is_paused = self.run.is_paused();
     }
 
-    /// The retries that count against the bound of the lane: those of a paused batch would keep the
-    /// fresh lines of others waiting.
-    pub(super) fn counted_retries(&self) -> usize {
-        if self.is_paused { 0 } else { self.retries() }
+    /// What counts in the lane: those of a paused batch would keep the lines of others waiting.
+    pub(super) fn counts(&self) -> Counts {
+        if self.is_paused {
+            return Counts::default();
+        }
+        Counts {
+            retries: self.due.len() + self.waiting.len(),
+            suspects: self.suspects.len(),
+        }
     }
 
     /// Whether lines that never failed wait here, or are still to be fed.
@@ -165,6 +187,11 @@ impl Queue {
                 self.push_due(line);
             }
         }
+        let mut waiting = std::mem::take(&mut self.waiting).into_vec();
+        for Waiting { line, .. } in &mut waiting {
+            line.trial_mut().acquit();
+        }
+        self.waiting = waiting.into();
     }
 
     /// Puts a line back that is to be sent again at once.

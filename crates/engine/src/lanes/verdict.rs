@@ -46,8 +46,7 @@ impl Lanes {
             place,
             ..
         } = flight;
-        // A loss tells something of a line that ran alone only if the upstream was well before.
-        let alone = flight.alone && !flight.is_probe;
+        let alone = flight.tells;
         let verdict = match blame {
             Blame::Nobody | Blame::Line => Verdict::Final,
             Blame::Overload { .. }
@@ -61,6 +60,9 @@ impl Lanes {
                 judge(blame, trial, &circumstances, &self.rules)
             }
         };
+        if alone && matches!(blame, Blame::Doubt { lost: true, .. }) {
+            state.doubt(place, lane);
+        }
         let due = match verdict {
             Verdict::Final => return (run, Landed::Final(line)),
             Verdict::Fatal => {
@@ -149,7 +151,7 @@ impl State {
                 let others = place.in_flight > 0;
                 for post in place.posts.values_mut() {
                     post.standing.unreachable(flight.is_probe, others);
-                    post.schedule_probe(false, now);
+                    post.schedule_probe(false, news.jitter, now);
                 }
             }
             Blame::Connection | Blame::Ours => return None,
@@ -164,7 +166,7 @@ impl State {
                     .standing
                     .failed(failure, flight.is_probe, post.in_flight + 1);
                 suspicion = Some(failed);
-                post.schedule_probe(place.vouched, now);
+                post.schedule_probe(place.vouched, news.jitter, now);
             }
         }
         if was_well && !place.is_well(flight.lane) {
@@ -186,6 +188,19 @@ impl State {
             }
         }
         suspicion
+    }
+
+    /// A connection was lost over a line that ran alone: what is sent next must not be taken for its
+    /// like while the upstream is down.
+    fn doubt(&mut self, place: usize, lane: usize) {
+        let Some(place) = self.places.get_mut(place) else {
+            return;
+        };
+        if let Some(post) = place.posts.get_mut(&lane) {
+            post.standing.doubt();
+            place.vouched = false;
+            place.doubted.notify_one();
+        }
     }
 
     fn circumstances(
@@ -217,9 +232,11 @@ impl State {
         let Some(lane) = self.lanes.get_mut(lane) else {
             return;
         };
-        lane.queues
-            .values_mut()
-            .for_each(super::queue::Queue::acquit);
+        for queue in lane.queues.values_mut() {
+            let before = queue.counts();
+            queue.acquit();
+            lane.counts.change(before, queue.counts());
+        }
     }
 
     /// Lets the line wait again, unless its batch sends nothing any more.
@@ -236,7 +253,7 @@ impl State {
         let Some(queue) = lane.queues.get_mut(&run.key()) else {
             return;
         };
-        let before = queue.counted_retries();
+        let before = queue.counts();
         if due > now {
             if is_planted(Plant::DroppedRetry) {
                 return;
@@ -247,7 +264,7 @@ impl State {
         } else {
             queue.again(line, now);
         }
-        lane.retries += queue.counted_retries() - before;
+        lane.counts.change(before, queue.counts());
         lane.update_turn(run.key());
     }
 }

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use crate::upstream::AnswerBody;
 
-/// A flush begins when so many outcomes wait, or as many as there are lines in flight, if more.
+/// A flush begins when so many outcomes wait, or as many as there are lines in flight in all, if more.
 const FLUSH_LINES: u64 = 32;
 
 /// A flush begins when the outcomes that wait hold so many bytes.
@@ -155,7 +155,7 @@ impl Buffer {
         self.output.length + self.error.length
     }
 
-    /// Whether enough waits for a flush, with so many lines in flight.
+    /// Whether enough waits for a flush, with so many lines of all batches in flight.
     pub(crate) fn is_full(&self, in_flight: u64) -> bool {
         self.lines() >= in_flight.max(FLUSH_LINES) || self.bytes() >= FLUSH_BYTES
     }

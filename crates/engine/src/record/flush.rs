@@ -43,7 +43,7 @@ async fn flush_until_done(shared: &Shared, run: &Run) -> Result<Option<Batch>, S
         let open = u32::try_from(shared.open_runs()).unwrap_or(u32::MAX);
         let crowded = Duration::from_secs(1) * open / FLUSHES_PER_SECOND;
         let age_max = shared.settings.flush_age.max(crowded);
-        match run.recorder.step(run.in_flight(), age_max) {
+        match run.recorder.step(run.traffic(), age_max) {
             Step::Flush(buffer) => {
                 let began = shared.clock.now();
                 if let Some(ended) = flush(shared, run, *buffer).await? {

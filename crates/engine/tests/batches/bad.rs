@@ -82,7 +82,7 @@ fn bad_lines_however_many_end_in_time_and_the_others_go_on_meanwhile() {
     let minute = Duration::from_mins(1);
     for (bad, lines, took, places, (good, all)) in [
         (broken as fn() -> Step, (20_000, 20), moment, 40, (2, 15)),
-        (lost, (20_000, 20), moment, 40, (2, 15)),
+        (lost, (20_000, 20), moment, 40, (6, 35)),
         (broken, (2000, 20), seconds, 40, (10, 15)),
         (broken, (1000, 2), seconds, 40, (8, 25)),
         (lost, (1000, 2), seconds, 40, (20, 80)),

@@ -1,6 +1,6 @@
 //! Which line takes its upstream down: found by running alone, and no other is taken for it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -163,6 +163,41 @@ fn the_others_go_on_while_many_lines_wait_to_run_alone() {
         );
         let batch = life.end(&id, Duration::from_mins(30)).await.unwrap();
         assert_eq!(batch.tally.completed, 20_000);
+        life.stop().await;
+    });
+}
+
+/// An upstream that goes down twice every eight seconds, with one line answered in between.
+fn ailing(times: u32) -> Script {
+    let began = Instant::now();
+    let answered: Mutex<HashSet<u64>> = Mutex::default();
+    Script::by(move |_| {
+        let (time, cycle) = (began.elapsed().as_secs(), 8);
+        let (number, phase) = (time / cycle, time % cycle);
+        if number >= u64::from(times) || phase >= 5 {
+            return good();
+        }
+        if phase >= 1 && answered.lock().unwrap().insert(number) {
+            return good();
+        }
+        Step::Reset
+    })
+}
+
+#[test]
+fn more_suspects_than_retries_may_wait_hold_up_no_fresh_line() {
+    let house = House::new();
+    House::live(async || {
+        let upstream = upstream(ailing(4));
+        let life = house.start_with(vec![part("mortal", &upstream, fixed(8))]);
+        let id = life.create(&lines(2000), None).await;
+        tokio::time::sleep(Duration::from_secs(34)).await;
+        let before = life.engine.live(&id).unwrap();
+        tokio::time::sleep(Duration::from_secs(4)).await;
+        let others = life.engine.live(&id).unwrap().completed - before.completed;
+        assert!(before.retrying > 16 && others > 40, "{before:?}, {others}");
+        let batch = life.end(&id, Duration::from_mins(30)).await.unwrap();
+        assert_eq!(batch.tally.completed, 2000);
         life.stop().await;
     });
 }

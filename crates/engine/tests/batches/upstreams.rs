@@ -329,7 +329,8 @@ fn an_upstream_that_is_not_there_is_tried_again_after_longer_and_longer_pauses()
             "{said}"
         );
         let gaps: Vec<u128> = gaps(&times).iter().map(Duration::as_millis).collect();
-        let about = |gap: u128, wanted: u128| gap.abs_diff(wanted) <= 2;
+        // A quarter of each is left to chance.
+        let about = |gap: u128, wanted: u128| (wanted * 3 / 4..=wanted + 2).contains(&gap);
         let wanted = [250, 500, 1000, 2000, 4000, 5000, 5000, 5000, 5000];
         assert!(
             gaps.len() >= 9
@@ -355,7 +356,7 @@ fn an_upstream_that_vouches_for_itself_is_probed_more_often() {
         let id = life.create(&lines(2000), None).await;
         tokio::time::sleep(Duration::from_secs(40)).await;
         let last = gaps(&times).pop().unwrap();
-        assert!(last >= Duration::from_secs(5), "{last:?}");
+        assert!(last >= Duration::from_millis(3750), "{last:?}");
         // Its health is asked for every two seconds while it is in doubt.
         broken.go_up();
         tokio::time::sleep(Duration::from_secs(20)).await;

@@ -227,3 +227,38 @@ fn a_probe_that_is_lost_takes_nothing_down() {
     standing.answered(recovery);
     assert_eq!(standing.settle(probe), Settled::Cleared { lost: false });
 }
+
+#[test]
+fn when_nothing_beside_a_refused_connection_is_answered_it_was_an_outage() {
+    let mut standing = Standing::default();
+    for _ in 0..3 {
+        standing.send();
+    }
+    standing.unreachable(false, true);
+    let failures = [Failure::Other, Failure::Broke]
+        .map(|failure| (failure, standing.failed(failure, false, 2)));
+    assert_eq!(standing.health(), Health::Doubtful);
+    let last = standing.failed(Failure::Other, false, 1);
+    assert_eq!(standing.health(), Health::Parked);
+    for (failure, suspicion) in failures.into_iter().chain([(Failure::Other, last)]) {
+        let lost = failure == Failure::Broke;
+        assert_eq!(standing.settle(suspicion), Settled::Cleared { lost });
+    }
+}
+
+#[test]
+fn an_answer_to_what_was_sent_before_a_doubt_is_no_recovery_from_it() {
+    let mut standing = Standing::default();
+    let early = [standing.send(), standing.send()];
+    let fail = |standing: &mut Standing| {
+        let failures = [(); 3].map(|()| standing.failed(Failure::Lost, false, 5));
+        failures[0].recoveries()
+    };
+    assert_eq!(fail(&mut standing), 0);
+    assert!(standing.answered(early[0]));
+    assert_eq!(fail(&mut standing), 0, "the same doubt goes on");
+    assert!(standing.answered(early[1]));
+    let later = standing.send();
+    standing.answered(later);
+    assert_eq!(fail(&mut standing), 1);
+}

@@ -360,8 +360,7 @@ fn a_lack_of_time_pauses_no_fixed_limit_and_cuts_a_moving_one() {
 }
 
 #[test]
-fn a_fixed_limit_pauses_for_what_was_sent_since_its_last_pause()
- {
+fn a_fixed_limit_pauses_for_what_was_sent_since_its_last_pause() {
     let mut limiter = Limiter::new(LimiterSettings::fixed(4));
     let asked = Some(Duration::from_secs(9));
     let slow = limiter.sent(4, Duration::ZERO);
