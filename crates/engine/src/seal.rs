@@ -11,6 +11,7 @@ use overnight_core::outcome::LineError;
 use overnight_core::plan::PlanEntry;
 use overnight_core::segment::{BlobKey, LineSet};
 use overnight_core::usage::Usage;
+use tokio::sync::SemaphorePermit;
 
 use crate::input::InputReader;
 use crate::load::{NO_ID, sound_id};
@@ -26,8 +27,13 @@ const ENTRIES_BYTES: u64 = (256 << 10) / PlanEntry::SIZE as u64 * PlanEntry::SIZ
 /// Small lines are read in pieces of about this size; a longer one by itself, bit by bit.
 const INPUT_BYTES: u64 = 256 << 10;
 
-/// Error lines of the unrun are recorded in segments of about this size.
-const SEGMENT_BYTES: u64 = 2 << 20;
+/// Error lines of the unrun are recorded in segments of about this size: large enough that to make one
+/// durable takes little of the time that it takes to write.
+const SEGMENT_BYTES: u64 = 8 << 20;
+
+/// So many of them are in memory at a time, of all batches: two batches that end at once write without
+/// a pause, and a thousand take no more memory than two.
+pub(crate) const UNRUN_SEGMENTS_MAX: usize = 4;
 
 /// Seals a batch in which nothing is in flight and everything that came is recorded.
 ///
@@ -99,11 +105,34 @@ async fn end_unrun(
     };
     let mut full = unrun.next().await?;
     let mut ended = None;
-    while !full.is_empty() {
+    while !full.buffer.is_empty() {
         // The next segment is made while this one is written.
-        (full, ended) = tokio::try_join!(unrun.next(), record_now(shared, run, full))?;
+        (full, ended) = tokio::try_join!(unrun.next(), full.record(run))?;
     }
     Ok(ended)
+}
+
+/// Error lines of about one segment, and the leave to have them in memory.
+struct Full<'a> {
+    shared: &'a Shared,
+    buffer: Buffer,
+    _room: Option<SemaphorePermit<'a>>,
+}
+
+impl<'a> Full<'a> {
+    /// No lines yet.
+    async fn start(shared: &'a Shared) -> Self {
+        Self {
+            shared,
+            buffer: Buffer::default(),
+            // Never closed.
+            _room: shared.unrun_segments.acquire().await.ok(),
+        }
+    }
+
+    async fn record(self, run: &Run) -> Result<Option<Batch>, Stop> {
+        record_now(self.shared, run, self.buffer).await
+    }
 }
 
 /// The lines that are not done, on their way to their error lines.
@@ -123,11 +152,11 @@ struct Unrun<'a> {
     why: LineError,
 }
 
-impl Unrun<'_> {
+impl<'a> Unrun<'a> {
     /// The error lines of about one segment more; none when every line has its outcome.
-    async fn next(&mut self) -> Result<Buffer, Stop> {
-        let mut buffer = Buffer::default();
-        while buffer.bytes() < SEGMENT_BYTES {
+    async fn next(&mut self) -> Result<Full<'a>, Stop> {
+        let mut full = Full::start(self.shared).await;
+        while full.buffer.bytes() < SEGMENT_BYTES {
             let Some(waiting @ [_, ..]) = self.waiting.get(self.looked_at..) else {
                 if self.read_entries().await? {
                     continue;
@@ -141,11 +170,11 @@ impl Unrun<'_> {
                 (self.run, self.input),
                 piece,
                 self.why,
-                &mut buffer,
+                &mut full.buffer,
             )
             .await?;
         }
-        Ok(buffer)
+        Ok(full)
     }
 
     /// Reads more entries of the plan; false when there are none.
@@ -241,14 +270,15 @@ async fn id_of(
 async fn end_unknown(shared: &Shared, run: &Run, why: LineError) -> Result<Option<Batch>, Stop> {
     let done = run.recorder.done();
     let left = usize::try_from(run.total().saturating_sub(done.len())).unwrap_or(usize::MAX);
-    let mut buffer = Buffer::default();
+    let mut full = Full::start(shared).await;
     for line in (1..).filter(|line| !done.contains(*line)).take(left) {
+        let buffer = &mut full.buffer;
         buffer.push(&unrun(shared, line, NO_ID), Outcome::Error(why));
         if buffer.bytes() >= SEGMENT_BYTES {
-            record_now(shared, run, std::mem::take(&mut buffer)).await?;
+            record_now(shared, run, std::mem::take(buffer)).await?;
         }
     }
-    record_now(shared, run, buffer).await
+    full.record(run).await
 }
 
 /// The result of a line that was never run.

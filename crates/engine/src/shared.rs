@@ -23,6 +23,7 @@ use crate::lanes::Lanes;
 use crate::lease::LeaseClock;
 use crate::metrics::{EngineMetrics, LineMetrics, UpstreamMetrics};
 use crate::run::Run;
+use crate::seal;
 use crate::settings::EngineSettings;
 use crate::trace::Tracing;
 
@@ -62,6 +63,8 @@ pub(crate) struct Shared {
     pub(crate) guard: ClockGuard,
     /// Permits to check an input.
     pub(crate) checks: Semaphore,
+    /// Permits to have a segment of unrun lines in memory.
+    pub(crate) unrun_segments: Semaphore,
     /// Every task of the engine.
     pub(crate) tasks: TaskTracker,
     /// The batches that run here, in an order that does not differ from run to run.
@@ -109,6 +112,7 @@ impl Shared {
             looks: AtomicU64::new(0),
             halt: Halt::default(),
             checks: Semaphore::new(CHECKS_MAX),
+            unrun_segments: Semaphore::new(seal::UNRUN_SEGMENTS_MAX),
             store: parts.store,
             blobs: parts.blobs,
             clock: parts.clock,

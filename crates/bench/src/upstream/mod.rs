@@ -33,7 +33,7 @@ impl Shape {
 pub(crate) struct Upstream {
     /// Its address.
     pub(crate) url: String,
-    _process: Process,
+    pub(crate) process: Process,
 }
 
 impl Upstream {
@@ -51,10 +51,12 @@ impl Upstream {
             command.arg("--has-gauges");
         }
         let (process, url) = Process::start(&mut command)?;
-        Ok(Self {
-            url,
-            _process: process,
-        })
+        Ok(Self { url, process })
+    }
+
+    /// Where it listens: host and port.
+    pub(crate) fn address(&self) -> &str {
+        self.url.trim_start_matches("http://")
     }
 
     /// What the configuration says of it: a fixed number of requests at a time, or none that is

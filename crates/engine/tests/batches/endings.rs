@@ -162,6 +162,33 @@ fn the_unrun_lines_of_several_models_keep_their_ids() {
 }
 
 #[test]
+fn batches_that_end_at_once_with_more_unrun_bytes_than_may_be_in_memory_all_end() {
+    let house = House::new();
+    House::live(async || {
+        let life = house.start(&upstream(Script::by(|_| Step::Silent)));
+        // Each has three segments of unrun lines, and all of them many more than are made at a time.
+        let padding = "x".repeat(60_000);
+        let pad = |text: &str| text.replace("r-", &format!("{padding}-"));
+        let lines: Vec<String> = lines(300).iter().map(|line| pad(line)).collect();
+        let ids: Vec<String> = ids(300).iter().map(|id| pad(id)).collect();
+        let mut batches = Vec::new();
+        for _ in 0..5 {
+            batches.push(life.create(&lines, None).await);
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        for id in &batches {
+            life.cancel(id).await;
+        }
+        for id in &batches {
+            let batch = life.end(id, SOON).await;
+            assert_eq!(ended(batch.as_ref()), Some(Status::Cancelled));
+            assert_eq!(life.results(id, &ids).await.error.len(), 300);
+        }
+        life.stop().await;
+    });
+}
+
+#[test]
 fn a_batch_whose_claim_was_not_answered_is_claimed_again() {
     let house = House::new();
     House::live(async || {
