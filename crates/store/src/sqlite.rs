@@ -41,6 +41,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use self::damage::Damage;
@@ -172,13 +173,22 @@ impl fmt::Debug for Sqlite {
 fn prepared(mut connection: Connection) -> Result<Connection> {
     connection.pragma_update(None, "synchronous", "full")?;
     connection.pragma_update(None, "foreign_keys", true)?;
-    connection.pragma_update(None, "trusted_schema", false)?;
-    connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+    prepare_for_verbs(&connection)?;
     migrate::migrate(&mut connection)?;
     let transaction = connection.transaction()?;
     garbage::take_over(&transaction)?;
     transaction.commit()?;
     Ok(connection)
+}
+
+/// What every connection is told that runs verbs again and again.
+fn prepare_for_verbs(connection: &Connection) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "trusted_schema", false)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+    // No plan depends on the values of a statement's parameters. By default a statement on a table with a
+    // partial index is compiled anew whenever it gets values, in case they make that index of use.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    Ok(())
 }
 
 fn check(connection: &Connection) -> Result<()> {

@@ -12,7 +12,9 @@ use overnight_core::upload::{Upload, UploadPart, UploadState};
 use rusqlite::{Connection, OpenFlags, Params};
 
 use super::row::{all, extent_if_any, one, segment, text, text_if_any};
-use super::{BUSY_TIMEOUT, STATEMENTS_MAX, batches, files, garbage, migrate, quarantine, uploads};
+use super::{
+    BUSY_TIMEOUT, batches, files, garbage, migrate, prepare_for_verbs, quarantine, uploads,
+};
 use crate::rows::{BatchRow, ERROR, FileRow, INDEX, OUTPUT, OWN, SegmentRow};
 use crate::store::{Quarantined, Result, StoreError};
 
@@ -85,8 +87,7 @@ impl Inspector {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let db = Connection::open_with_flags(path, flags)?;
         db.busy_timeout(BUSY_TIMEOUT)?;
-        db.pragma_update(None, "trusted_schema", false)?;
-        db.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+        prepare_for_verbs(&db)?;
         Ok(Self { db })
     }
 

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::Semaphore;
 
-use super::{BUSY_TIMEOUT, STATEMENTS_MAX};
+use super::{BUSY_TIMEOUT, prepare_for_verbs};
 use crate::blocking::Blocking;
 use crate::store::{Result, StoreError};
 
@@ -97,8 +97,7 @@ impl Readers {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(&self.path, flags)?;
         connection.busy_timeout(BUSY_TIMEOUT)?;
-        connection.pragma_update(None, "trusted_schema", false)?;
-        connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+        prepare_for_verbs(&connection)?;
         Ok(connection)
     }
 }

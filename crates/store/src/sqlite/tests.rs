@@ -9,8 +9,8 @@ use std::time::Duration;
 use overnight_core::batch::{Lease, Status};
 use overnight_core::file::{File, Purpose};
 use overnight_core::segment::{BlobKey, Part, ResultFile};
-use rusqlite::Connection;
 use rusqlite::trace::{TraceEvent, TraceEventCodes};
+use rusqlite::{Connection, StatementStatus};
 use tokio::sync::oneshot;
 
 use super::damage::Damage;
@@ -27,27 +27,31 @@ use crate::store::{BatchQuery, Content, FileQuery, NewObject, Order, Store, Stor
 
 /// A store, and every statement that it runs.
 fn traced(blocking: Blocking) -> (Sqlite, Arc<Mutex<Vec<String>>>) {
-    let mut connection = prepared(Connection::open_in_memory().unwrap()).unwrap();
     let statements: Arc<Mutex<Vec<String>>> = Arc::default();
     let seen = Arc::clone(&statements);
-    let note = move |event: TraceEvent<'_>| {
+    let store = watched(blocking, TraceEventCodes::SQLITE_TRACE_STMT, move |event| {
         if let TraceEvent::Stmt(_, sql) = event {
             seen.lock().unwrap().push(sql.to_owned());
         }
-    };
-    connection
-        .trace_v2(TraceEventCodes::SQLITE_TRACE_STMT, Some(note))
-        .unwrap();
+    });
+    (store, statements)
+}
+
+/// A store that tells what SQLite does.
+fn watched(
+    blocking: Blocking,
+    events: TraceEventCodes,
+    note: impl FnMut(TraceEvent<'_>) + Send + 'static,
+) -> Sqlite {
+    let mut connection = prepared(Connection::open_in_memory().unwrap()).unwrap();
+    connection.trace_v2(events, Some(note)).unwrap();
     let damage = Damage::default();
     let writer = Writer::new(connection, blocking, damage.clone());
-    (
-        Sqlite {
-            writer,
-            readers: None,
-            damage,
-        },
-        statements,
-    )
+    Sqlite {
+        writer,
+        readers: None,
+        damage,
+    }
 }
 
 #[test]
@@ -367,6 +371,27 @@ fn no_verb_walks_a_whole_table() {
         }));
     }
     assert_eq!(walks, [""; 0]);
+}
+
+#[test]
+fn no_statement_is_compiled_anew_when_it_gets_values() {
+    let anew: Arc<Mutex<BTreeSet<String>>> = Arc::default();
+    let seen = Arc::clone(&anew);
+    let events = TraceEventCodes::SQLITE_TRACE_PROFILE;
+    let store = watched(Blocking::Inline, events, move |event| {
+        if let TraceEvent::Profile(statement, _) = event
+            && statement.get_status(StatementStatus::RePrepare) > 0
+        {
+            seen.lock().unwrap().insert(statement.sql().into_owned());
+        }
+    });
+    block_on(async {
+        what_clients_do(&store).await;
+        what_clients_do_in_parts(&store).await;
+        what_a_run_does(&store).await;
+        what_the_sweep_does(&store).await;
+    });
+    assert_eq!(*anew.lock().unwrap(), BTreeSet::new());
 }
 
 // Together these call every verb but `newest`, which says of itself that it looks at everything.
