@@ -25,7 +25,7 @@ const POLLERS: u64 = 32;
 const PAUSE: Duration = Duration::from_millis(32);
 
 /// How long a window with or without looks is.
-const WINDOW: Duration = Duration::from_secs(3);
+const WINDOW: Duration = Duration::from_secs(5);
 
 /// Lines a second of the batch that is looked at for its cost.
 const PACE: u64 = 2_560;
