@@ -20,7 +20,7 @@ VARIANTS = {
     "everything": {
         "blobs": {"existingSecret": "bucket"},
         "noAuth": True,
-        "podMonitor": {"enabled": True, "labels": {"team": "gpu"}},
+        "podMonitor": {"enabled": True, "labels": {"team": "gpu"}, "existingSecret": "metrics-key"},
         "podAnnotations": {"a": "b"},
         "serviceAccount": {"annotations": {"eks.amazonaws.com/role-arn": "arn:aws:iam::1:role/a"}},
         "nodeSelector": {"disk": "none"},
@@ -75,6 +75,7 @@ class Chart:
             "nindent": lambda count, text: "\n" + indented(count, text),
             "quote": lambda text: '"%s"' % str(text).replace("\\", "\\\\").replace('"', '\\"'),
             "default": lambda other, value=None: value or other,
+            "contains": lambda part, whole: part in whole,
             "trunc": lambda count, text: text[:count],
             "trimSuffix": lambda suffix, text: text.removesuffix(suffix),
             "list": lambda *items: list(items),

@@ -35,6 +35,7 @@ mod verbs;
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use deadpool_postgres::{
@@ -113,9 +114,35 @@ impl Postgres {
         .await
     }
 
-    /// Runs a verb that changes rows.
+    /// Runs a verb that changes rows. Its caller is told when nobody knows whether it did.
     async fn change<T, F: Future<Output = Result<T>>>(&self, verb: impl Fn(Db) -> F) -> Result<T> {
         self.transact(Mode::Change, verb).await
+    }
+
+    /// Runs a verb that changes rows and, run twice, does and answers what it does once: a commit whose
+    /// answer was lost is made again, as if nothing had happened.
+    async fn settle<T, F: Future<Output = Result<T>>>(&self, verb: impl Fn(Db) -> F) -> Result<T> {
+        self.persist(|| async { self.attempt(Mode::Change, &verb).await? })
+            .await
+    }
+
+    /// The same for a verb that deletes: when it finds nothing the second time, the first one did it.
+    async fn settle_deletion<F: Future<Output = Result<()>>>(
+        &self,
+        verb: impl Fn(Db) -> F,
+    ) -> Result<()> {
+        let is_in_doubt = AtomicBool::new(false);
+        let attempt = || async {
+            match self.attempt(Mode::Change, &verb).await {
+                Ok(Err(unknown)) => {
+                    is_in_doubt.store(true, Ordering::Relaxed);
+                    Err(unknown)
+                }
+                Err(StoreError::NotFound) if is_in_doubt.load(Ordering::Relaxed) => Ok(()),
+                certain => certain?,
+            }
+        };
+        self.persist(attempt).await
     }
 
     /// Runs a verb whose statements all read one state of the database.
@@ -153,8 +180,8 @@ impl Postgres {
         }
     }
 
-    /// Tries something that fails without a trace until it does not fail for a passing reason, for
-    /// as long as there is patience.
+    /// Tries something that may be tried again until it does not fail for a passing reason, for as long
+    /// as there is patience.
     async fn persist<T, F: Future<Output = Result<T>>>(
         &self,
         attempt: impl Fn() -> F,

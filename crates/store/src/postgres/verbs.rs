@@ -25,7 +25,7 @@ use crate::store::{
 #[async_trait]
 impl Store for Postgres {
     async fn announce(&self, blob: &BlobKey, at: Timestamp) -> Result<()> {
-        self.change(|db| async move { files::announce(&db, blob, at).await })
+        self.settle(|db| async move { files::announce(&db, blob, at).await })
             .await
     }
 
@@ -35,7 +35,7 @@ impl Store for Postgres {
     }
 
     async fn insert_file(&self, file: &File, content: &[Extent]) -> Result<()> {
-        self.change(|db| async move { files::insert(&db, file, content).await })
+        self.settle(|db| async move { files::insert(&db, file, content).await })
             .await
     }
 
@@ -55,7 +55,7 @@ impl Store for Postgres {
     }
 
     async fn delete_file(&self, project: &ProjectId, id: &FileId, at: Timestamp) -> Result<()> {
-        self.change(|db| async move { files::delete(&db, project, id, at).await })
+        self.settle_deletion(|db| async move { files::delete(&db, project, id, at).await })
             .await
     }
 
@@ -70,7 +70,7 @@ impl Store for Postgres {
     }
 
     async fn insert_upload(&self, upload: &Upload) -> Result<()> {
-        self.change(|db| async move { uploads::insert(&db, upload).await })
+        self.settle(|db| async move { uploads::insert(&db, upload).await })
             .await
     }
 
@@ -80,7 +80,7 @@ impl Store for Postgres {
     }
 
     async fn insert_part(&self, project: &ProjectId, part: &UploadPart) -> Result<()> {
-        self.change(|db| async move { uploads::insert_part(&db, project, part).await })
+        self.settle(|db| async move { uploads::insert_part(&db, project, part).await })
             .await
     }
 
@@ -95,7 +95,7 @@ impl Store for Postgres {
         completion: &Completion,
         at: Timestamp,
     ) -> Result<Upload> {
-        self.change(
+        self.settle(
             |db| async move { uploads::complete(&db, project, completion.clone(), at).await },
         )
         .await
@@ -107,7 +107,7 @@ impl Store for Postgres {
         id: &UploadId,
         at: Timestamp,
     ) -> Result<Upload> {
-        self.change(|db| async move { uploads::cancel(&db, project, id, at).await })
+        self.settle(|db| async move { uploads::cancel(&db, project, id, at).await })
             .await
     }
 
@@ -117,7 +117,7 @@ impl Store for Postgres {
         answer: &FirstAnswer,
     ) -> Result<FirstAnswer> {
         let channel = &self.settings.channel();
-        self.change(|db| async move {
+        self.settle(|db| async move {
             if let NewObject::Batch(_) = object {
                 hints::notify_some(&db, channel).await?;
             }
@@ -138,7 +138,7 @@ impl Store for Postgres {
 
     async fn insert_batch(&self, batch: &Batch) -> Result<()> {
         let channel = &self.settings.channel();
-        self.change(|db| async move {
+        self.settle(|db| async move {
             hints::notify_some(&db, channel).await?;
             batches::insert(&db, batch).await
         })
@@ -173,7 +173,7 @@ impl Store for Postgres {
         at: Timestamp,
     ) -> Result<Batch> {
         let channel = &self.settings.channel();
-        self.change(|db| async move {
+        self.settle(|db| async move {
             let batch = steering::set_paused(&db, project, id, (paused, at)).await?;
             hints::notify_holder(&db, channel, id).await?;
             Ok(batch)
@@ -182,13 +182,13 @@ impl Store for Postgres {
     }
 
     async fn delete_batch(&self, project: &ProjectId, id: &BatchId, at: Timestamp) -> Result<()> {
-        self.change(|db| async move { steering::delete(&db, project, id, at).await })
+        self.settle_deletion(|db| async move { steering::delete(&db, project, id, at).await })
             .await
     }
 
     async fn cancel(&self, project: &ProjectId, id: &BatchId, at: Timestamp) -> Result<Batch> {
         let channel = &self.settings.channel();
-        self.change(|db| async move {
+        self.settle(|db| async move {
             let batch = batches::cancel(&db, project, id, at).await?;
             hints::notify_holder(&db, channel, id).await?;
             Ok(batch)

@@ -8,7 +8,9 @@ use overnight_testkit::fault::{Fault, FaultProxy};
 use overnight_testkit::postgres::{Own, Stop, Version};
 
 use super::{Place, ask, block_on, run, until_waiting};
-use crate::conformance::fixture::{answered, at, batch, batch_id, project, running};
+use crate::conformance::fixture::{
+    answered, at, batch, batch_id, file, file_id, is_missing, project, running,
+};
 use crate::postgres::{Postgres, PostgresSettings};
 use crate::store::{Result, Store as _, StoreError};
 
@@ -79,40 +81,74 @@ fn stopped_at(moment: &str) -> String {
     )
 }
 
+/// What stops the same changes at the commit, of another table or event, once the function is there.
+fn stopped_after(change: &str) -> String {
+    format!(
+        "DROP TRIGGER IF EXISTS stop ON batches;
+         CREATE CONSTRAINT TRIGGER stop AFTER {change} DEFERRABLE INITIALLY DEFERRED \
+             FOR EACH ROW EXECUTE FUNCTION stop()"
+    )
+}
+
+/// Runs a verb whose commit is held up, and loses its answer. Then the commit goes on.
+async fn lose_the_answer<T>(far: &Far, near: &Postgres, verb: impl Future<Output = T>) -> T {
+    let holder = near.pool.get().await.unwrap();
+    holder
+        .batch_execute("SELECT pg_advisory_lock(7)")
+        .await
+        .unwrap();
+    let cut = async {
+        until_waiting(near, "SET LOCAL statement_timeout = 0; COMMIT").await;
+        far.proxy.disturb(Fault::Reset);
+        until_waiting(near, "SET LOCAL statement_timeout = 0; COMMIT").await;
+        far.proxy.disturb(Fault::None);
+        holder
+            .batch_execute("SELECT pg_advisory_unlock(7)")
+            .await
+            .unwrap();
+    };
+    tokio::join!(verb, cut).0
+}
+
 #[test]
-fn a_commit_whose_answer_is_lost_is_told_and_can_be_repeated() {
+fn what_a_client_asks_for_is_asked_again_when_the_answer_to_its_commit_is_lost() {
     let server = Own::start(Version::Newest).unwrap();
     block_on(async {
         let far = Far::start(server).await;
         let near = far.store_at(far.server.address()).await;
         let store = far.store_at(far.proxy.address()).await;
         run(&near, &stopped_at("commit")).await;
-        let holder = near.pool.get().await.unwrap();
-        holder
-            .batch_execute("SELECT pg_advisory_lock(7)")
-            .await
-            .unwrap();
-        let given = batch(1);
-        let insertion = async { is_unavailable(store.insert_batch(&given).await) };
-        let cut = async {
-            until_waiting(&near, "SET LOCAL statement_timeout = 0; COMMIT").await;
-            far.proxy.disturb(Fault::Reset);
-        };
-        tokio::join!(insertion, cut);
-        is_missing_yet(&near).await;
-        far.proxy.disturb(Fault::None);
-        holder
-            .batch_execute("SELECT pg_advisory_unlock(7)")
-            .await
-            .unwrap();
         // It waits for the former one, whose commit goes on, and changes nothing.
-        store.insert_batch(&given).await.unwrap();
+        let given = batch(1);
+        let inserted = lose_the_answer(&far, &near, store.insert_batch(&given)).await;
+        inserted.unwrap();
         store.batch(&project(), &batch_id(1)).await.unwrap();
+        // What is deleted already is as it should be; for somebody else it is not there.
+        store.insert_file(&file(1), &[]).await.unwrap();
+        run(&near, &stopped_after("UPDATE ON files")).await;
+        let (project, id) = (project(), file_id(1));
+        let deletion = store.delete_file(&project, &id, at(9));
+        lose_the_answer(&far, &near, deletion).await.unwrap();
+        is_missing(store.delete_file(&project, &id, at(9)).await);
     });
 }
 
-async fn is_missing_yet(store: &Postgres) {
-    crate::conformance::fixture::is_missing(store.batch(&project(), &batch_id(1)).await);
+#[test]
+fn a_worker_is_told_that_the_answer_to_a_commit_is_lost_and_does_the_same_again() {
+    let server = Own::start(Version::Newest).unwrap();
+    block_on(async {
+        let far = Far::start(server).await;
+        let near = far.store_at(far.server.address()).await;
+        let store = far.store_at(far.proxy.address()).await;
+        let lease = running(&store, 1, 10).await;
+        run(&near, &stopped_at("commit")).await;
+        run(&near, &stopped_after("INSERT ON segments")).await;
+        let segment = answered(&lease, 0, 1..5);
+        is_unavailable(lose_the_answer(&far, &near, store.record(&lease, &segment)).await);
+        store.record(&lease, &segment).await.unwrap();
+        let recorded = store.batch(&project(), &batch_id(1)).await.unwrap();
+        assert_eq!(recorded.tally.completed, 4);
+    });
 }
 
 #[test]
