@@ -49,6 +49,7 @@ fn a_batch_goes_from_a_bucket_to_a_bucket_over_workers_that_die() {
         });
         assert!(names.is_empty(), "{names:?}");
     }
+    site.check_whole(&api);
     api.end();
     second.end();
 }
@@ -84,6 +85,7 @@ async fn a_bucket_that_goes_away_makes_a_batch_wait() {
         check_all(&replica.client, &batches);
         assert_eq!(replica.received(), sent, "a line was sent twice");
     }
+    site.check_whole(&replica);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -103,6 +105,7 @@ async fn a_slow_bucket_holds_up_no_line() {
     let batches = submit(&replica.client, 2, 200);
     check_all(&replica.client, &batches);
     assert_eq!(replica.received(), 400, "a line was sent twice");
+    site.check_whole(&replica);
     replica.end();
 }
 

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use crate::common::{Client, Lines, count_of, status_of};
 use crate::scene::Sim;
-use crate::support::{Process, overnight, until};
+use crate::support::{Process, check_code, overnight, until};
 
 /// How long a lease is here.
 const LEASE: Duration = Duration::from_secs(2);
@@ -77,12 +77,12 @@ impl Site {
         folder: &Path,
         flags: &[&str],
     ) -> Command {
-        let (place, variables) = match &self.place {
+        let place = match &self.place {
             Place::Folder(folder) => {
                 let data = folder.path().join("data");
-                (format!("data = \"{}\"", data.display()), &[][..])
+                format!("data = \"{}\"", data.display())
             }
-            Place::Bucket { url, variables } => (format!("blobs = \"{url}\""), &variables[..]),
+            Place::Bucket { url, .. } => format!("blobs = \"{url}\""),
         };
         let config = format!(
             "store = \"{url}\"\n{place}\nlisten = \"127.0.0.1:0\"\n\
@@ -93,9 +93,24 @@ impl Site {
         );
         std::fs::write(folder.join("overnight.toml"), config).unwrap();
         let mut command = overnight(folder);
-        command.arg("serve").args(flags);
-        command.envs(variables.iter().map(|(name, value)| (name, value)));
+        command.arg("serve").args(flags).envs(self.variables());
         command
+    }
+
+    /// What the environment tells of the bucket, if there is one.
+    fn variables(&self) -> impl Iterator<Item = (&String, &String)> {
+        let variables = match &self.place {
+            Place::Folder(_) => &[][..],
+            Place::Bucket { variables, .. } => &variables[..],
+        };
+        variables.iter().map(|(name, value)| (name, value))
+    }
+
+    /// Everything that is kept agrees, as a process of the site sees it, which may go on meanwhile.
+    pub(crate) fn check_whole(&self, replica: &Replica) {
+        let mut verify = overnight(replica.folder.path());
+        verify.arg("verify").envs(self.variables());
+        check_code(&verify.output().unwrap(), 0);
     }
 }
 
@@ -213,6 +228,7 @@ fn batches_spread_over_the_processes_and_those_of_a_killed_one_are_taken_over() 
     until("what the dead one had is taken over", taken);
     assert!(killed.elapsed() < LEASE + SLACK, "{:?}", killed.elapsed());
     check_all(&third.client, &batches);
+    site.check_whole(&third);
     // Each batch of the dead one had no more than the places in flight, and two flushes unrecorded.
     let sent = one.received() + two.received() + third.received();
     let (lines, bound) = (6 * 250, dead.len() as u64 * (8 + 2 * 32));
@@ -246,6 +262,7 @@ fn a_process_that_was_stopped_beyond_its_lease_sends_nothing_when_it_goes_on() {
         first.says("batch is let go of", id)
     });
     check_all(&second.client, &batches);
+    site.check_whole(&second);
     assert_eq!(first.received(), before, "{}", first.process.stderr());
     until_it_works_again(&first, before);
     first.end();
@@ -277,6 +294,7 @@ async fn a_process_that_is_cut_off_from_the_database_stops_sending_and_goes_on_a
     database.stop(Stop::Crash).unwrap();
     database.start_again().unwrap();
     check_all(&near.client, &batches);
+    site.check_whole(&near);
     until_it_works_again(&far, before);
 }
 
@@ -292,21 +310,28 @@ fn a_fail_over_to_a_standby_is_a_pause_and_loses_nothing() {
     let recorded = |id: &str| count_of(&one.client.batch(id), "completed");
     let before: Vec<u64> = batches.iter().map(|(id, _)| recorded(id)).collect();
     primary.stop(Stop::Crash).unwrap();
-    // A client that asks meanwhile waits.
+    // A client that asks meanwhile waits, whatever it asks for.
     let asked = {
         let (client, id) = (one.client.clone(), batches[0].0.clone());
         std::thread::spawn(move || client.get(&format!("/v1/batches/{id}")).status)
     };
+    let brought = {
+        let client = one.client.clone();
+        std::thread::spawn(move || submit(&client, 1, 40))
+    };
     standby.promote().unwrap();
     assert_eq!(asked.join().unwrap(), 200);
+    let brought = brought.join().unwrap();
     for ((id, _), before) in batches.iter().zip(before) {
         assert!(recorded(id) >= before, "what was recorded is gone");
     }
     check_all(&two.client, &batches);
+    check_all(&two.client, &brought);
+    site.check_whole(&two);
     // Nobody renewed in the pause, so every batch may have been dropped and taken anew once.
-    let bound = 4 * 2 * (8 + 2 * 32);
+    let (lines, bound) = (1_240, 5 * 2 * (8 + 2 * 32));
     let sent = one.received() + two.received();
-    assert!((1_200..=1_200 + bound).contains(&sent), "{sent} requests");
+    assert!((lines..=lines + bound).contains(&sent), "{sent} requests");
     one.end();
     two.end();
 }
@@ -357,6 +382,7 @@ fn a_rolling_restart_loses_nothing_and_sends_nothing_twice() {
     old.push(two.end());
     let four = site.start(&url, &[]);
     check_all(&three.client, &batches);
+    site.check_whole(&three);
     let sent: u64 = old.iter().map(|sim| sim.stats().received).sum();
     let sent = sent + three.received() + four.received();
     assert_eq!(sent, 4 * 150, "a line was sent twice");
