@@ -2,6 +2,8 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -35,7 +37,16 @@ const BUSY: &[u8] = b"HTTP/1.1 503 Slow Down\r\ncontent-length: 0\r\nconnection:
 pub struct FaultProxy {
     address: SocketAddr,
     fault: watch::Sender<Fault>,
+    seen: Arc<Seen>,
     running: CancellationToken,
+}
+
+/// What came through so far.
+#[derive(Default)]
+struct Seen {
+    connections: AtomicU64,
+    /// Bytes of clients.
+    sent: AtomicU64,
 }
 
 impl FaultProxy {
@@ -48,13 +59,20 @@ impl FaultProxy {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let (fault, faults) = watch::channel(Fault::None);
+        let seen = Arc::default();
         let running = CancellationToken::new();
         let tasks = TaskTracker::new();
-        let accept = accept(listener, server, faults, (tasks.clone(), running.clone()));
+        let way = Way {
+            server,
+            faults,
+            seen: Arc::clone(&seen),
+        };
+        let accept = accept(listener, way, (tasks.clone(), running.clone()));
         tasks.spawn(running.clone().run_until_cancelled_owned(accept));
         Ok(Self {
             address,
             fault,
+            seen,
             running,
         })
     }
@@ -63,6 +81,18 @@ impl FaultProxy {
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// How many bytes of clients went on to the server so far.
+    #[must_use]
+    pub fn sent(&self) -> u64 {
+        self.seen.sent.load(Ordering::Relaxed)
+    }
+
+    /// How many connections clients made so far.
+    #[must_use]
+    pub fn connections(&self) -> u64 {
+        self.seen.connections.load(Ordering::Relaxed)
     }
 
     /// Disturbs in that way from here on.
@@ -77,19 +107,32 @@ impl Drop for FaultProxy {
     }
 }
 
-async fn accept(
-    listener: TcpListener,
+/// Where connections lead, and what they meet.
+#[derive(Clone)]
+struct Way {
     server: SocketAddr,
     faults: watch::Receiver<Fault>,
+    seen: Arc<Seen>,
+}
+
+async fn accept(
+    listener: TcpListener,
+    way: Way,
     (tasks, running): (TaskTracker, CancellationToken),
 ) {
     while let Ok((client, _)) = listener.accept().await {
-        let connection = connect(client, server, faults.clone());
+        way.seen.connections.fetch_add(1, Ordering::Relaxed);
+        let connection = connect(client, way.clone());
         tasks.spawn(running.clone().run_until_cancelled_owned(connection));
     }
 }
 
-async fn connect(client: TcpStream, server: SocketAddr, mut faults: watch::Receiver<Fault>) {
+async fn connect(client: TcpStream, way: Way) {
+    let Way {
+        server,
+        mut faults,
+        seen,
+    } = way;
     if *faults.borrow() == Fault::Busy {
         // A client that is gone needs no answer.
         let _ = refuse(client).await;
@@ -109,11 +152,13 @@ async fn connect(client: TcpStream, server: SocketAddr, mut faults: watch::Recei
         from: from_client,
         to: to_server,
         faults: faults.clone(),
+        seen: Some(seen),
     };
     let mut downward = Pipe {
         from: from_server,
         to: to_client,
         faults: faults.clone(),
+        seen: None,
     };
     let both = async {
         tokio::join!(
@@ -154,6 +199,8 @@ struct Pipe {
     from: OwnedReadHalf,
     to: OwnedWriteHalf,
     faults: watch::Receiver<Fault>,
+    /// Where bytes of clients are counted.
+    seen: Option<Arc<Seen>>,
 }
 
 impl Pipe {
@@ -174,6 +221,9 @@ impl Pipe {
             self.to
                 .write_all(piece.get(..length).unwrap_or_default())
                 .await?;
+            if let Some(seen) = &self.seen {
+                seen.sent.fetch_add(length as u64, Ordering::Relaxed);
+            }
         }
     }
 

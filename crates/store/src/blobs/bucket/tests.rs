@@ -145,3 +145,39 @@ fn connections_that_are_lost_cost_no_blob() {
         }
     });
 }
+
+#[test]
+fn a_part_whose_connection_is_lost_in_its_middle_is_sent_again() {
+    let server = s3::Shared::find().unwrap();
+    block_on(async {
+        let proxy = FaultProxy::start(server.address()).await.unwrap();
+        let blobs = blobs_at(proxy.address(), &server.url());
+        let part = Bytes::from(vec![7; 8 << 20]);
+        for fault in [Fault::Reset, Fault::HalfClose, Fault::Busy] {
+            let mut upload = blobs.upload(&"files/a".into());
+            upload.write(part.clone()).await.unwrap();
+            let (before, connections) = (proxy.sent(), proxy.connections());
+            let lost = async {
+                while proxy.sent() < before + (1 << 20) {
+                    tokio::task::yield_now().await;
+                }
+                proxy.disturb(fault);
+                let sent = proxy.sent() - before;
+                assert!(sent < part.len() as u64, "the part was there already");
+                // Until it is tried again, which fails as well.
+                while proxy.connections() == connections {
+                    tokio::task::yield_now().await;
+                }
+                proxy.disturb(Fault::None);
+            };
+            let (second, ()) = tokio::join!(upload.write(part.clone()), lost);
+            second.unwrap();
+            upload.write(part.clone()).await.unwrap();
+            let sent = proxy.sent() - before;
+            assert!(sent > (2 * part.len() + (1 << 20)) as u64, "{sent} bytes");
+            let whole = upload.finish().await.unwrap();
+            assert_eq!(whole.length, 3 * part.len() as u64);
+            blobs.verify(&whole).await.unwrap();
+        }
+    });
+}
