@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::counts::count;
 use crate::engine::EngineError;
 use crate::progress;
+use crate::reach;
 use crate::renewals::renew_until;
 use crate::run::{Order, Run, live};
 use crate::send;
@@ -232,11 +233,13 @@ async fn claim(shared: &Arc<Shared>, keys: &mut u64) {
 /// worth its while.
 async fn look_out(shared: &Shared) -> Result<bool, StoreError> {
     if !shared.leases.runs() {
+        reach::look(shared, false).await?;
         return Ok(true);
     }
     let outlook = shared.store.outlook(&shared.worker);
     let outlook = shared.leases.in_time(outlook).await?;
     shared.set_outlook(&outlook);
+    reach::look(shared, outlook.others_lost_reach).await?;
     Ok(outlook.is_worth_a_claim)
 }
 

@@ -26,6 +26,7 @@ pub mod metrics;
 mod persist;
 pub mod planted;
 mod progress;
+mod reach;
 mod record;
 mod renewals;
 mod run;

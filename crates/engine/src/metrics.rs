@@ -48,6 +48,7 @@ pub struct EngineMetrics {
     flush_seconds: Histogram,
     batches: Family<InStatus, Level>,
     quarantined: Level,
+    blobs_reached: Level,
 }
 
 /// The counters of one upstream, looked up once.
@@ -83,7 +84,9 @@ impl EngineMetrics {
             flush_seconds: Histogram::new(exponential_buckets(0.0005, 2.0, 14)),
             batches: Family::default(),
             quarantined: Level::default(),
+            blobs_reached: Level::default(),
         };
+        metrics.blobs_reached.set(1);
         let overnight = registry.sub_registry_with_prefix("overnight");
         overnight.register("lines", "Lines recorded, by outcome", metrics.lines.clone());
         overnight.register(
@@ -126,6 +129,11 @@ impl EngineMetrics {
             "quarantined_blobs",
             "Blobs that are not what was written",
             metrics.quarantined.clone(),
+        );
+        overnight.register(
+            "blobs_reached",
+            "Whether what has to be kept can be written (1) or not (0)",
+            metrics.blobs_reached.clone(),
         );
         metrics
     }
@@ -180,6 +188,10 @@ impl EngineMetrics {
     }
 
     /// How many blobs are in quarantine.
+    pub(crate) fn observe_blobs_reached(&self, reaches: bool) {
+        self.blobs_reached.set(reaches.into());
+    }
+
     pub(crate) fn observe_quarantined(&self, count: u64) {
         self.quarantined.set(count);
     }

@@ -17,6 +17,9 @@ const UNAVAILABLE_PAUSE: Duration = Duration::from_millis(50);
 /// No pause is longer.
 const UNAVAILABLE_PAUSE_MAX: Duration = Duration::from_secs(5);
 
+/// A blob is rarely longer on its way to or from its place.
+const LONG: Duration = Duration::from_secs(5);
+
 impl Shared {
     /// Calls a verb of the store until it answers, as long as the run may go on.
     ///
@@ -37,7 +40,13 @@ impl Shared {
                 StoreError::Unavailable(source) => {
                     tracing::warn!(batch.id = %run.batch_id(), error = source, "the database did not answer");
                 }
-                StoreError::Fenced => return Err(Stop::Fenced),
+                StoreError::Fenced => {
+                    tracing::info!(
+                        batch.id = %run.batch_id(), lease.epoch = run.lease().epoch,
+                        "what comes under a lost lease does not count"
+                    );
+                    return Err(Stop::Fenced);
+                }
                 StoreError::NotFound => {
                     return Err(Stop::Lost(BlobError::NotFound(Box::new(error))));
                 }
@@ -74,9 +83,10 @@ impl Shared {
     {
         let mut pause = UNAVAILABLE_PAUSE;
         loop {
-            match verb().await {
+            match self.doubting(verb()).await {
                 Ok(answer) => return Ok(answer),
                 Err(BlobError::Unavailable(source)) => {
+                    self.reach.doubt();
                     tracing::warn!(batch.id = %run.batch_id(), error = source, "the blob store did not answer");
                 }
                 Err(error @ BlobError::NotDurable(_)) => {
@@ -89,6 +99,16 @@ impl Shared {
             }
             self.pause(run, &mut pause).await?;
         }
+    }
+
+    /// Whether a place that does not answer is reached at all is looked at meanwhile.
+    async fn doubting<T>(&self, verb: impl Future<Output = T>) -> T {
+        let mut verb = Box::pin(verb);
+        if let Ok(answer) = tokio::time::timeout(LONG, &mut verb).await {
+            return answer;
+        }
+        self.reach.doubt();
+        verb.await
     }
 
     /// Waits before another try; ends when the run was told to drop everything, or the process stops.
@@ -122,6 +142,7 @@ impl Shared {
 pub(crate) fn verb_failed<T>(shared: &Shared, answer: Result<T, BlobError>) -> Result<T, Stop> {
     answer.map_err(|error| match error {
         BlobError::Unavailable(source) => {
+            shared.reach.doubt();
             tracing::warn!(error = source, "the blob store did not answer");
             Stop::Released
         }

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::dispatcher::report;
-use crate::run::{Order, Run};
+use crate::run::{Order, Run, let_go};
 use crate::send;
 use crate::shared::Shared;
 
@@ -55,8 +55,9 @@ pub(crate) async fn renew_until(shared: &Arc<Shared>, nudged: &Notify, ended: &C
 async fn renew(shared: &Arc<Shared>) {
     let runs = shared.runs();
     let lost_answer = shared.take_lost_answer();
-    let holds_stranded = shared.leases.runs() && shared.holds_stranded();
-    if runs.is_empty() && !lost_answer && !holds_stranded {
+    // Whoever claims nothing, because it does not reach the blobs, has the others know of it by this.
+    let shows_itself = shared.leases.runs() && (shared.holds_stranded() || shared.reach.is_lost());
+    if runs.is_empty() && !lost_answer && !shows_itself {
         return;
     }
     let asked = Instant::now();
@@ -148,12 +149,17 @@ fn surplus(shared: &Shared) -> usize {
 
 /// Gives batches back so that others have their share: first those that have the least in flight, which
 /// must land before, and of these the ones that have the most time.
-fn give_surplus_back(shared: &Shared) {
+fn give_surplus_back(shared: &Arc<Shared>) {
     let mut staying = shared.runs();
     staying.retain(|run| run.stays());
     staying.sort_by_key(|run| (run.in_flight(), std::cmp::Reverse(run.expires_at())));
     for run in staying.into_iter().take(surplus(shared)) {
         tracing::info!(batch.id = %run.batch_id(), "the batch is left to another worker");
-        run.order(Order::Stop);
+        if shared.reach.is_lost() {
+            // What lands could not be kept either.
+            shared.spawn(let_go(Arc::clone(shared), run));
+        } else {
+            run.order(Order::Stop);
+        }
     }
 }

@@ -27,7 +27,7 @@ use crate::record::{Recorder, Traffic};
 use crate::shared::lock;
 use crate::trace::RunTrace;
 
-pub(crate) use self::life::{Stop, live};
+pub(crate) use self::life::{Stop, let_go, live};
 
 /// Names a run inside this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -8,7 +8,7 @@ use std::time::Duration;
 use overnight_core::id::{BatchId, Entropy, WorkerId};
 use overnight_core::segment::BlobKey;
 use overnight_core::time::{Clock, Timestamp};
-use overnight_store::status::{DISK_NEARLY_FULL, PAUSED};
+use overnight_store::status::{BLOBS_NOT_REACHED, DISK_NEARLY_FULL, PAUSED};
 use overnight_store::store::Outlook;
 use overnight_store::{Blobs, Store, Wake};
 use tokio::sync::Semaphore;
@@ -22,6 +22,7 @@ use crate::halt::Halt;
 use crate::lanes::Lanes;
 use crate::lease::LeaseClock;
 use crate::metrics::{EngineMetrics, LineMetrics, UpstreamMetrics};
+use crate::reach::OwnReach;
 use crate::run::Run;
 use crate::seal;
 use crate::settings::EngineSettings;
@@ -58,6 +59,8 @@ pub(crate) struct Shared {
     others: AtomicU64,
     /// How many times it was looked.
     looks: AtomicU64,
+    /// Whether what has to be kept can be written.
+    pub(crate) reach: OwnReach,
     pub(crate) halt: Halt,
     pub(crate) lanes: Lanes,
     pub(crate) guard: ClockGuard,
@@ -110,6 +113,7 @@ impl Shared {
             share: AtomicUsize::new(usize::MAX),
             others: AtomicU64::new(0),
             looks: AtomicU64::new(0),
+            reach: OwnReach::default(),
             halt: Halt::default(),
             checks: Semaphore::new(CHECKS_MAX),
             unrun_segments: Semaphore::new(seal::UNRUN_SEGMENTS_MAX),
@@ -264,6 +268,9 @@ impl Shared {
         }
         if self.is_full() {
             return Some(DISK_NEARLY_FULL.to_owned());
+        }
+        if self.reach.is_lost() {
+            return Some(BLOBS_NOT_REACHED.to_owned());
         }
         self.lanes.reason(run.key())
     }

@@ -59,6 +59,9 @@ const REMOTE_HOP_BYTES: usize = 8 * 1024 * 1024;
 /// later.
 const REMOTE_PIECES: u64 = 4;
 
+/// What is written to learn whether anything can be. Whoever asks writes the same.
+const PROBE: &str = "probe";
+
 /// What a verb on blobs answers.
 pub type Result<T> = std::result::Result<T, BlobError>;
 
@@ -326,6 +329,18 @@ impl Blobs {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
             Err(source) => Err(error::object(source)),
         }
+    }
+
+    /// Writes a few bytes and deletes them again, to learn whether blobs can be kept here and now.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::put`].
+    pub async fn probe(&self) -> Result<()> {
+        let key = BlobKey::from(PROBE);
+        self.put(&key, vec![Bytes::from_static(PROBE.as_bytes())])
+            .await?;
+        self.delete(&key).await
     }
 
     /// The keys that begin with these whole parts (`segments`, say), in no order. Mounts and

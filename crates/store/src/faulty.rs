@@ -25,7 +25,7 @@ pub use self::leases::Leases;
 use crate::status::{BatchProgress, UpstreamStatus};
 use crate::store::{
     BatchQuery, Claim, Completion, Content, FileQuery, FirstAnswer, Held, Input, NewObject,
-    Outlook, Overview, Page, Quarantined, Result, Sealing, Store, StoreError,
+    Outlook, Overview, Page, Quarantined, Reach, Result, Sealing, Store, StoreError,
 };
 
 /// Passes every verb on to a store, unless a plan says that it goes wrong.
@@ -272,6 +272,11 @@ impl<S: Store> Store for Faulty<S> {
 
     async fn outlook(&self, worker: &WorkerId) -> Result<Outlook> {
         self.call("outlook", self.leased().outlook(worker)).await
+    }
+
+    async fn say_reach(&self, worker: &WorkerId, reach: Reach) -> Result<()> {
+        self.call("say_reach", self.leased().say_reach(worker, reach))
+            .await
     }
 
     async fn leave(&self, worker: &WorkerId) -> Result<()> {

@@ -9,6 +9,10 @@ use serde::{Deserialize, Serialize};
 pub const DISK_NEARLY_FULL: &str =
     "the disk is nearly full; lines are sent again when there is room";
 
+/// Why batches wait whose worker cannot write what has to be kept.
+pub const BLOBS_NOT_REACHED: &str =
+    "what has to be kept cannot be written (the log says why); that is tried again until it can be";
+
 /// Why a batch waits that somebody paused.
 pub const PAUSED: &str = "it is paused; nothing more is sent until it is resumed";
 

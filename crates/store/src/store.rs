@@ -20,7 +20,8 @@ use overnight_core::time::Timestamp;
 use overnight_core::upload::{Upload, UploadPart, UploadRefusal};
 use thiserror::Error as ThisError;
 
-pub use self::lease::{Claim, Held, Outlook};
+pub(crate) use self::lease::Others;
+pub use self::lease::{Claim, Held, Outlook, Reach};
 pub use self::query::{BatchQuery, FileQuery, Order, Overview, Page};
 use crate::space::is_out_of_space;
 use crate::status::{BatchProgress, UpstreamStatus};
@@ -310,6 +311,10 @@ pub trait Store: Send + Sync + 'static {
     /// Looks whether the worker should claim, and how much. A worker without work asks up to twice a
     /// second, so it is cheaper than a claim.
     async fn outlook(&self, worker: &WorkerId) -> Result<Outlook>;
+
+    /// The worker says whether it reaches the place of the blobs, as the others see it in
+    /// [`Self::outlook`] for as long as its leases last. One that has never claimed says nothing.
+    async fn say_reach(&self, worker: &WorkerId, reach: Reach) -> Result<()>;
 
     /// The worker is about to end: it claims nothing any more, and the others need leave nothing to
     /// it. What it holds stays its own. A second call changes nothing.

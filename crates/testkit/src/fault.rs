@@ -46,6 +46,8 @@ pub struct FaultProxy {
 struct Seen {
     connections: AtomicU64,
     /// Bytes of clients.
+    received: AtomicU64,
+    /// Those of them that went on.
     sent: AtomicU64,
 }
 
@@ -81,6 +83,12 @@ impl FaultProxy {
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// How many bytes came from clients so far, also those that are held up.
+    #[must_use]
+    pub fn received(&self) -> u64 {
+        self.seen.received.load(Ordering::Relaxed)
     }
 
     /// How many bytes of clients went on to the server so far.
@@ -216,6 +224,9 @@ impl Pipe {
             };
             if length == 0 {
                 return self.to.shutdown().await;
+            }
+            if let Some(seen) = &self.seen {
+                seen.received.fetch_add(length as u64, Ordering::Relaxed);
             }
             self.wait().await;
             self.to

@@ -107,6 +107,16 @@ async fn end_with_the_lease(shared: &Shared, run: &Run) -> Infallible {
     std::future::pending().await
 }
 
+/// Gives the batch back without waiting for what is being written, which does not count from then on.
+pub(crate) async fn let_go(shared: Arc<Shared>, run: Arc<Run>) {
+    run.order(Order::Drop);
+    shared.lanes.close(run.key());
+    run.abort.cancel();
+    // Nothing is sent any more.
+    run.idle().await;
+    release(&shared, &run).await;
+}
+
 fn log_damage(run: &Run, error: &BlobError) {
     let error: &dyn std::error::Error = error;
     tracing::error!(batch.id = %run.batch_id(), error, "a blob that the batch needs is damaged");
@@ -118,6 +128,10 @@ async fn give_back(shared: &Shared, run: &Run) {
     if *run.order.borrow() == Order::Go {
         tokio::time::sleep(RETRY_PAUSE).await;
     }
+    release(shared, run).await;
+}
+
+async fn release(shared: &Shared, run: &Run) {
     if let Err(error) = shared.store.release(run.lease()).await {
         tracing::warn!(batch.id = %run.batch_id(), %error, "a batch was not given back");
         shared.lost_an_answer();
@@ -137,10 +151,7 @@ async fn stranded(shared: &Arc<Shared>, run: &Arc<Run>, why: &str) {
             () = tokio::time::sleep(STRANDED_RECHECK) => {}
         }
         waiting.unstrand(held.batch_id());
-        if let Err(error) = waiting.store.release(held.lease()).await {
-            tracing::warn!(batch.id = %held.batch_id(), %error, "a batch was not given back");
-            waiting.lost_an_answer();
-        }
+        release(&waiting, &held).await;
         waiting.wake.wake();
     });
     let progress = BatchProgress {

@@ -1,15 +1,18 @@
 //! Processes on one PostgreSQL database and one bucket: they keep nothing on their own machines, and a
 //! bucket that goes away makes them wait.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::time::Duration;
 
+use futures_util::TryStreamExt;
+use overnight_store::Blobs;
 use overnight_testkit::fault::{Fault, FaultProxy};
 use overnight_testkit::postgres::{self, Version};
 use overnight_testkit::s3;
 
 use crate::common::{Lines, count_of, status_of};
-use crate::several::{Site, check_all, submit};
+use crate::several::{Replica, Site, check_all, submit, until_all_claimed, until_it_works_again};
 use crate::support::{Process, until};
 
 #[test]
@@ -54,6 +57,15 @@ fn a_batch_goes_from_a_bucket_to_a_bucket_over_workers_that_die() {
     second.end();
 }
 
+/// Whether a batch says that what has to be kept cannot be written, and the process does so too.
+fn says_why(replica: &Replica, id: &str) -> bool {
+    let path = format!("/v1/batches/{id}/progress");
+    let progress = replica.client.get(&path).json();
+    let reason = progress["reason"].as_str().unwrap_or_default();
+    let metrics = replica.client.get("/metrics").text();
+    reason.contains("cannot be written") && metrics.contains("overnight_blobs_reached 0\n")
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bucket_that_goes_away_makes_a_batch_wait() {
     let (database, store) = (
@@ -81,11 +93,99 @@ async fn a_bucket_that_goes_away_makes_a_batch_wait() {
         until("everything is sent", || replica.received() >= sent);
         let (id, _) = &batches[0];
         assert_eq!(status_of(&replica.client.batch(id)), "in_progress");
+        until("it says why it waits", || says_why(&replica, id));
         proxy.disturb(Fault::None);
         check_all(&replica.client, &batches);
         assert_eq!(replica.received(), sent, "a line was sent twice");
     }
     site.check_whole(&replica);
+}
+
+/// A worker is stopped while a segment of its is on the way to the bucket: somebody else has the batch
+/// when the segment gets there.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_segment_that_comes_after_a_take_over_is_there_and_does_not_count() {
+    let (database, store) = (
+        postgres::Shared::find(Version::Oldest).unwrap(),
+        s3::Shared::find().unwrap(),
+    );
+    let proxy = FaultProxy::start(store.address()).await.unwrap();
+    let (schema, place) = (database.schema(), store.url());
+    let site = |address| Site::in_bucket(&schema, &place, s3::variables(address));
+    let (far, near) = (site(proxy.address()), site(store.address()));
+    let first = far.start(&database.url(), &[]);
+    let batches = submit(&first.client, 1, 400);
+    let (id, _) = &batches[0];
+    until("lines are recorded", || {
+        count_of(&first.client.batch(id), "completed") > 0
+    });
+    proxy.disturb(Fault::BlackHole);
+    let before = proxy.received();
+    until("a segment is on its way", || {
+        proxy.received() > before + 4096
+    });
+
+    first.process.signal("STOP");
+    let second = near.start(&database.url(), &[]);
+    until_all_claimed(&second, &batches);
+    until("nothing is in flight", || first.sim.stats().in_flight == 0);
+    let sent = first.sim.log().len();
+    let in_time = segments(&near, &format!("{id}-1-")).await;
+    proxy.disturb(Fault::None);
+    first.process.signal("CONT");
+    until("the record of its segment is refused", || {
+        first.says("what comes under a lost lease does not count", id)
+    });
+    let late = segments(&near, &format!("{id}-1-")).await;
+    assert!(late.len() > in_time.len(), "{in_time:?} and then {late:?}");
+    check_all(&second.client, &batches);
+    assert_eq!(first.sim.log().len(), sent, "it sent after it went on");
+    near.check_whole(&second);
+    until_it_works_again(&first, sent as u64);
+    first.end();
+    second.end();
+}
+
+/// Of two workers one does not reach the bucket, which is well for the other: neither silence nor an
+/// error keeps it with batches of which it could record nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_is_cut_off_from_the_bucket_leaves_its_batches_to_one_that_is_not() {
+    let (database, store) = (
+        postgres::Shared::find(Version::Newest).unwrap(),
+        s3::Shared::find().unwrap(),
+    );
+    let proxy = FaultProxy::start(store.address()).await.unwrap();
+    let (schema, place) = (database.schema(), store.url());
+    let site = |address| Site::in_bucket(&schema, &place, s3::variables(address));
+    let (cut_off, well) = (site(proxy.address()), site(store.address()));
+    let far = cut_off.start(&database.url(), &[]);
+    let near = well.start(&database.url(), &[]);
+    for fault in [Fault::BlackHole, Fault::Reset] {
+        let (before_far, before_near) = (far.received(), near.received());
+        let batches = submit(&near.client, 4, 300);
+        until("both work", || {
+            far.received() > before_far + 60 && near.received() > before_near + 60
+        });
+        proxy.disturb(fault);
+        until("the other one has them all", || {
+            let held = near.claimed();
+            batches.iter().all(|(id, _)| held.contains(id))
+        });
+        check_all(&near.client, &batches);
+        well.check_whole(&near);
+        proxy.disturb(Fault::None);
+        until_it_works_again(&far, far.received());
+    }
+    far.end();
+    near.end();
+}
+
+/// The names of the segments' blobs in the bucket that have this text in them.
+async fn segments(site: &Site, text: &str) -> BTreeSet<String> {
+    let blobs = Blobs::bucket(&site.bucket()).unwrap();
+    let listed: Vec<_> = blobs.list("segments").try_collect().await.unwrap();
+    let names = listed.iter().map(ToString::to_string);
+    names.filter(|name| name.contains(text)).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
+use overnight_store::blobs::BucketSettings;
 use overnight_testkit::fault::{Fault, FaultProxy};
 use overnight_testkit::postgres::{Own, Shared, Stop, Version};
 use tempfile::TempDir;
@@ -53,6 +54,16 @@ impl Site {
         let (schema, url) = (schema.to_owned(), url.to_owned());
         let place = Place::Bucket { url, variables };
         Self { schema, place }
+    }
+
+    /// The bucket, where there is one.
+    pub(crate) fn bucket(&self) -> BucketSettings {
+        match &self.place {
+            Place::Folder(_) => panic!("there is no bucket"),
+            Place::Bucket { url, variables } => {
+                BucketSettings::from_url(url, variables.clone()).unwrap()
+            }
+        }
     }
 
     /// Starts a process on the database at that URL.
@@ -132,14 +143,14 @@ pub(crate) struct Replica {
 
 impl Replica {
     /// The batches that it has claimed so far, by its log.
-    fn claimed(&self) -> BTreeSet<String> {
+    pub(crate) fn claimed(&self) -> BTreeSet<String> {
         let log = self.process.stderr();
         let claims = log.lines().filter(|line| line.contains("batch claimed"));
         claims.filter_map(batch_in).collect()
     }
 
     /// Whether its log has a line with this text about the batch.
-    fn says(&self, text: &str, batch: &str) -> bool {
+    pub(crate) fn says(&self, text: &str, batch: &str) -> bool {
         let log = self.process.stderr();
         let mut lines = log.lines().filter(|line| line.contains(text));
         lines.any(|line| batch_in(line).as_deref() == Some(batch))
@@ -188,7 +199,7 @@ pub(crate) fn check_all(client: &Client, batches: &[(String, Lines)]) {
     }
 }
 
-fn until_all_claimed(replica: &Replica, batches: &[(String, Lines)]) {
+pub(crate) fn until_all_claimed(replica: &Replica, batches: &[(String, Lines)]) {
     until("every batch is claimed", || {
         let claimed = replica.claimed();
         batches.iter().all(|(id, _)| claimed.contains(id))
@@ -196,7 +207,7 @@ fn until_all_claimed(replica: &Replica, batches: &[(String, Lines)]) {
 }
 
 /// Gives work until a process does some of it, which had been asked for so many lines before.
-fn until_it_works_again(replica: &Replica, before: u64) {
+pub(crate) fn until_it_works_again(replica: &Replica, before: u64) {
     until("it works again", || {
         let more = submit(&replica.client, 2, 40);
         check_all(&replica.client, &more);

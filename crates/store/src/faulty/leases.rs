@@ -14,7 +14,7 @@ use overnight_core::id::{BatchId, WorkerId};
 use overnight_core::time::Timestamp;
 use tokio::time::Instant;
 
-use crate::store::{Claim, Held, Outlook, Result, Store};
+use crate::store::{Claim, Held, Others, Outlook, Reach, Result, Store};
 
 /// A store with the leases that it is to have; without any, its own.
 pub(super) struct Leased<'a, S> {
@@ -78,7 +78,7 @@ impl<S: Store> Leased<'_, S> {
             return self.store.outlook(worker).await;
         };
         let others = leases.others(worker);
-        if others == 0 {
+        if others == Others::default() {
             return Ok(Outlook::ALONE);
         }
         let open = Status::ALL
@@ -87,10 +87,21 @@ impl<S: Store> Leased<'_, S> {
         let counts = self.store.count_batches(&open.collect::<Vec<_>>()).await?;
         let open: u64 = counts.iter().map(|(_, count)| count).sum();
         Ok(Outlook {
-            others,
-            share: Some(open.div_ceil(others + 1).max(1)),
+            others: others.count(),
+            others_lost_reach: others.lost > 0,
+            share: others.share(leases.reach(worker), open),
             is_worth_a_claim: true,
         })
+    }
+
+    pub(super) async fn say_reach(self, worker: &WorkerId, reach: Reach) -> Result<()> {
+        let Some(leases) = self.leases else {
+            return self.store.say_reach(worker, reach).await;
+        };
+        if let Some(row) = leases.state().workers.get_mut(worker) {
+            row.reach = reach;
+        }
+        Ok(())
     }
 
     pub(super) async fn leave(self, worker: &WorkerId) -> Result<()> {
@@ -122,6 +133,7 @@ struct State {
 struct Row {
     until: Instant,
     leaves: bool,
+    reach: Reach,
 }
 
 impl Leases {
@@ -157,20 +169,37 @@ impl Leases {
     }
 
     /// How many others are there and stay.
-    fn others(&self, worker: &WorkerId) -> u64 {
+    fn others(&self, worker: &WorkerId) -> Others {
         let now = Instant::now();
+        let mut others = Others::default();
+        for (other, row) in &self.state().workers {
+            if other != worker && row.until > now && !row.leaves {
+                *match row.reach {
+                    Reach::Unsaid => &mut others.unsaid,
+                    Reach::Proven => &mut others.proven,
+                    Reach::Lost => &mut others.lost,
+                } += 1;
+            }
+        }
+        others
+    }
+
+    fn reach(&self, worker: &WorkerId) -> Reach {
         let state = self.state();
-        let rows = state.workers.iter();
-        let stay = rows.filter(|(_, row)| row.until > now && !row.leaves);
-        stay.filter(|(other, _)| *other != worker).count() as u64
+        let row = state.workers.get(worker);
+        row.map(|row| row.reach).unwrap_or_default()
     }
 
     fn prolong(&self, worker: &WorkerId) {
         let until = Instant::now() + self.time;
         let mut state = self.state();
         let row = state.workers.entry(worker.clone());
-        let leaves = false;
-        row.or_insert(Row { until, leaves }).until = until;
+        let new = Row {
+            until,
+            leaves: false,
+            reach: Reach::Unsaid,
+        };
+        row.or_insert(new).until = until;
     }
 
     fn lapsed(&self) -> Vec<WorkerId> {

@@ -24,13 +24,13 @@ use super::row::{self, get, number, text, word};
 use super::{batches, hints};
 use crate::rows::BatchRow;
 use crate::rules::{int, rows};
-use crate::store::{Claim, Held, Outlook, Result, StoreError};
+use crate::store::{Claim, Held, Others, Outlook, Reach, Result, StoreError};
 
 /// Only workers that will take batches count: one that ends, or whose lease is over, would leave its
 /// share lying. The batches are counted only when there is somebody to share them with. An idle worker
 /// shows itself once half of its lease is over.
 pub(super) async fn outlook(db: &Db, worker: &WorkerId, lease: Duration) -> Result<Outlook> {
-    let sql = "SELECT others, CASE WHEN others = 0 THEN 0 ELSE \
+    let sql = "SELECT unsaid, proven, lost, reaches_blobs, CASE WHEN unsaid + proven + lost = 0 THEN 0 ELSE \
              (SELECT count(*) FROM batches WHERE worker IS NOT NULL) \
              + (SELECT count(*) FROM batches WHERE ended_at IS NULL AND worker IS NULL) END AS open, \
              EXISTS (SELECT 1 FROM batches WHERE ended_at IS NULL AND worker IS NULL) \
@@ -38,18 +38,42 @@ pub(super) async fn outlook(db: &Db, worker: &WorkerId, lease: Duration) -> Resu
                  SELECT 1 FROM batches WHERE batches.worker = workers.worker)) \
              OR NOT EXISTS (SELECT 1 FROM workers WHERE worker = $1 \
                  AND until > now() + make_interval(secs => $2)) AS is_worth_a_claim \
-         FROM (SELECT count(*) AS others FROM workers \
-             WHERE until > now() AND NOT leaving AND worker <> $1) there";
+         FROM (SELECT count(*) FILTER (WHERE reaches_blobs IS NULL) AS unsaid, \
+                 count(*) FILTER (WHERE reaches_blobs) AS proven, \
+                 count(*) FILTER (WHERE NOT reaches_blobs) AS lost FROM workers \
+             WHERE until > now() AND NOT leaving AND worker <> $1) there \
+         LEFT JOIN workers own ON own.worker = $1";
     let values: Values<'_> = &[&worker.as_str(), &(lease / 2).as_secs_f64()];
     let Some(row) = db.one(sql, values).await? else {
         return Ok(Outlook::ALONE);
     };
-    let (others, open) = (number(&row, "others")?, number(&row, "open")?);
+    let others = Others {
+        unsaid: number(&row, "unsaid")?,
+        proven: number(&row, "proven")?,
+        lost: number(&row, "lost")?,
+    };
+    let reach = match get(&row, "reaches_blobs")? {
+        None => Reach::Unsaid,
+        Some(true) => Reach::Proven,
+        Some(false) => Reach::Lost,
+    };
     Ok(Outlook {
-        others,
-        share: (others > 0).then(|| open.div_ceil(others + 1).max(1)),
+        others: others.count(),
+        others_lost_reach: others.lost > 0,
+        share: others.share(reach, number(&row, "open")?),
         is_worth_a_claim: get(&row, "is_worth_a_claim")?,
     })
+}
+
+pub(super) async fn say_reach(db: &Db, worker: &WorkerId, reach: Reach) -> Result<()> {
+    let reaches_blobs = match reach {
+        Reach::Unsaid => None,
+        Reach::Proven => Some(true),
+        Reach::Lost => Some(false),
+    };
+    let sql = "UPDATE workers SET reaches_blobs = $2 WHERE worker = $1";
+    db.change(sql, &[&worker.as_str(), &reaches_blobs]).await?;
+    Ok(())
 }
 
 /// What it holds it gives back one by one, and hints at each.

@@ -58,6 +58,7 @@ pub(super) async fn notify_holder(db: &Db, channel: &str, batch: &BatchId) -> Re
 /// which means everybody. What somebody holds is counted up to eight: above that, one more is little.
 const SOME: &str = "SELECT coalesce(string_agg(worker, ' '), '') FROM (\
          SELECT worker FROM workers WHERE until > now() AND NOT leaving AND worker <> $3 \
+             AND reaches_blobs IS NOT FALSE \
          ORDER BY (SELECT count(*) FROM (\
              SELECT 1 FROM batches WHERE batches.worker = workers.worker LIMIT 8) AS held), \
          random() LIMIT $2) AS named";

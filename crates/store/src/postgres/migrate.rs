@@ -9,10 +9,11 @@ use deadpool_postgres::Object;
 use super::settings::{PostgresSettings, quoted};
 use crate::store::{Result, StoreError};
 
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     include_str!("migrations/0001_initial.sql"),
     include_str!("migrations/0002_leaving_workers.sql"),
     include_str!("migrations/0003_steering.sql"),
+    include_str!("migrations/0004_reach_of_blobs.sql"),
 ];
 
 /// How many steps this program knows: the version of the schema that it works with.

@@ -19,7 +19,7 @@ use super::{
 use crate::status::{BatchProgress, UpstreamStatus};
 use crate::store::{
     BatchQuery, Claim, Completion, Content, FileQuery, FirstAnswer, Held, Input, NewObject,
-    Outlook, Overview, Page, Quarantined, Result, Sealing, Store,
+    Outlook, Overview, Page, Quarantined, Reach, Result, Sealing, Store,
 };
 
 #[async_trait]
@@ -221,6 +221,11 @@ impl Store for Postgres {
     async fn outlook(&self, worker: &WorkerId) -> Result<Outlook> {
         let lease = self.settings.lease;
         self.glance(|db| async move { claims::outlook(&db, worker, lease).await })
+            .await
+    }
+
+    async fn say_reach(&self, worker: &WorkerId, reach: Reach) -> Result<()> {
+        self.change(|db| async move { claims::say_reach(&db, worker, reach).await })
             .await
     }
 

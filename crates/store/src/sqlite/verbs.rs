@@ -16,7 +16,7 @@ use super::{
 use crate::status::{BatchProgress, UpstreamStatus};
 use crate::store::{
     BatchQuery, Claim, Completion, Content, FileQuery, FirstAnswer, Held, Input, NewObject,
-    Outlook, Overview, Page, Quarantined, Result, Sealing, Store,
+    Outlook, Overview, Page, Quarantined, Reach, Result, Sealing, Store,
 };
 
 #[async_trait]
@@ -239,6 +239,10 @@ impl Store for Sqlite {
     /// One process at a time opens the database, so there is no other worker.
     async fn outlook(&self, _worker: &WorkerId) -> Result<Outlook> {
         Ok(Outlook::ALONE)
+    }
+
+    async fn say_reach(&self, _worker: &WorkerId, _reach: Reach) -> Result<()> {
+        Ok(())
     }
 
     async fn leave(&self, _worker: &WorkerId) -> Result<()> {

@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::story::{Kind, LEASE, Trouble};
-use super::world::{Seam, World};
+use super::world::{BlobSeam, Seam, World};
 use crate::ground::{NewBatch, Results, check_indexes, create};
 use crate::story::Kind as LineKind;
 use crate::upstream::{answer, name_of};
@@ -257,6 +257,10 @@ impl Workers {
                 self.world.cut_off(number, now + time);
                 worker.troubled = Some((now + time, kind));
             }
+            Kind::WithoutBlobs(time) => {
+                self.world.without_blobs(number, now + time);
+                worker.troubled = Some((now + time, kind));
+            }
             Kind::Killed(gap) => {
                 let worker = self.there.remove(place);
                 worker.halt.stop();
@@ -363,12 +367,13 @@ fn engine(world: &Arc<World>, number: usize) -> (Engine, Wake) {
         world: Arc::clone(world),
         worker: number,
     };
-    let store = Faulty::new(world.store.clone(), seam).with_leases(Arc::clone(&world.leases));
+    let store =
+        Faulty::new(world.store.clone(), seam.clone()).with_leases(Arc::clone(&world.leases));
     let off = i64::try_from(world.draw(CLOCKS_OFF)).unwrap() - 20;
     let upstream = Arc::new(Sender::new(world, number));
     let engine = Engine::new(EngineParts {
         store: Arc::new(store),
-        blobs: world.blobs.clone(),
+        blobs: world.blobs.clone().with_faults(BlobSeam(seam.clone())),
         upstreams: vec![UpstreamPart {
             name: "u".to_owned(),
             url: "scripted:".to_owned(),

@@ -30,7 +30,7 @@ fn long_batches(count: u64) -> Arc<World> {
         workers: 1,
         batches,
         troubles: Vec::new(),
-        slowness: 500,
+        slowness: 2_000,
         store_faults: 0,
         quiet: Duration::ZERO,
         rng,
@@ -92,6 +92,43 @@ fn a_new_worker_takes_its_share_and_what_a_leaving_one_gives_back_is_taken_at_on
         workers.meet(killed).await;
         pass(&mut workers, Duration::from_millis(5_700)).await;
         assert_eq!(workers.holdings(), [8]);
+        workers.end().await;
+    }));
+    assert!(world.state().violations.is_empty());
+}
+
+#[test]
+fn who_does_not_reach_the_blobs_leaves_its_batches_to_who_does() {
+    let world = long_batches(4);
+    in_runtime(Box::pin(async {
+        create_all(&world).await;
+        let mut workers = Workers::new(&world);
+        workers.join();
+        workers.join();
+        pass(&mut workers, Duration::from_secs(6)).await;
+        assert_eq!(workers.holdings(), [2, 2]);
+        let without = Trouble {
+            at: Duration::ZERO,
+            worker: 0,
+            kind: Kind::WithoutBlobs(Duration::from_secs(40)),
+        };
+        workers.meet(without).await;
+        pass(&mut workers, Duration::from_secs(15)).await;
+        for _ in 0..20 {
+            assert_eq!(workers.holdings(), [0, 4], "none moves to and fro");
+            pass(&mut workers, Duration::from_secs(1)).await;
+        }
+        pass(&mut workers, Duration::from_secs(15)).await;
+        assert_eq!(workers.holdings(), [2, 2], "it takes part again");
+        // Where nobody reaches them, nobody would have anything of it.
+        for _ in 0..2 {
+            workers.meet(without).await;
+        }
+        let held = world.leases.held();
+        pass(&mut workers, Duration::from_secs(35)).await;
+        assert_eq!(world.leases.held(), held);
+        pass(&mut workers, Duration::from_secs(15)).await;
+        assert_eq!(workers.holdings(), [2, 2]);
         workers.end().await;
     }));
     assert!(world.state().violations.is_empty());

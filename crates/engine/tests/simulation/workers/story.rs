@@ -55,6 +55,8 @@ pub(crate) enum Kind {
     Stopped(Duration),
     /// The store is not reached for so long.
     CutOff(Duration),
+    /// The blobs are not reached for so long.
+    WithoutBlobs(Duration),
     /// It is gone suddenly; another one comes so much later.
     Killed(Duration),
     /// It is told to end; another one comes so much later.
@@ -111,13 +113,15 @@ impl Kind {
     fn of(rng: &mut Rng) -> Self {
         let (short, long) = (rng.millis(500..5_000), rng.millis(5_000..20_000));
         let gap = rng.millis(0..10_000);
-        match rng.within(0..10) {
+        match rng.within(0..12) {
             0 => Self::Stopped(short),
             1..4 => Self::Stopped(long),
             4 => Self::CutOff(short),
             5 | 6 => Self::CutOff(long),
             7 => Self::Killed(gap),
             8 => Self::Told(gap),
+            9 => Self::WithoutBlobs(short),
+            10 => Self::WithoutBlobs(long),
             _ => Self::Joined,
         }
     }

@@ -33,6 +33,8 @@ pub(crate) struct State {
     now: Duration,
     /// Until when each worker does not reach the store.
     cut_off: BTreeMap<usize, Duration>,
+    /// Until when each worker does not reach the blobs.
+    without_blobs: BTreeMap<usize, Duration>,
     recorded: BTreeSet<LineName>,
     /// The lines that went out, under which epoch.
     sent: BTreeSet<(LineName, u64)>,
@@ -48,6 +50,7 @@ impl World {
             trace: Vec::new(),
             now: Duration::ZERO,
             cut_off: BTreeMap::new(),
+            without_blobs: BTreeMap::new(),
             recorded: BTreeSet::new(),
             sent: BTreeSet::new(),
             violations: Vec::new(),
@@ -108,6 +111,11 @@ impl World {
         self.state().cut_off.insert(worker, until);
     }
 
+    /// A worker does not reach the blobs until then.
+    pub(crate) fn without_blobs(&self, worker: usize, until: Duration) {
+        self.state().without_blobs.insert(worker, until);
+    }
+
     pub(crate) fn batch_of(&self, id: &BatchId) -> Option<usize> {
         let batches = &mut self.story.batches.iter();
         batches.position(|batch| batch.id == *id)
@@ -159,6 +167,7 @@ impl State {
 }
 
 /// What goes wrong between a worker and the store.
+#[derive(Clone)]
 pub(crate) struct Seam {
     pub(crate) world: Arc<World>,
     pub(crate) worker: usize,
@@ -212,5 +221,34 @@ impl Plan for Seam {
             let lines = segment.lines.iter().map(|line| (batch, line));
             self.world.state().recorded.extend(lines);
         }
+    }
+}
+
+/// What goes wrong between a worker and the blobs.
+pub(crate) struct BlobSeam(pub(crate) Seam);
+
+impl Plan for BlobSeam {
+    fn fault(&self, call: &Call<'_>) -> Fault {
+        let Self(Seam { world, worker }) = self;
+        let mut state = world.state();
+        let without = state.without_blobs.get(worker).copied();
+        let until = without.unwrap_or_default();
+        if state.now >= until {
+            return Fault::None;
+        }
+        let rest = until.saturating_sub(state.now);
+        let rng = &mut state.story.rng;
+        let fault = match rng.within(0..10) {
+            0..6 => Fault::Fail,
+            // It is on its way for long, or its answer is.
+            6 => Fault::Late(rest),
+            7 => Fault::Slow(rest),
+            _ => Fault::DoThenFail,
+        };
+        state.note(&format!(
+            "worker {worker}: {} of a blob {fault:?}",
+            call.verb
+        ));
+        fault
     }
 }
