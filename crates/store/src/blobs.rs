@@ -32,7 +32,7 @@ use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
 use overnight_core::segment::{BlobKey, Extent};
 use xxhash_rust::xxh3::Xxh3;
 
-pub use self::bucket::{BadBucket, BucketSettings};
+pub use self::bucket::{BadBucket, BucketSettings, LostUploads};
 pub use self::error::BlobError;
 pub use self::extent_reader::ExtentReader;
 use self::folders::Folders;

@@ -13,6 +13,7 @@
 mod batches;
 mod carry;
 mod claims;
+mod connect;
 mod db;
 mod error;
 mod files;
@@ -32,6 +33,7 @@ mod tests;
 mod tls;
 mod uploads;
 mod verbs;
+mod visit;
 
 use std::fmt;
 use std::sync::Arc;
@@ -39,16 +41,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use deadpool_postgres::{
-    Hook, HookError, Manager, ManagerConfig, Pool, PoolBuilder, RecyclingMethod, Runtime,
+    ConfigConnectImpl, Hook, HookError, Manager, ManagerConfig, Pool, PoolBuilder, RecyclingMethod,
+    Runtime,
 };
 use tokio::time::{Instant, sleep};
 use tokio_postgres::NoTls;
 
+use self::connect::AnyHost;
 use self::db::{Db, Ended, Mode};
 use self::error::{Passing, passing};
 use self::settings::Tls;
 pub use self::settings::{BadUrl, PostgresSettings};
 use self::tls::MakeTls;
+pub use self::visit::{SchemaFound, Visit};
 use crate::store::{Result, StoreError};
 
 /// The pause before a verb is tried again for the first time; it doubles.
@@ -57,13 +62,18 @@ const PAUSE_MIN: Duration = Duration::from_millis(5);
 /// The longest pause.
 const PAUSE_MAX: Duration = Duration::from_millis(500);
 
-/// So many times as long as the server lets a statement take, an answer may take to come.
-const ANSWER_PATIENCE: u32 = 2;
+/// So much longer than the server lets a statement take, an answer may take to come.
+const ANSWER_SLACK: Duration = Duration::from_secs(2);
+
+/// So many connections are for leases alone: a claim and a renewal go on beside each other.
+const LEASE_CONNECTIONS: usize = 2;
 
 /// The metadata in one schema of one database. Cloning shares the connections.
 #[derive(Clone)]
 pub struct Postgres {
     pool: Pool,
+    /// For what leases depend on, which must not wait behind everything else.
+    lease_pool: Pool,
     settings: Arc<PostgresSettings>,
 }
 
@@ -76,20 +86,7 @@ impl Postgres {
     /// [`StoreError::Unavailable`] when the database cannot be reached or used, or was written by a
     /// newer version of this program.
     pub async fn open(settings: PostgresSettings) -> Result<Self> {
-        let builder = match &settings.tls {
-            Tls::Off => pool(&settings, NoTls),
-            Tls::On { authorities } => {
-                let tls = MakeTls::new(authorities.as_deref())
-                    .map_err(|error| StoreError::Unavailable(Box::new(error)))?;
-                pool(&settings, tls)
-            }
-        };
-        let store = Self {
-            pool: builder
-                .build()
-                .map_err(|error| StoreError::Unavailable(Box::new(error)))?,
-            settings: Arc::new(settings),
-        };
+        let store = Self::unopened(settings)?;
         store
             .persist(|| async {
                 let mut client = store.pool.get().await?;
@@ -97,6 +94,24 @@ impl Postgres {
             })
             .await?;
         Ok(store)
+    }
+
+    /// The database as its settings describe it, of which nothing is known yet.
+    fn unopened(settings: PostgresSettings) -> Result<Self> {
+        let pool_of = |connections| {
+            let builder = match &settings.tls {
+                Tls::Off => pool(&settings, NoTls),
+                Tls::On { authorities } => pool(&settings, MakeTls::new(authorities.as_deref())?),
+            };
+            let built = builder.max_size(connections).build();
+            built.map_err(std::io::Error::other)
+        };
+        let unusable = |error| StoreError::Unavailable(Box::new(error));
+        Ok(Self {
+            pool: pool_of(settings.connections_max.max(1)).map_err(unusable)?,
+            lease_pool: pool_of(LEASE_CONNECTIONS).map_err(unusable)?,
+            settings: Arc::new(settings),
+        })
     }
 
     /// The name of this installation, which was drawn when its schema was made: the blobs that its rows
@@ -112,6 +127,14 @@ impl Postgres {
             row::text(&row.ok_or_else(missing)?, "id")
         })
         .await
+    }
+
+    /// The same database over the connections that are for leases alone.
+    fn for_leases(&self) -> Self {
+        Self {
+            pool: self.lease_pool.clone(),
+            ..self.clone()
+        }
     }
 
     /// Runs a verb that changes rows. Its caller is told when nobody knows whether it did.
@@ -170,7 +193,7 @@ impl Postgres {
         F: Future<Output = Result<T>>,
     {
         let client = self.pool.get().await?;
-        let patience = self.settings.statement_timeout * ANSWER_PATIENCE;
+        let patience = self.settings.statement_timeout + ANSWER_SLACK;
         let db = Db::begin(client, mode, patience).await?;
         let answer = verb(db.clone()).await?;
         match db.commit(mode).await {
@@ -231,11 +254,13 @@ where
     let manager = ManagerConfig {
         recycling_method: RecyclingMethod::Fast,
     };
-    let mut config = settings.config.clone();
-    config.connect_timeout(settings.connect_timeout);
+    let connect = AnyHost {
+        hosts: settings.hosts(),
+        driver: ConfigConnectImpl { tls },
+    };
     let session: Arc<str> = settings.session().into();
-    Pool::builder(Manager::from_config(config, tls, manager))
-        .max_size(settings.connections_max.max(1))
+    let manager = Manager::from_connect(settings.config.clone(), connect, manager);
+    Pool::builder(manager)
         .wait_timeout(Some(settings.wait))
         // A host that is looked up and asked, and the first statements.
         .create_timeout(Some(settings.connect_timeout * 2))

@@ -14,14 +14,15 @@ section! {
         /// The schema that everything is kept in. It is made when it is not there. Installations that share a
         /// database take different ones.
         schema: String = "overnight".to_owned();
-        /// The most connections of this process, besides the one that listens for hints.
+        /// The most connections of this process, besides three that a process has which runs batches, for its
+        /// leases and for hints.
         connections_max: u32 = 16;
         /// How long connecting may take.
         connect_timeout: Span = Span::seconds(5);
         /// How long a statement may take, locks that it waits for included.
         statement_timeout: Span = Span::seconds(10);
         /// For how long it is tried again when the database restarts or fails over, before a client is told.
-        patience: Span = Span::seconds(20);
+        patience: Span = Span::seconds(30);
         /// For how long a worker that does not renew keeps its batches. Every process takes the same.
         lease: Span = Span::seconds(5);
     }

@@ -10,6 +10,7 @@ use overnight_store::Blobs;
 use overnight_testkit::fault::{Fault, FaultProxy};
 use overnight_testkit::postgres::{self, Version};
 use overnight_testkit::s3;
+use serde_json::Value;
 
 use crate::common::{Lines, count_of, status_of};
 use crate::several::{Replica, Site, check_all, submit, until_all_claimed, until_it_works_again};
@@ -231,4 +232,61 @@ fn a_prefix_of_another_database_is_refused() {
     assert!(said.contains("holds what another database than"), "{said}");
     assert!(said.contains("--blobs"), "{said}");
     first.end();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_doctor_looks_at_the_database_and_the_bucket_and_leaves_nothing() {
+    let (database, store) = (
+        postgres::Shared::find(Version::Oldest).unwrap(),
+        s3::Shared::find().unwrap(),
+    );
+    let proxy = FaultProxy::start(store.address()).await.unwrap();
+    let (schema, place) = (database.schema(), store.url());
+    let site = Site::in_bucket(&schema, &place, s3::variables(proxy.address()));
+    let folder = tempfile::tempdir().unwrap();
+    let url = database.url();
+    let command = site.command(&url, "http://127.0.0.1:9", folder.path(), &[]);
+    let found = |about: &str| -> Vec<(String, String)> {
+        let checks = site.doctor(folder.path());
+        let named = |check: &Value| check["about"].as_str().unwrap().starts_with(about);
+        let text = |check: &Value, key: &str| check[key].as_str().unwrap().to_owned();
+        let checks = checks.iter().filter(|check| named(check));
+        checks
+            .map(|check| (text(check, "finding"), text(check, "text")))
+            .collect()
+    };
+    let database_says = |finding: &str, says: &str| {
+        let found = found("database ");
+        assert_eq!(found.len(), 1, "{found:?}");
+        let (is, text) = &found[0];
+        assert!(is == finding && text.contains(says), "{found:?}");
+    };
+    // Nothing is made by looking, however often.
+    for _ in 0..2 {
+        database_says("ok", "the first start makes the schema");
+    }
+    let bucket = found("bucket ");
+    let findings: Vec<&str> = bucket.iter().map(|(finding, _)| finding.as_str()).collect();
+    assert_eq!(findings, ["ok", "note"], "{bucket:?}");
+    assert!(bucket[0].1.contains("written and deleted"), "{bucket:?}");
+    assert!(
+        bucket[1].1.contains("AbortIncompleteMultipartUpload"),
+        "{bucket:?}"
+    );
+    let listed: Vec<_> = Blobs::bucket(&site.bucket())
+        .unwrap()
+        .list_all()
+        .try_collect()
+        .await
+        .unwrap();
+    assert_eq!(listed, []);
+
+    let mut server = Process::start(command, folder.path());
+    server.first_line();
+    database_says("ok", "is up to date");
+    server.kill9();
+    proxy.disturb(Fault::Reset);
+    let away = found("bucket ");
+    assert_eq!(away.len(), 1, "{away:?}");
+    assert_eq!(away[0].0, "error", "{away:?}");
 }

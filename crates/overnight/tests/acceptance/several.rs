@@ -11,6 +11,7 @@ use std::time::Duration;
 use overnight_store::blobs::BucketSettings;
 use overnight_testkit::fault::{Fault, FaultProxy};
 use overnight_testkit::postgres::{Own, Shared, Stop, Version};
+use serde_json::Value;
 use tempfile::TempDir;
 use tokio::time::Instant;
 
@@ -115,6 +116,18 @@ impl Site {
             Place::Bucket { variables, .. } => &variables[..],
         };
         variables.iter().map(|(name, value)| (name, value))
+    }
+
+    /// What the doctor says, in a folder where [`Self::command`] was made.
+    pub(crate) fn doctor(&self, folder: &Path) -> Vec<Value> {
+        let mut doctor = overnight(folder);
+        doctor.args(["doctor", "--json", "--no-request"]);
+        let output = doctor.envs(self.variables()).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let lines = text.lines();
+        lines
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
     }
 
     /// Everything that is kept agrees, as a process of the site sees it, which may go on meanwhile.
@@ -343,6 +356,43 @@ fn a_fail_over_to_a_standby_is_a_pause_and_loses_nothing() {
     let (lines, bound) = (1_240, 5 * 2 * (8 + 2 * 32));
     let sent = one.received() + two.received();
     assert!((lines..=lines + bound).contains(&sent), "{sent} requests");
+    one.end();
+    two.end();
+}
+
+/// The machine of the primary is gone without a word: it takes connections, and answers nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fail_over_from_a_primary_that_falls_silent_is_a_pause_and_loses_nothing() {
+    let (mut primary, standby) = Own::start_pair(Version::Newest).unwrap();
+    let proxy = FaultProxy::start(primary.address()).await.unwrap();
+    let (first, second) = (proxy.address(), standby.address());
+    let url = format!("postgres://postgres@{first},{second}/postgres");
+    let site = Site::new("silent".to_owned());
+    let (one, two) = (site.start(&url, &[]), site.start(&url, &[]));
+    let batches = submit(&one.client, 4, 300);
+    until("both work", || one.received() > 60 && two.received() > 60);
+    proxy.disturb(Fault::BlackHole);
+    primary.stop(Stop::Crash).unwrap();
+    // More clients than there are connections, and each finds its own silent.
+    let asking: Vec<_> = (0..40)
+        .map(|number| {
+            let (client, id) = (one.client.clone(), batches[number % 4].0.clone());
+            std::thread::spawn(move || client.get(&format!("/v1/batches/{id}")).status)
+        })
+        .collect();
+    let brought = {
+        let client = two.client.clone();
+        std::thread::spawn(move || submit(&client, 1, 40))
+    };
+    standby.promote().unwrap();
+    let answers: BTreeSet<u16> = asking
+        .into_iter()
+        .map(|asked| asked.join().unwrap())
+        .collect();
+    assert_eq!(answers, BTreeSet::from([200]));
+    check_all(&two.client, &brought.join().unwrap());
+    check_all(&two.client, &batches);
+    site.check_whole(&two);
     one.end();
     two.end();
 }

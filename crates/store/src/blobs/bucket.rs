@@ -6,6 +6,7 @@
 //! here may be repeated, because a key is only ever given one content.
 
 mod client;
+mod lifecycle;
 #[cfg(test)]
 mod tests;
 
@@ -26,6 +27,7 @@ use object_store::{
 use thiserror::Error as ThisError;
 
 use self::client::Client;
+pub use self::lifecycle::LostUploads;
 use super::{Blobs, Result, error};
 
 /// How often the driver sends a request at most, besides the first time.
@@ -126,14 +128,7 @@ impl BucketSettings {
     fn driver(&self) -> std::result::Result<Box<dyn ObjectStore>, BadBucket> {
         let client = Client::new().map_err(|error| BadBucket(error.to_string()))?;
         let built: object_store::Result<Box<dyn ObjectStore>> = match self.kind {
-            Kind::S3 => {
-                let mut builder = AmazonS3Builder::new().with_bucket_name(&self.bucket);
-                for (key, value) in self.known::<AmazonS3ConfigKey>() {
-                    builder = builder.with_config(key, value);
-                }
-                let builder = builder.with_http_connector(client);
-                builder.with_retry(retries()).build().map(boxed)
-            }
+            Kind::S3 => self.s3(client).build().map(boxed),
             Kind::Google => {
                 let mut builder = GoogleCloudStorageBuilder::new().with_bucket_name(&self.bucket);
                 for (key, value) in self.known::<GoogleConfigKey>() {
@@ -152,6 +147,14 @@ impl BucketSettings {
             }
         };
         built.map_err(|error| BadBucket(format!("{} cannot be used: {error}", self.place())))
+    }
+
+    fn s3(&self, client: Client) -> AmazonS3Builder {
+        let mut builder = AmazonS3Builder::new().with_bucket_name(&self.bucket);
+        for (key, value) in self.known::<AmazonS3ConfigKey>() {
+            builder = builder.with_config(key, value);
+        }
+        builder.with_http_connector(client).with_retry(retries())
     }
 
     /// The variables that the driver knows.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use deadpool_postgres::Object;
 use futures_util::FutureExt as _;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
@@ -75,7 +75,13 @@ struct Connection {
     has_failed: AtomicBool,
     /// Whether an answer is still to come.
     is_waiting: AtomicBool,
+    /// When the verb began.
+    began: Instant,
 }
+
+/// A verb whose answer is not waited for any more, so long after it began, tells that nothing may come
+/// over the other connections either: they may lead to a machine that is gone.
+const SILENCE: Duration = Duration::from_secs(1);
 
 impl Db {
     /// Begins a verb's work.
@@ -86,6 +92,7 @@ impl Db {
             is_open: AtomicBool::new(false),
             has_failed: AtomicBool::new(false),
             is_waiting: AtomicBool::new(false),
+            began: Instant::now(),
         }));
         if let Some(begin) = mode.begin() {
             db.0.is_open.store(true, Ordering::Relaxed);
@@ -193,6 +200,11 @@ impl Drop for Connection {
             return;
         };
         if *self.is_waiting.get_mut() {
+            if self.began.elapsed() >= SILENCE
+                && let Some(pool) = Object::pool(&client)
+            {
+                pool.retain(|_, _| false);
+            }
             drop(Object::take(client));
         } else if *self.is_open.get_mut() {
             // Polled once, the statement is sent; its answer is nobody's.

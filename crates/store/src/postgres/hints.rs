@@ -15,6 +15,7 @@ use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
 use tokio_postgres::{AsyncMessage, Connection, NoTls, Socket};
 
 use super::Postgres;
+use super::connect::first;
 use super::db::{Db, Values};
 use super::settings::{Tls, quoted};
 use super::tls::MakeTls;
@@ -95,14 +96,17 @@ impl Postgres {
 
     async fn listen_over<T>(&self, tls: T, worker: &WorkerId, wake: &Wake) -> Result<()>
     where
-        T: MakeTlsConnect<Socket> + Send,
+        T: MakeTlsConnect<Socket> + Clone + Send,
         T::Stream: Send,
         T::TlsConnect: Send,
         <T::TlsConnect as TlsConnect<Socket>>::Future: Send,
     {
-        let mut config = self.settings.config.clone();
-        config.connect_timeout(self.settings.connect_timeout);
-        let (client, connection) = config.connect(tls).await?;
+        let hosts = self.settings.hosts();
+        let connecting = hosts.into_iter().map(|host| {
+            let tls = tls.clone();
+            async move { host.connect(tls).await }
+        });
+        let (client, connection) = first(connecting).await?;
         let listening = async {
             let listen = format!("LISTEN {}", quoted(&self.settings.channel()));
             client.batch_execute(&listen).await?;

@@ -17,7 +17,7 @@ const MIGRATIONS: [&str; 4] = [
 ];
 
 /// How many steps this program knows: the version of the schema that it works with.
-const NEWEST: usize = MIGRATIONS.len();
+pub(super) const NEWEST: usize = MIGRATIONS.len();
 
 /// The first half of the lock's number; the other tells the schema. ("over", in ASCII.)
 const LOCK: i32 = 0x6f76_6572;
@@ -64,7 +64,7 @@ pub(super) async fn migrate(client: &mut Object, settings: &PostgresSettings) ->
 }
 
 /// Refuses a server that is too old, and a database that cannot hold every text.
-async fn check_server(client: &Object) -> Result<()> {
+pub(super) async fn check_server(client: &Object) -> Result<()> {
     let sql = "SELECT current_setting('server_version_num')::INT, \
          current_setting('server_encoding')";
     let row = client.query_one(sql, &[]).await?;
@@ -84,7 +84,10 @@ async fn check_server(client: &Object) -> Result<()> {
     Ok(())
 }
 
-async fn taken(client: &mut Object, settings: &PostgresSettings) -> Result<Option<usize>> {
+pub(super) async fn taken(
+    client: &mut Object,
+    settings: &PostgresSettings,
+) -> Result<Option<usize>> {
     let transaction = client.transaction().await?;
     taken_in(&transaction, settings).await
 }

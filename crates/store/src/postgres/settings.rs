@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::str::FromStr as _;
 use std::time::Duration;
 
+use super::LEASE_CONNECTIONS;
+use super::connect::each_host;
 use percent_encoding::percent_decode_str;
 use thiserror::Error;
 use tokio_postgres::Config;
@@ -15,7 +17,11 @@ use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(15);
 
 /// How long sent bytes may stay without an acknowledgement before the connection is given up.
-const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(20);
+const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(5);
+
+/// How long a verb waits for a connection to be free. Those of a server that fell silent are busy until
+/// their answers are given up.
+const WAIT: Duration = Duration::from_secs(15);
 
 /// What is wrong with a URL of a database, for whoever wrote it.
 #[derive(Debug, Error)]
@@ -41,7 +47,7 @@ pub struct PostgresSettings {
     /// The schema that everything is kept in; it is created when it is missing. Two installations in
     /// one database take different ones.
     pub schema: String,
-    /// The most connections of this process, besides the one that listens for hints.
+    /// The most connections of this process, besides three that are for leases and hints.
     pub connections_max: usize,
     /// How long a verb waits for one of them to be free.
     pub wait: Duration,
@@ -95,10 +101,10 @@ impl PostgresSettings {
             tls,
             schema: "overnight".to_owned(),
             connections_max: 16,
-            wait: Duration::from_secs(5),
+            wait: WAIT,
             connect_timeout: Duration::from_secs(5),
             statement_timeout: Duration::from_secs(10),
-            patience: Duration::from_secs(20),
+            patience: Duration::from_secs(30),
             lease: Duration::from_secs(5),
         })
     }
@@ -117,6 +123,19 @@ impl PostgresSettings {
         let hosts: Vec<String> = hosts.collect();
         let name = self.config.get_dbname().or_else(|| self.config.get_user());
         format!("{}/{}", hosts.join(","), name.unwrap_or_default())
+    }
+
+    /// The most connections of a process that runs batches.
+    #[must_use]
+    pub const fn connections_most(&self) -> usize {
+        self.connections_max + LEASE_CONNECTIONS + 1
+    }
+
+    /// How each of the hosts is reached.
+    pub(super) fn hosts(&self) -> Vec<Config> {
+        let mut config = self.config.clone();
+        config.connect_timeout(self.connect_timeout);
+        each_host(&config)
     }
 
     /// The statements that every connection begins with.

@@ -202,35 +202,41 @@ impl Store for Postgres {
 
     async fn claim(&self, worker: &WorkerId, limit: usize, _at: Timestamp) -> Result<Vec<Claim>> {
         let lease = self.settings.lease;
-        self.change(|db| async move { claims::claim(&db, worker, limit, lease).await })
+        self.for_leases()
+            .change(|db| async move { claims::claim(&db, worker, limit, lease).await })
             .await
     }
 
     async fn renew(&self, worker: &WorkerId, _at: Timestamp) -> Result<Vec<Held>> {
         let lease = self.settings.lease;
-        self.change(|db| async move { claims::renew(&db, worker, lease).await })
+        self.for_leases()
+            .change(|db| async move { claims::renew(&db, worker, lease).await })
             .await
     }
 
     async fn release(&self, lease: &Lease) -> Result<()> {
         let channel = &self.settings.channel();
-        self.change(|db| async move { claims::release(&db, lease, channel).await })
+        self.for_leases()
+            .change(|db| async move { claims::release(&db, lease, channel).await })
             .await
     }
 
     async fn outlook(&self, worker: &WorkerId) -> Result<Outlook> {
         let lease = self.settings.lease;
-        self.glance(|db| async move { claims::outlook(&db, worker, lease).await })
+        self.for_leases()
+            .glance(|db| async move { claims::outlook(&db, worker, lease).await })
             .await
     }
 
     async fn say_reach(&self, worker: &WorkerId, reach: Reach) -> Result<()> {
-        self.change(|db| async move { claims::say_reach(&db, worker, reach).await })
+        self.for_leases()
+            .change(|db| async move { claims::say_reach(&db, worker, reach).await })
             .await
     }
 
     async fn leave(&self, worker: &WorkerId) -> Result<()> {
-        self.change(|db| async move { claims::leave(&db, worker).await })
+        self.for_leases()
+            .change(|db| async move { claims::leave(&db, worker).await })
             .await
     }
 

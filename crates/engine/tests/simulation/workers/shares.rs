@@ -9,8 +9,9 @@ use super::world::World;
 use crate::ground::{NewBatch, create};
 use crate::life::in_runtime;
 use crate::rng::Rng;
-use overnight_core::id::{BatchId, FileId};
+use overnight_core::id::{BatchId, FileId, ProjectId};
 use overnight_core::segment::BlobKey;
+use overnight_store::Store as _;
 
 use crate::story::BEGIN;
 
@@ -129,6 +130,29 @@ fn who_does_not_reach_the_blobs_leaves_its_batches_to_who_does() {
         assert_eq!(world.leases.held(), held);
         pass(&mut workers, Duration::from_secs(15)).await;
         assert_eq!(workers.holdings(), [2, 2]);
+        workers.end().await;
+    }));
+    assert!(world.state().violations.is_empty());
+}
+
+#[test]
+fn a_cancel_of_which_no_worker_is_told_is_found_within_a_second() {
+    let world = long_batches(1);
+    in_runtime(Box::pin(async {
+        create_all(&world).await;
+        let mut workers = Workers::new(&world);
+        workers.join();
+        pass(&mut workers, Duration::from_secs(3)).await;
+        let id = &world.story.batches[0].id;
+        let (project, at) = (ProjectId::default_project(), world.clock(0).now());
+        world.store.cancel(&project, id, at).await.unwrap();
+        let sent = || world.state().sent.len();
+        let before = sent();
+        pass(&mut workers, Duration::from_secs(1)).await;
+        let then = sent();
+        assert!(before > 0, "it was at work");
+        pass(&mut workers, Duration::from_secs(5)).await;
+        assert_eq!(sent(), then, "nothing is sent a second later");
         workers.end().await;
     }));
     assert!(world.state().violations.is_empty());

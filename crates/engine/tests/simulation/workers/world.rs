@@ -37,7 +37,7 @@ pub(crate) struct State {
     without_blobs: BTreeMap<usize, Duration>,
     recorded: BTreeSet<LineName>,
     /// The lines that went out, under which epoch.
-    sent: BTreeSet<(LineName, u64)>,
+    pub(crate) sent: BTreeSet<(LineName, u64)>,
     pub(crate) violations: Vec<String>,
 }
 

@@ -18,7 +18,11 @@ const CONNECTIONS_WANTED: usize = 256;
 
 /// Looks at everything that is no upstream.
 pub(super) fn look(settings: &Settings) -> Vec<Check> {
-    let mut checks = folder(settings);
+    let needs_folder = settings.store.is_none() || settings.blobs.is_none();
+    let mut checks = Vec::new();
+    if needs_folder {
+        checks.extend(folder(settings));
+    }
     checks.push(descriptors());
     checks.push(clock());
     checks

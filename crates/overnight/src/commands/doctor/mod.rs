@@ -1,6 +1,7 @@
 //! `overnight doctor`: whether a server would run well here, and what to do where it would not.
 
 mod machine;
+mod storage;
 
 use std::process::ExitCode;
 
@@ -47,7 +48,9 @@ pub(super) async fn doctor(args: DoctorArgs, around: Surroundings) -> anyhow::Re
         Finding::Ok,
         format!("{file}; `overnight config show` shows them all"),
     ))?;
-    for check in machine::look(settings) {
+    let mut checks = machine::look(settings);
+    checks.extend(storage::look(settings, &around.environment).await);
+    for check in checks {
         report.tell(&check)?;
     }
     if number == 0 {

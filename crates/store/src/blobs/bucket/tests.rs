@@ -4,6 +4,7 @@ use bytes::Bytes;
 use futures_util::future::join_all;
 use overnight_core::segment::BlobKey;
 use overnight_testkit::fault::{Fault, FaultProxy};
+use overnight_testkit::rogue::{Move, Rogue};
 use overnight_testkit::s3;
 
 use super::*;
@@ -63,6 +64,66 @@ fn each_kind_is_made_of_its_own_variables() {
     made("az://c", &[("AZURE_STORAGE_ACCOUNT_NAME", "a"), key]).unwrap();
     let refused = made("az://c", &[("AWS_ACCESS_KEY_ID", "a")]).unwrap_err();
     assert!(refused.to_string().contains("az://c"), "{refused}");
+}
+
+/// A store that answers everything with that status and those bytes.
+async fn answering(status: &'static str, body: &'static str) -> Rogue {
+    let length = body.len();
+    let answer = format!("HTTP/1.1 {status}\r\ncontent-length: {length}\r\n\r\n{body}");
+    let answer = Bytes::from(answer);
+    let manners = move |_: &_| vec![Move::Send(answer.clone())];
+    Rogue::start(manners).await.unwrap()
+}
+
+#[test]
+fn what_ends_uploads_that_nobody_completed_is_looked_up() {
+    const RULES: &str = "<LifecycleConfiguration><Rule><Status>Enabled</Status>\
+         <AbortIncompleteMultipartUpload><DaysAfterInitiation>3</DaysAfterInitiation>\
+         </AbortIncompleteMultipartUpload></Rule></LifecycleConfiguration>";
+    let server = s3::Shared::find().unwrap();
+    block_on(async {
+        let at = |address| {
+            let settings = BucketSettings::from_url("s3://overnight/a", s3::variables(address));
+            settings.unwrap()
+        };
+        for (status, body, found) in [
+            ("200 OK", RULES, LostUploads::Ended),
+            ("200 OK", "<LifecycleConfiguration/>", LostUploads::Kept),
+            ("404 Not Found", "<Error/>", LostUploads::Kept),
+        ] {
+            let store = answering(status, body).await;
+            assert_eq!(at(store.address()).lost_uploads().await, found, "{body}");
+        }
+        let store = answering("403 Forbidden", "").await;
+        let found = at(store.address()).lost_uploads().await;
+        assert!(
+            matches!(&found, LostUploads::Unknown(why) if why.contains("403")),
+            "{found:?}"
+        );
+        // A real one believes the signature, and has no rules.
+        let found = at(server.address()).lost_uploads().await;
+        assert_eq!(found, LostUploads::Kept);
+        let found = settings("az://container").unwrap().lost_uploads().await;
+        assert_eq!(found, LostUploads::Ended);
+    });
+}
+
+#[test]
+fn a_probe_tells_whether_anything_can_be_kept_and_leaves_nothing() {
+    let server = s3::Shared::find().unwrap();
+    block_on(async {
+        let proxy = FaultProxy::start(server.address()).await.unwrap();
+        let blobs = blobs_at(proxy.address(), &server.url());
+        blobs.probe().await.unwrap();
+        let left: Vec<_> = blobs.list_all().try_collect().await.unwrap();
+        assert_eq!(left, []);
+        proxy.disturb(Fault::Reset);
+        let probed = blobs.probe().await;
+        assert!(
+            matches!(probed, Err(BlobError::Unavailable(_))),
+            "{probed:?}"
+        );
+    });
 }
 
 fn blobs_at(address: std::net::SocketAddr, url: &str) -> Blobs {
