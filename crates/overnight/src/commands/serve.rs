@@ -276,15 +276,14 @@ impl Server {
         environment: &BTreeMap<String, String>,
         stop: CancellationToken,
     ) -> anyhow::Result<Vec<UpstreamPart>> {
-        // Without a folder of its own, the process writes nowhere but here.
-        let temporary = environment.get("TMPDIR").map_or("/tmp", String::as_str);
+        let spool_folder = match &self.data {
+            Some(folder) => folder.path(),
+            None => temporary_folder(environment)?,
+        };
         let maker = UpstreamMaker {
             settings: &self.settings,
             environment,
-            spool_folder: match &self.data {
-                Some(folder) => folder.path(),
-                None => Path::new(temporary),
-            },
+            spool_folder,
             descriptors: self.descriptors,
             stop,
             tasks: &self.tasks,
@@ -345,4 +344,18 @@ impl Server {
         self.stop.ask();
         damage
     }
+}
+
+/// Where a process without a folder of its own writes, and nowhere else: answers that are on their way.
+fn temporary_folder(environment: &BTreeMap<String, String>) -> anyhow::Result<&Path> {
+    let folder = environment.get("TMPDIR").map_or("/tmp", String::as_str);
+    let folder = Path::new(folder);
+    tempfile::tempfile_in(folder).with_context(|| {
+        format!(
+            "answers that do not fit into memory go to {}, which cannot be written: mount a volume \
+             there (an emptyDir, a tmpfs), or name another folder with TMPDIR",
+            folder.display()
+        )
+    })?;
+    Ok(folder)
 }

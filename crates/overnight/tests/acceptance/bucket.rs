@@ -3,6 +3,8 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use futures_util::TryStreamExt;
@@ -13,7 +15,10 @@ use overnight_testkit::s3;
 use serde_json::Value;
 
 use crate::common::{Lines, count_of, status_of};
-use crate::several::{Replica, Site, check_all, submit, until_all_claimed, until_it_works_again};
+use crate::scene::Sim;
+use crate::several::{
+    Replica, Site, check_all, serve, submit, until_all_claimed, until_it_works_again,
+};
 use crate::support::{Process, until};
 
 #[test]
@@ -232,6 +237,67 @@ fn a_prefix_of_another_database_is_refused() {
     assert!(said.contains("holds what another database than"), "{said}");
     assert!(said.contains("--blobs"), "{said}");
     first.end();
+}
+
+/// The same command where nothing on the machine can be written but, if there is one, a file system in
+/// memory that is mounted on that folder.
+fn where_nothing_can_be_written(command: &Command, but: Option<&Path>) -> Command {
+    const IN_NAMESPACE: &str = "\
+        mount -o remount,bind,ro /\n\
+        [ -z \"$1\" ] || mount -t tmpfs tmpfs \"$1\"\n\
+        shift\n\
+        exec \"$@\"";
+    let mut inside = Command::new("unshare");
+    inside.args(["--mount", "sh", "-ec", IN_NAMESPACE, "sh"]);
+    inside.arg(but.unwrap_or_else(|| Path::new("")));
+    inside.arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => inside.env(name, value),
+            None => inside.env_remove(name),
+        };
+    }
+    inside.current_dir(command.get_current_dir().unwrap());
+    if let Some(folder) = but {
+        inside.env("TMPDIR", folder);
+    }
+    inside
+}
+
+#[test]
+fn a_process_needs_no_disk_but_a_folder_for_answers_that_are_on_their_way() {
+    let (database, store) = (
+        postgres::Shared::find(Version::Newest).unwrap(),
+        s3::Shared::find().unwrap(),
+    );
+    let variables = s3::variables(store.address());
+    let site = Site::in_bucket(&database.schema(), &store.url(), variables);
+    let sim = Sim::start(10, &[]);
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = site.command(&database.url(), sim.url(), folder.path(), &[]);
+    command.env("OVERNIGHT_MEMORY__ANSWERS", "1KiB");
+    let mut refused = Process::start(where_nothing_can_be_written(&command, None), folder.path());
+    assert_eq!(refused.wait().code(), Some(1), "{}", refused.stderr());
+    let said = refused.stderr();
+    assert!(said.contains("TMPDIR"), "{said}");
+
+    let temporary = folder.path().join("temporary");
+    fs::create_dir(&temporary).unwrap();
+    let command = where_nothing_can_be_written(&command, Some(&temporary));
+    let (_process, client) = serve(command, folder.path());
+    // Each answer is larger than what memory has left for all of them.
+    let lines = Lines {
+        tokens: 40_000,
+        ..Lines::new("large", 20)
+    };
+    let id = client.submit(&lines.bytes());
+    let batch = client.until_status(&id, "completed");
+    client.ended(&batch).check_each_once(lines.ids());
+    assert_eq!(
+        fs::read_dir(&temporary).unwrap().count(),
+        0,
+        "it was mounted over"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -138,7 +138,7 @@ impl Site {
     }
 }
 
-fn serve(command: Command, folder: &Path) -> (Process, Client) {
+pub(crate) fn serve(command: Command, folder: &Path) -> (Process, Client) {
     let mut process = Process::start(command, folder);
     let line = process.first_line();
     let url = line.trim().strip_prefix("overnight is ready on ").unwrap();
