@@ -42,6 +42,21 @@ pub(crate) fn usage(error: &clap::Error) -> ExitCode {
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(USAGE))
 }
 
+/// What is behind an error, without what the one before has said already: some libraries tell the causes
+/// of an error in its own text as well.
+fn causes(error: &anyhow::Error) -> Vec<String> {
+    let mut said = error.to_string();
+    let mut causes = Vec::new();
+    for cause in error.chain().skip(1) {
+        let text = cause.to_string();
+        if !said.contains(&text) {
+            said.clone_from(&text);
+            causes.push(text);
+        }
+    }
+    causes
+}
+
 /// Prints the error with its causes, and says how the process ends.
 pub(crate) fn tell(error: &anyhow::Error) -> ExitCode {
     if error.is::<NobodyReads>() {
@@ -50,7 +65,7 @@ pub(crate) fn tell(error: &anyhow::Error) -> ExitCode {
     let mut stderr = std::io::stderr().lock();
     // As above.
     let _ = writeln!(stderr, "error: {error}");
-    for cause in error.chain().skip(1) {
+    for cause in causes(error) {
         let _ = writeln!(stderr, "  because: {cause}");
     }
     let is_usage = error.is::<ConfigError>() || error.is::<UsageError>();
@@ -61,4 +76,20 @@ pub(crate) fn tell(error: &anyhow::Error) -> ExitCode {
         (false, true) => UNAUTHENTICATED,
         (false, false) => FAILED,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::anyhow;
+
+    use super::*;
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let error = anyhow!("refused")
+            .context("GET failed: refused")
+            .context("no access")
+            .context("it cannot be used");
+        assert_eq!(causes(&error), ["no access", "GET failed: refused"]);
+    }
 }

@@ -19,6 +19,10 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Each flush and each look at a batch takes a few round trips: one that takes longer is felt.
 const ROUND_TRIP_MAX: Duration = Duration::from_millis(20);
 
+/// What to look at when a bucket keeps nothing.
+const ADVICE: &str = "look at its name, and at the variables of the environment that tell where it is \
+                      and who asks (AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID, ...)";
+
 /// Looks at the database and the bucket that the settings name, if they do.
 pub(super) async fn look(
     settings: &Settings,
@@ -49,7 +53,7 @@ async fn look_at_database(mut settings: PostgresSettings) -> Check {
             let (finding, text) = describe(&visit, &schema, wanted);
             Check::new(about, finding, text)
         }
-        Err(error) => Check::new(about, Finding::Error, with_causes(error)),
+        Err(error) => Check::new(about, Finding::Error, root_cause(error)),
     }
 }
 
@@ -96,10 +100,12 @@ async fn look_at_bucket(settings: &BucketSettings) -> Vec<Check> {
     let took = milliseconds(began.elapsed());
     let kept = match probed {
         Ok(Ok(())) => format!("an object was written and deleted in {took}"),
-        Ok(Err(error)) => return vec![Check::new(about, Finding::Error, with_causes(error))],
+        Ok(Err(error)) => {
+            let text = format!("{}; {ADVICE}", root_cause(error));
+            return vec![Check::new(about, Finding::Error, text)];
+        }
         Err(_) => {
-            let text =
-                format!("kept no object within {took}; look at AWS_ENDPOINT_URL and its like");
+            let text = format!("kept no object within {took}; {ADVICE}");
             return vec![Check::new(about, Finding::Error, text)];
         }
     };
@@ -129,7 +135,9 @@ fn milliseconds(time: Duration) -> String {
     format!("{:.1} ms", time.as_secs_f64() * 1000.0)
 }
 
-/// An error and what is behind it, in one sentence.
-fn with_causes(error: impl Error + Send + Sync + 'static) -> String {
-    format!("{:#}", anyhow::Error::new(error))
+/// What is behind an error, in a line: the errors before it repeat it, or say what is known anyway.
+fn root_cause(error: impl Error + Send + Sync + 'static) -> String {
+    let error = anyhow::Error::new(error);
+    let text = error.root_cause().to_string();
+    text.lines().collect::<Vec<_>>().join(" ")
 }
