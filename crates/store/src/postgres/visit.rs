@@ -40,7 +40,7 @@ impl Postgres {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when it cannot be reached, or not be used by this program.
+    /// [`crate::StoreError::Unavailable`] when it cannot be reached, or not be used by this program.
     pub async fn visit(settings: PostgresSettings) -> Result<Visit> {
         let store = Self::unopened(settings)?;
         let connecting = || async { Ok(store.pool.get().await?) };
